@@ -1,0 +1,90 @@
+"""What a worker is told when it starts, and what it says while it lives.
+
+The supervisor writes a `WorkerSpec` as JSON; the worker answers on one socket with frames: a 4-byte big-endian
+length and a msgpack-encoded message of the types below, tagged by name. Either side treats the end of the
+stream as "stop".
+"""
+
+import msgspec
+
+from fairlead.plan.model import Revision
+
+
+class UnixSocket(msgspec.Struct, frozen=True, tag="unix", tag_field="kind"):
+    """A socket in the file system."""
+
+    path: str
+
+
+class TcpSocket(msgspec.Struct, frozen=True, tag="tcp", tag_field="kind"):
+    """A TCP port; 0 lets the system choose."""
+
+    host: str
+    port: int
+
+
+Listen = UnixSocket | TcpSocket
+
+
+class Placement(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a unit's files are and which environment is its own. `address` is `host:port` of a unit that runs
+    outside this worker (empty for the others)."""
+
+    unit: str
+    folder: str | None = None
+    env: dict[str, str] = {}
+    address: str = ""
+
+
+class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One replica of one revision."""
+
+    replica: str
+    namespace: str
+    service: str
+    """The resource's name: the deployment label of metrics and the name in the docs page."""
+    component: str
+    revision: Revision
+    placements: list[Placement] = []
+    http: Listen | None = None
+    """HTTP for people and peers; `None` when only the gateway talks to it."""
+    frames: Listen | None = None
+    """Where the gateway connects (`fairlead.protocols.frames`)."""
+    metrics: Listen | None = None
+    workdir: str = ""
+    memory_limit_bytes: int | None = None
+    threads: int = 1
+    max_body_bytes: int = 100 * 1024 * 1024
+    single_unit: bool = False
+    """Answer as one bare unit (the microservice contract) rather than as a whole graph."""
+
+
+class Loading(msgspec.Struct, frozen=True, tag=True):
+    """A unit is being loaded."""
+
+    unit: str
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True):
+    """Every unit answers. `http_port` is the TCP port that was bound, 0 for none."""
+
+    http_port: int = 0
+
+
+class Failed(msgspec.Struct, frozen=True, tag=True):
+    """The worker cannot start; it exits after saying so. `detail` is a traceback for the log."""
+
+    unit: str
+    reason: str
+    message: str
+    detail: str = ""
+
+
+class Drain(msgspec.Struct, frozen=True, tag=True):
+    """Take nothing new, finish what is held within `grace_s` seconds, exit."""
+
+    grace_s: float
+
+
+FromWorker = Loading | Ready | Failed
+ToWorker = Drain

@@ -1,0 +1,357 @@
+"""The plan: what to run, how requests reach it and how it scales, in words that belong to no dialect.
+
+Front-ends lower manifests into these values and back-ends make them true. Every value is frozen, comparable,
+hashable and printable; nothing here reads a file, a clock or the environment. Names of fields are a contract
+between processes too: `msgspec` writes them as they stand (steps are its structs because a union of plain
+dataclasses cannot be read back).
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NewType
+
+import msgspec
+
+UnitName = NewType("UnitName", str)
+ComponentName = NewType("ComponentName", str)
+
+
+class Method(StrEnum):
+    """What a step asks of a unit."""
+
+    PREDICT = "predict"
+    TRANSFORM_INPUT = "transform-input"
+    TRANSFORM_OUTPUT = "transform-output"
+    ROUTE = "route"
+    AGGREGATE = "aggregate"
+    FEEDBACK = "feedback"
+
+
+class Protocol(StrEnum):
+    """The wire protocol a component answers in."""
+
+    SELDON = "seldon"
+    TENSORFLOW = "tensorflow"
+    V1 = "v1"
+    V2 = "v2"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owner:
+    """The resource a plan belongs to."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+    uid: str = ""
+    generation: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameter:
+    """A constructor argument, already of its type."""
+
+    name: str
+    value: str | int | float | bool
+    type: str = "STRING"
+    """The manifest's own word for the type, for env variables that repeat it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRef:
+    """One key of a Secret or ConfigMap in the plan's namespace."""
+
+    kind: str
+    name: str
+    key: str
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvVar:
+    """An environment variable: a literal value, or where to read it (then `value` is empty)."""
+
+    name: str
+    value: str = ""
+    source: KeyRef | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvFrom:
+    """Every key of a Secret or ConfigMap as environment variables."""
+
+    kind: str
+    name: str
+    prefix: str = ""
+    optional: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """A model to fetch before its unit starts, and how to be allowed to."""
+
+    uri: str
+    mount: str = "/mnt/models"
+    """The path the manifest believes in; a back-end may put the files elsewhere and tell the unit so."""
+    env_secret: str | None = None
+    """Secret whose keys are environment variables for the transfer (rclone remotes)."""
+    service_account: str | None = None
+    init_env: tuple[EnvVar, ...] = ()
+    """Literal variables of the init container a manifest spelled out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """Limits and requests in plain units. `None` means not set."""
+
+    cpu_request: float | None = None
+    cpu_limit: float | None = None
+    memory_request_bytes: int | None = None
+    memory_limit_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserCode:
+    """A Python class: `Module` (class of the same name) or `pkg.module.Class`, and where to import it from."""
+
+    target: str
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mount:
+    """A folder a container expects: `source` names a volume kind (`scratch`, `claim:<name>`, `secret:<name>`,
+    `config:<name>`, `artifact`)."""
+
+    path: str
+    source: str
+    read_only: bool = False
+    sub_path: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """A unit whose image we do not know: run it with Docker or Podman as the manifest says."""
+
+    image: str
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+    working_dir: str = ""
+    init: tuple["InitContainer", ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InitContainer:
+    """A container that runs to its end before the unit starts."""
+
+    name: str
+    image: str
+    command: tuple[str, ...] = ()
+    args: tuple[str, ...] = ()
+    env: tuple[EnvVar, ...] = ()
+    env_from: tuple[EnvFrom, ...] = ()
+    mounts: tuple[Mount, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unit:
+    """One thing that runs code.
+
+    `runtime` names how: a model format (`sklearn`, `xgboost`, `mlflow`), `python` (then `code` is set),
+    `builtin` (then `variant` says which), `sample` (stand-ins for well-known test images, by `variant`),
+    `command` (then `command` is set), `container` (then `container` is set) or `remote` (then `url` is set).
+    """
+
+    name: UnitName
+    runtime: str
+    variant: str = ""
+    image: str = ""
+    """What responses report in their request path; empty for units without an image."""
+    parameters: tuple[Parameter, ...] = ()
+    artifact: Artifact | None = None
+    env: tuple[EnvVar, ...] = ()
+    env_from: tuple[EnvFrom, ...] = ()
+    code: UserCode | None = None
+    command: tuple[str, ...] = ()
+    container: Container | None = None
+    url: str = ""
+    http_port: int = 0
+    grpc_port: int = 0
+    metrics_port: int = 0
+    resources: Resources = field(default_factory=Resources)
+    isolate: bool = False
+    """Give this unit a process of its own although it could share the revision's worker."""
+    where: str = ""
+    """Path of the unit in the manifest, for messages."""
+
+    @property
+    def is_external(self) -> bool:
+        """Whether the unit's code runs outside the revision's worker."""
+        return self.isolate or self.runtime in ("command", "container", "remote")
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Ask one unit, with the message as it stands; the answer replaces the message."""
+
+    unit: UnitName
+    method: Method
+
+
+class Chain(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Steps one after the other."""
+
+    steps: tuple["Step", ...]
+
+
+class Branch(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Hand the message to some of the choices and reduce their answers to one.
+
+    With `route`, that unit is asked first: -1 means every choice, -2 means none (the message is the answer and
+    `combine` is skipped), N means that choice. Without it every choice gets the message, concurrently. With
+    `combine`, that unit reduces the list of answers; without it the first answer is taken. The first error in
+    the order of the choices wins. `name` is the key under which the decision is recorded.
+    """
+
+    name: UnitName
+    choices: tuple["Step", ...]
+    route: UnitName | None = None
+    combine: UnitName | None = None
+
+
+Step = Call | Chain | Branch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feedback:
+    """How a reward travels: to the children named by the recorded routing (all of them when there is none),
+    then to the unit itself if it `accepts`."""
+
+    unit: UnitName
+    accepts: bool
+    children: tuple["Feedback", ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A unit's place in the drawing of the graph, for metadata: its children and which side its inputs and
+    outputs come from (`kind`: model, transformer, output-transformer, combiner, router)."""
+
+    unit: UnitName
+    kind: str
+    children: tuple["Node", ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graph:
+    """How one request flows through the units of a revision."""
+
+    root: Step
+    feedback: Feedback | None = None
+    drawing: Node | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Logger:
+    """Copy payloads of one unit as CloudEvents to `url` (empty: the platform's default sink)."""
+
+    unit: UnitName
+    mode: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """An immutable version of a component. `hash` covers everything here but itself and `labels`' order."""
+
+    hash: str
+    units: tuple[Unit, ...]
+    graph: Graph
+    protocol: Protocol = Protocol.SELDON
+    labels: tuple[tuple[str, str], ...] = ()
+    annotations: tuple[tuple[str, str], ...] = ()
+    env: tuple[EnvVar, ...] = ()
+    """Settings of the orchestrating worker itself, not of a unit."""
+    timeout_s: float | None = None
+    """Limit of one call to one unit; `None` means none."""
+    loggers: tuple[Logger, ...] = ()
+    drain_s: float = 20.0
+    include_routing: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScalePolicy:
+    """How many replicas. A fixed number has `min_replicas == max_replicas`."""
+
+    min_replicas: int = 1
+    max_replicas: int = 1
+    initial_replicas: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Component:
+    """A thing that scales on its own. `name` is the manifest's word for it, `full_name` is unique in its
+    namespace and a DNS label. `group` is the Deployment name a cluster would have used."""
+
+    name: ComponentName
+    full_name: str
+    revision: Revision
+    scale: ScalePolicy = field(default_factory=ScalePolicy)
+    group: str = ""
+    progress_deadline_s: float = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeaderMatch:
+    """A header that must have exactly this value, or match this regular expression."""
+
+    name: str
+    value: str
+    is_regex: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A share of a route's requests. Weights are relative; zero gets none."""
+
+    component: ComponentName
+    weight: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mirror:
+    """Copy this percentage of a route's requests to a component and drop its answers."""
+
+    component: ComponentName
+    percent: float = 100.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Requests that match go to the targets by weight. A match removes `path_prefix` and puts `rewrite` in its
+    place. `metadata` is what a gRPC call must carry to match."""
+
+    path_prefix: str = ""
+    host: str = ""
+    headers: tuple[HeaderMatch, ...] = ()
+    metadata: tuple[tuple[str, str], ...] = ()
+    rewrite: str = "/"
+    targets: tuple[Target, ...] = ()
+    mirrors: tuple[Mirror, ...] = ()
+    timeout_s: float | None = None
+    retries: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything one resource asks for."""
+
+    owner: Owner
+    components: tuple[Component, ...]
+    routes: tuple[Route, ...]
+    secrets: tuple[str, ...] = ()
+    """Names of the Secrets it needs, in its own namespace."""
+    labels: tuple[tuple[str, str], ...] = ()
+    warnings: tuple[str, ...] = ()
+    """What the manifest asks for that means nothing here, one sentence each."""

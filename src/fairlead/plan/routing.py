@@ -1,0 +1,53 @@
+"""The gateway's table: which requests go where, with the endpoints that can take them now.
+
+A back-end makes it from plans and what it observes; the gateway only reads it. It is written to disk as JSON,
+so a gateway that restarts while nobody is there to ask serves what it served before.
+"""
+
+from dataclasses import dataclass
+
+from fairlead.plan.model import Route
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """A ready replica. `frames` is the path of the Unix socket that takes frames."""
+
+    replica: str
+    frames: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pool:
+    """The replicas that serve one component now.
+
+    With no endpoint, requests wait up to `wait_s` seconds (a replica is on its way) unless `refusal` says why
+    there will be none. `protocol` is the component's, for the shape of the gateway's own error bodies.
+    """
+
+    endpoints: tuple[Endpoint, ...] = ()
+    wait_s: float = 30.0
+    refusal: str = ""
+    queue_limit: int = 1000
+    protocol: str = "seldon"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Service:
+    """One resource's routes and pools; `pools` pairs a component's name with its pool. `kind`, `namespace`,
+    `name` and `docs_path` are for the listing at `/`."""
+
+    kind: str
+    namespace: str
+    name: str
+    routes: tuple[Route, ...]
+    pools: tuple[tuple[str, Pool], ...]
+    state: str = ""
+    docs_path: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RouteTable:
+    """Everything the gateway serves."""
+
+    services: tuple[Service, ...] = ()

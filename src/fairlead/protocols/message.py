@@ -1,0 +1,78 @@
+"""A request or answer between units: one payload and what travels with it. No wire format in sight.
+
+Codecs decode bytes into a `Message` once and encode once; units in one worker hand messages to each other as
+they are, so an array is never turned into text between two steps.
+"""
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import numpy as np
+
+
+class Form(Enum):
+    """How a payload was, or is to be, written."""
+
+    NDARRAY = "ndarray"
+    TENSOR = "tensor"
+    TFTENSOR = "tftensor"
+    STRING = "strData"
+    BINARY = "binData"
+    JSON = "jsonData"
+    CUSTOM = "customData"
+    EMPTY_DATA = "data"
+    NONE = ""
+
+
+@dataclass(slots=True)
+class Payload:
+    """`value` is an ndarray for the array forms and EMPTY_DATA, `str` for STRING, `bytes` for BINARY, any JSON
+    value for JSON. `names` are column names as the sender gave them (any JSON value; normally a list of str)."""
+
+    form: Form
+    value: Any
+    names: Any = field(default_factory=list)
+
+    @property
+    def is_array(self) -> bool:
+        """Whether `value` is an ndarray."""
+        return isinstance(self.value, np.ndarray)
+
+
+@dataclass(slots=True)
+class Meta:
+    """What accumulates along a graph. `extra` keeps unknown keys as they arrived."""
+
+    puid: str = ""
+    tags: dict[str, Any] = field(default_factory=dict)
+    routing: dict[str, int] = field(default_factory=dict)
+    request_path: dict[str, str] = field(default_factory=dict)
+    metrics: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Message:
+    """One payload with its meta.
+
+    `raw` is the JSON object it came from or is to be sent as, when somebody works on raw messages (then the
+    payload is derived from it); `status` is a status object to send beside the payload; `http_status` is what a
+    unit wants the answer's code to be.
+    """
+
+    payload: Payload
+    meta: Meta = field(default_factory=Meta)
+    status: dict[str, Any] | None = None
+    raw: dict[str, Any] | None = None
+    http_status: int = 200
+
+
+@dataclass(slots=True)
+class Reward:
+    """Feedback for an earlier answer. `raw` is the JSON object as it arrived."""
+
+    request: Message | None
+    response: Message | None
+    truth: Message | None
+    reward: float
+    raw: dict[str, Any]
