@@ -1,0 +1,38 @@
+# Two commands do everything: `make run` shows Fairlead at work, `make test` checks all of it.
+# Nothing but Debian's base, Python 3.11, make and git is needed; tools/bootstrap.py gets the rest.
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint bench bench-peers system-packages clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-16s %s\n' "$$name" "$$text"; done
+
+setup: ## Create .venv with everything the tests use, and .venv/bin/fairlead
+	@$(PYTHON) tools/bootstrap.py
+
+run: setup ## Start Fairlead with the quick-start model and keep serving (ONCE=1: answer once and exit)
+	@exec $(BIN)/python examples/quickstart/quickstart.py
+
+test: setup system-packages lint ## Check everything: style, types, import contracts, tests
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+lint: setup ## Check style, formatting, types and import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+system-packages: ## Install what some checks need from the distribution, when root
+	@$(PYTHON) tools/system_packages.py
+
+bench: setup ## Measure floor, worker and gateway in one run; writes build/bench.json
+	$(BIN)/python -m bench
+
+bench-peers: setup ## Measure other model servers on this machine, in environments of their own
+	$(BIN)/python -m bench.peers
+
+clean: ## Remove the environment and everything that was built
+	rm -rf .venv .bootstrap .peers build dist
