@@ -1,0 +1,90 @@
+"""Load from wrk on a core of its own, and what a server's processes spent meanwhile."""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+IRIS_ROW = b'{"data":{"ndarray":[[5.1,3.5,1.4,0.2]]}}'
+_SCRIPT = """
+wrk.method = "POST"
+wrk.headers["Content-Type"] = "application/json"
+wrk.body = [==[%s]==]
+done = function(summary, latency, requests)
+  io.write(string.format('\\n@{"requests":%%d,"us":%%d,"p50_us":%%d,"p99_us":%%d,"bad":%%d,"errors":%%d}\\n',
+    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), summary.errors.status,
+    summary.errors.connect + summary.errors.read + summary.errors.write + summary.errors.timeout))
+end
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figure:
+    """One measurement. CPU is that of the server's processes, user and system, in microseconds a request."""
+
+    name: str
+    connections: int
+    rps: float
+    p50_us: float
+    p99_us: float
+    cpu_us_per_request: float
+    ratio_to_floor: float = 0.0
+
+
+def wrk() -> str:
+    """The path of wrk, or a clear end."""
+    path = shutil.which("wrk")
+    if path is None:
+        raise SystemExit("bench: wrk is not installed: apt-get install wrk")
+    return path
+
+
+def cpu_seconds(pids: list[int]) -> float:
+    """User and system time of these processes so far."""
+    ticks = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def measure(
+    name: str,
+    url: str,
+    *,
+    connections: int,
+    pids: list[int],
+    seconds: float = 4,
+    body: bytes = IRIS_ROW,
+    core: int | None = None,
+) -> Figure:
+    """Run wrk against `url` for `seconds` after a short warm-up. An answer other than 2xx or a broken connection
+    ends the run: a fast wrong answer is no figure."""
+    _load(url, connections=connections, seconds=1, body=body, core=core)
+    before = cpu_seconds(pids)
+    result = _load(url, connections=connections, seconds=seconds, body=body, core=core)
+    if result["bad"] or result["errors"]:
+        raise SystemExit(f"bench: {name}: {result['bad']} answers were not 2xx, {result['errors']} socket errors")
+    return Figure(
+        name=name,
+        connections=connections,
+        rps=result["requests"] / (result["us"] / 1e6),
+        p50_us=result["p50_us"],
+        p99_us=result["p99_us"],
+        cpu_us_per_request=(cpu_seconds(pids) - before) / result["requests"] * 1e6,
+    )
+
+
+def _load(url: str, *, connections: int, seconds: float, body: bytes, core: int | None) -> dict[str, int]:
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
+        script.write(_SCRIPT % body.decode())
+        script.flush()
+        pin = ["taskset", "-c", str(core)] if core is not None and shutil.which("taskset") else []
+        command = [*pin, wrk(), "-t1", f"-c{connections}", f"-d{seconds:g}s", "--latency", "-s", script.name, url]
+        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    line = next(line for line in output.splitlines() if line.startswith("@"))
+    parsed: dict[str, int] = json.loads(line[1:])
+    return parsed

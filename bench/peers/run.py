@@ -1,0 +1,124 @@
+"""The same model and row on the servers people use today, each in an environment of its own.
+
+`make bench-peers` builds the environments under `.peers/` and prints the same table as `make bench`, floor
+included, so that both runs can be compared by ratio.
+"""
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench.load import IRIS_ROW, Figure, measure
+from bench.servers import Running, free_port, start
+
+HERE = Path(__file__).parent
+ENVIRONMENTS = Path(".peers")
+_V2 = json.dumps({"inputs": [{"name": "x", "shape": [1, 4], "datatype": "FP64", "data": [5.1, 3.5, 1.4, 0.2]}],
+                  "outputs": [{"name": "predict_proba"}]}).encode()  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Peer:
+    """How to start one server on a port and what to send it."""
+
+    name: str
+    argv: Callable[[str, int, Path], list[str]]
+    path: str
+    body: bytes = IRIS_ROW
+
+
+def _loopback(environment: str, *argv: str) -> list[str]:
+    return [f"{environment}/bin/python", str(HERE / "loopback.py"), *argv]
+
+
+def _mlserver(environment: str, port: int, folder: Path) -> list[str]:
+    settings = {"host": "127.0.0.1", "http_port": port, "grpc_port": free_port(), "metrics_port": free_port(),
+                "parallel_workers": 0, "debug": False}  # fmt: skip
+    model = {"name": "iris", "implementation": "mlserver_sklearn.SKLearnModel", "max_batch_size": 32,
+             "max_batch_time": 0.001, "parameters": {"uri": os.environ["IRIS_MODEL"]}}  # fmt: skip
+    (folder / "settings.json").write_text(json.dumps(settings))
+    (folder / "model-settings.json").write_text(json.dumps(model))
+    return [f"{environment}/bin/mlserver", "start", str(folder)]
+
+
+PEERS = (
+    Peer(
+        name="seldon-core",
+        argv=lambda env, port, _: _loopback(
+            env, "seldon_core.microservice:main", "seldon_iris", "--http-port", str(port), "--grpc-workers", "0",
+            "--metrics-port", str(free_port()),
+        ),
+        path="/predict",
+    ),
+    Peer(name="mlserver", argv=_mlserver, path="/v2/models/iris/infer", body=_V2),
+    Peer(
+        name="kserve",
+        argv=lambda env, port, _: _loopback(env, str(HERE / "kserve_iris.py")),
+        path="/v1/models/iris:predict",
+        body=b'{"instances":[[5.1,3.5,1.4,0.2]]}',
+    ),
+    Peer(
+        name="mosec",
+        argv=lambda env, port, _: [
+            f"{env}/bin/python", str(HERE / "mosec_iris.py"), "--address", "127.0.0.1", "--port", str(port)
+        ],
+        path="/inference",
+    ),
+    Peer(
+        name="bentoml",
+        argv=lambda env, port, _: [
+            f"{env}/bin/bentoml", "serve", "bentoml_iris:Iris", "--host", "127.0.0.1", "--port", str(port),
+            "--working-dir", str(HERE),
+        ],
+        path="/predict",
+        body=b'{"rows":[[5.1,3.5,1.4,0.2]]}',
+    ),
+)  # fmt: skip
+
+
+def build(name: str, packages: list[str]) -> Path:
+    """The environment of a peer, made once."""
+    environment = ENVIRONMENTS / name
+    done = environment / "fairlead-bench-ready"
+    if done.exists() and done.read_text() == " ".join(packages):
+        return environment.absolute()
+    uv = os.environ.get("UV", "uv")
+    subprocess.run([uv, "venv", "-q", "--clear", "--python", "3.11", str(environment)], check=True)
+    python = str(environment / "bin" / "python")
+    subprocess.run([uv, "pip", "install", "-q", "--python", python, *packages], check=True)
+    done.write_text(" ".join(packages))
+    return environment.absolute()
+
+
+def requirements() -> dict[str, list[str]]:
+    """Packages by peer."""
+    lines = (HERE / "requirements.txt").read_text().splitlines()
+    pairs = (line.partition(":") for line in lines if line and not line.startswith("#"))
+    return {name: packages.split() for name, _, packages in pairs}
+
+
+def run(peer: Peer, environment: Path, *, connections: tuple[int, ...], core: int, load_core: int) -> list[Figure]:
+    """Start one peer, measure it, stop it with all its processes."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        env = {
+            "PEER_PORT": str(port),
+            "PYTHONPATH": str(HERE),
+            "PATH": f"{environment}/bin:{os.environ['PATH']}",
+            "BENTOML_DO_NOT_TRACK": "True",
+            "HOME": folder,
+        }
+        running: Running = start(peer.argv(str(environment), port, Path(folder)), env=env, core=core, cwd=Path(folder))
+        try:
+            url = f"http://127.0.0.1:{port}{peer.path}"
+            running.wait_for(url, body=peer.body, timeout_s=120)
+            return [
+                measure(peer.name, url, connections=count, pids=running.pids(), body=peer.body, core=load_core)
+                for count in connections
+            ]
+        finally:
+            running.stop()
