@@ -1,0 +1,315 @@
+"""The settings of one installation: defaults, then `config.toml`, then `FAIRLEAD_*` variables, then flags.
+
+One table (`KEYS`) names every key with its type, default and meaning; reading, checking, the environment and the
+documentation all follow it. A key that is not in it is refused with the file, the line and the nearest name: a
+setting that is silently ignored costs an afternoon. No setting's value is ever printed, because one is a token.
+"""
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from ipaddress import ip_address
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from fairlead.errors import ConfigError, Where
+
+_MIB = 1024 * 1024
+_SIZE = re.compile(r"(\d+)\s*(?:([kmgt])(?:i?b)?)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What every process of one installation is started with. Field names are key names with `_` for `.`."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    grpc_port: int = 8081
+    control_port: int = 8090
+    token: str = field(default="", repr=False)
+    default_env_secret: str = ""
+    log_max_bytes: int = 10 * _MIB
+    log_files: int = 3
+    cache_max_bytes: int = 0
+    storage_allowed_roots: tuple[Path, ...] = ()
+    images: Mapping[str, Any] = field(default_factory=dict)
+    servers: Mapping[str, Any] = field(default_factory=dict)
+    base: Path = field(default_factory=Path.cwd)
+    """The folder that relative paths in the file start from."""
+
+    @property
+    def is_open_to_network(self) -> bool:
+        """Whether other machines can reach the ports."""
+        return not is_loopback(self.host)
+
+    @property
+    def catalog(self) -> dict[str, Any]:
+        """The part of the file that says what runs in place of an image or an implementation."""
+        return {"images": dict(self.images), "servers": dict(self.servers)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """One setting: its name in the file (dots are tables), how to read it, and what it means."""
+
+    name: str
+    read: Callable[[Any], Any]
+    accepts: str
+    meaning: str
+    has_variable: bool = True
+
+    @property
+    def field(self) -> str:
+        return self.name.replace(".", "_")
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that overrides the file; empty for whole tables."""
+        return f"FAIRLEAD_{self.field.upper()}" if self.has_variable else ""
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can connect to a listener on `host`."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def load(
+    path: Path | None,
+    *,
+    environ: Mapping[str, str] = MappingProxyType({}),
+    flags: Mapping[str, Any] = MappingProxyType({}),
+    is_required: bool = False,
+) -> Settings:
+    """The settings in force. `path` may name a file that does not exist unless it `is_required` (somebody asked
+    for it by name); flags whose value is `None` were not given. Raises `ConfigError` with every problem at once."""
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    if path is not None:
+        _read_file(path, values, problems, is_required=is_required)
+        values["base"] = path.resolve().parent
+    _read_environment(environ, values, problems)
+    values.update((name, value) for name, value in flags.items() if value is not None)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    settings = Settings(**values)
+    _refuse_open_without_token(settings)
+    return settings
+
+
+def _refuse_open_without_token(settings: Settings) -> None:
+    if settings.is_open_to_network and not settings.token:
+        raise ConfigError(
+            f"host {settings.host} lets other machines in, so a token is needed: set FAIRLEAD_TOKEN or `token` in "
+            "config.toml, or use --host 127.0.0.1"
+        )
+
+
+def _read_environment(environ: Mapping[str, str], values: dict[str, Any], problems: list[str]) -> None:
+    for key in KEYS:
+        text = environ.get(key.variable, "") if key.variable else ""
+        if text:
+            _store(key, text, Where(file=key.variable), values, problems)
+
+
+def _read_file(path: Path, values: dict[str, Any], problems: list[str], *, is_required: bool) -> None:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        if is_required:
+            raise ConfigError(f"{path}: no such file") from None
+        return
+    except (OSError, UnicodeDecodeError) as problem:
+        raise ConfigError(f"{path}: cannot be read: {problem}") from problem
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as problem:
+        raise ConfigError(f"{path}: not TOML: {problem}") from problem
+    _Reader(path, text, values, problems).read(document)
+
+
+@dataclass
+class _Reader:
+    """Walks one document along `KEYS`."""
+
+    path: Path
+    text: str
+    values: dict[str, Any]
+    problems: list[str]
+
+    def read(self, document: Mapping[str, Any], table: str = "") -> None:
+        for name, value in document.items():
+            self._read_one(f"{table}.{name}" if table else name, value)
+
+    def _read_one(self, name: str, value: Any) -> None:
+        key = _BY_NAME.get(name)
+        if key is not None:
+            _store(key, value, self._where(name), self.values, self.problems)
+        elif name in _TABLES and isinstance(value, dict):
+            self.read(value, name)
+        elif name in _TABLES:
+            self.problems.append(f"{self._where(name)}: is a table; write [{name}] and its keys below")
+        else:
+            self._refuse(name)
+
+    def _refuse(self, name: str) -> None:
+        table, _, last = name.rpartition(".")
+        known = sorted(_accepted(table))
+        near = difflib.get_close_matches(last, known, n=1)
+        hint = f"did you mean {near[0]}? " if near else ""
+        self.problems.append(f"{self._where(name)}: unknown key; {hint}Accepted here: {', '.join(known)}")
+
+    def _where(self, name: str) -> Where:
+        return Where(file=str(self.path), line=_line_of(self.text, name), path=name)
+
+
+def _line_of(text: str, name: str) -> int:
+    """The line that sets a key, 0 when it cannot be told. tomllib keeps no positions, and a message that names
+    the line is worth this approximation: the last part of the key, at the start of a line, under its table."""
+    table, _, last = name.rpartition(".")
+    current = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        header = re.match(r"\s*\[+\s*([^\]]+?)\s*\]", line)
+        if header:
+            current = header[1].split(".")[0] if "." not in table else header[1]
+            if current == name or header[1] == name:
+                return number
+        elif re.match(rf"\s*[\"']?{re.escape(last)}[\"']?\s*[=.]", line) and current == table:
+            return number
+    return 0
+
+
+def _store(key: Key, value: Any, where: Where, values: dict[str, Any], problems: list[str]) -> None:
+    try:
+        values[key.field] = key.read(value)
+    except (ValueError, TypeError):
+        problems.append(f"{where}: must be {key.accepts}")
+
+
+def _accepted(table: str) -> set[str]:
+    prefix = f"{table}." if table else ""
+    inside = [key.name[len(prefix) :] for key in KEYS if key.name.startswith(prefix)]
+    return {name.split(".")[0] for name in inside}
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return value
+
+
+def _host(value: Any) -> str:
+    host = _text(value).strip("[]")
+    if not host or re.search(r"[\s/]", host):
+        raise ValueError
+    return host
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise TypeError
+    return int(value)
+
+
+def _port(value: Any) -> int:
+    port = _whole(value)
+    if not 0 <= port <= 65535:
+        raise ValueError
+    return port
+
+
+def _count(value: Any) -> int:
+    count = _whole(value)
+    if count < 1:
+        raise ValueError
+    return count
+
+
+def _size(value: Any) -> int:
+    """Bytes: a whole number, or text with k, M, G or T (powers of 1024)."""
+    if isinstance(value, bool):
+        raise TypeError
+    found = _SIZE.fullmatch(str(value).strip())
+    if found is None:
+        raise ValueError
+    power = " kmgt".index(found[2].lower()) if found[2] else 0
+    return int(found[1]) * int(1024**power)
+
+
+def _folders(value: Any) -> tuple[Path, ...]:
+    names = value.split(os.pathsep) if isinstance(value, str) else value
+    folders = tuple(Path(_text(name)).expanduser() for name in names if name)
+    if not all(folder.is_absolute() for folder in folders):
+        raise ValueError
+    return folders
+
+
+def _table(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict) or not all(isinstance(entry, dict) for entry in value.values()):
+        raise TypeError
+    return value
+
+
+KEYS: tuple[Key, ...] = (
+    Key(name="host", read=_host, accepts="an address or host name", meaning="Where every port listens."),
+    Key(name="port", read=_port, accepts="a port number, 0 to 65535", meaning="Predictions over HTTP."),
+    Key(name="grpc_port", read=_port, accepts="a port number, 0 to 65535", meaning="Predictions over gRPC."),
+    Key(name="control_port", read=_port, accepts="a port number, 0 to 65535", meaning="The Kubernetes-shaped API."),
+    Key(name="token", read=_text, accepts="text", meaning="Bearer token that the control API asks for."),
+    Key(
+        name="default_env_secret",
+        read=_text,
+        accepts="the name of a Secret",
+        meaning="Secret with rclone variables for transfers whose manifest names none.",
+    ),
+    Key(
+        name="log.max_bytes",
+        read=_size,
+        accepts='a size, such as 1048576 or "10M"',
+        meaning="Size at which a log file is rotated.",
+    ),
+    Key(name="log.files", read=_count, accepts="a number, 1 or more", meaning="Files kept per log."),
+    Key(
+        name="cache.max_bytes",
+        read=_size,
+        accepts='a size, such as "20G"; 0 for no limit',
+        meaning="Fetched models beyond this are dropped, least recently used first.",
+    ),
+    Key(
+        name="storage.allowed_roots",
+        read=_folders,
+        accepts="a list of absolute folders",
+        meaning="The only local folders models may be read from; empty for any.",
+    ),
+    Key(
+        name="images",
+        read=_table,
+        accepts='tables: [images."name"]',
+        meaning="What runs in place of a container image.",
+        has_variable=False,
+    ),
+    Key(
+        name="servers",
+        read=_table,
+        accepts="tables: [servers.NAME]",
+        meaning="Prepackaged servers of your own, by implementation name.",
+        has_variable=False,
+    ),
+)
+_BY_NAME = {key.name: key for key in KEYS}
+_TABLES = {key.name.split(".")[0] for key in KEYS if "." in key.name}
+
+
+def defaults() -> dict[str, Any]:
+    """Every key with its default, by its name in the file."""
+    plain = Settings(base=Path())
+    names = {field.name for field in fields(Settings)}
+    return {key.name: getattr(plain, key.field) for key in KEYS if key.field in names}
