@@ -8,6 +8,7 @@ Messages say where, what, and what would be accepted; they never hold a secret.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Self
 
 
 class GrpcCode(IntEnum):
@@ -47,12 +48,28 @@ class Where:
         return ": ".join(part for part in (place, self.path) if part)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """The API object an error is about, for clients that read more than the message. `kind` is what the API's
+    own errors put there: the plural, or the kind's name when a document is refused."""
+
+    group: str = ""
+    kind: str = ""
+    name: str = ""
+
+
 class FairleadError(Exception):
     """The root of the hierarchy. `reason` is a CamelCase word as Kubernetes conditions use them."""
 
     http = 500
     grpc = GrpcCode.INTERNAL
     reason = "InternalError"
+    subject: Subject | None = None
+
+    def about(self, subject: Subject) -> Self:
+        """The same error, saying which object it is about."""
+        self.subject = subject
+        return self
 
 
 class Permanent(FairleadError):
@@ -83,6 +100,24 @@ class TooLarge(Permanent):
     http, grpc, reason = 413, GrpcCode.RESOURCE_EXHAUSTED, "RequestEntityTooLarge"
 
 
+class Unauthorized(Permanent):
+    """The caller did not say who it is, or not credibly."""
+
+    http, grpc, reason = 401, GrpcCode.UNAUTHENTICATED, "Unauthorized"
+
+
+class NotAcceptable(Permanent):
+    """None of the forms the caller accepts can be written."""
+
+    http, grpc, reason = 406, GrpcCode.INVALID_ARGUMENT, "NotAcceptable"
+
+
+class UnsupportedMedia(Permanent):
+    """A body in a form that this place does not read."""
+
+    http, grpc, reason = 415, GrpcCode.INVALID_ARGUMENT, "UnsupportedMediaType"
+
+
 class NotFound(Permanent):
     """Nothing by that name here."""
 
@@ -96,9 +131,13 @@ class MethodNotAllowed(Permanent):
 
 
 class Conflict(Permanent):
-    """The object changed since it was read, or a field belongs to another manager."""
+    """The object changed since it was read, or a field belongs to another manager (then `problems` names them)."""
 
     http, grpc, reason = 409, GrpcCode.ABORTED, "Conflict"
+
+    def __init__(self, message: str, problems: Sequence["Problem"] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
 
 
 class AlreadyExists(Permanent):
@@ -121,12 +160,14 @@ class Gone(Permanent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """One thing wrong with a document. `field` and `value` are what the dialect's own API reports."""
+    """One thing wrong with a document. `field` and `value` are what the dialect's own API reports, and `cause` is
+    the API's word for the sort of problem."""
 
     where: Where
     message: str
     field: str = ""
     value: str = ""
+    cause: str = "FieldValueInvalid"
 
     def __str__(self) -> str:
         place = str(self.where)
