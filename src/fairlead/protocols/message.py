@@ -57,7 +57,8 @@ class Message:
 
     `raw` is the JSON object it came from or is to be sent as, when somebody works on raw messages (then the
     payload is derived from it); `status` is a status object to send beside the payload; `http_status` is what a
-    unit wants the answer's code to be.
+    unit wants the answer's code to be. `own_metrics` are those the answering unit itself reported in this call, for
+    whoever counts them; `meta.metrics` may hold fewer (when clients may not see them) or more (earlier units').
     """
 
     payload: Payload
@@ -65,6 +66,7 @@ class Message:
     status: dict[str, Any] | None = None
     raw: dict[str, Any] | None = None
     http_status: int = 200
+    own_metrics: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
