@@ -77,7 +77,7 @@ def start(argv: list[str], *, env: Mapping[str, str], core: int | None, cwd: Pat
 
 
 def _post(url: str, body: bytes) -> bytes:
-    request = urllib.request.Request(url, data=body, headers={"Content-Type": "application/json"})  # noqa: S310
-    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+    request = urllib.request.Request(url, data=body, headers={"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
         content: bytes = answer.read()
         return content
