@@ -1,25 +1,49 @@
 """One request and its answer as the data plane passes them around, whatever carried them.
 
-The HTTP server, the frame link between gateway and worker, and the tests all speak these two types and one
+The HTTP server, the frame link between gateway and worker, and the tests all speak these types and one
 callable, so a surface neither knows nor cares how a request arrived.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import msgspec
+
+Headers = list[tuple[bytes, bytes]]
+"""Lower-case names and values in the order they came. Read it; never change it: requests share it."""
 
 
-class Request:
+class Head(msgspec.Struct, eq=False):
+    """Everything of a request before its body, read once for all requests that repeat it byte for byte.
+
+    `length` is the body's size, -1 when it comes in chunks. `connection` is the Connection line that an answer must
+    carry: nothing for a client that stays as HTTP/1.1 clients do. `note` belongs to whoever handles the requests of
+    the server that made this head: what was worked out from the head alone can stay there for the next request.
+    """
+
+    method: str
+    path: str
+    query: bytes
+    headers: Headers
+    length: int = 0
+    keeps_alive: bool = True
+    connection: bytes = b""
+    expects_continue: bool = False
+    note: Any = None
+
+
+class Request(msgspec.Struct, eq=False):
     """A whole request. Header names are lower case; `path` has no query and is percent-decoded only where a
-    surface asks for it; `body` is as sent (content encodings are not undone)."""
+    surface asks for it; `body` is as sent (content encodings are not undone). `headers` may be shared with other
+    requests: it is read, never changed. `head` is set by servers that keep heads."""
 
-    __slots__ = ("body", "headers", "method", "path", "query")
-
-    def __init__(self, method: str, path: str, query: bytes, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-        self.method = method
-        self.path = path
-        self.query = query
-        self.headers = headers
-        self.body = body
+    # A msgspec struct because one is made per request: 0.1 us against 0.3 us for a class with __init__.
+    method: str
+    path: str
+    query: bytes
+    headers: Headers
+    body: bytes
+    head: Head | None = None
 
     def header(self, name: bytes, default: bytes = b"") -> bytes:
         """The first value of a header; `name` in lower case."""
@@ -39,7 +63,9 @@ class Response(NamedTuple):
 
 
 Reply = Callable[[Response], None]
-"""Called once, from the event loop's thread, at any time after the handler was entered."""
+"""Called once, from the event loop's thread, at any time after the handler was entered. The replies our servers
+hand out also have an attribute `on_gone`: a handler may put a callable there, and it is called if nobody waits
+for the answer any more."""
 
 Handler = Callable[[Request, Reply], None]
 """Takes a request and must see to it that `reply` is called exactly once. It does not block."""

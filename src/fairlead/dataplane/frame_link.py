@@ -1,0 +1,93 @@
+"""One end of a frame connection, whichever end it is: frames in, and one write per turn of the event loop out.
+
+Answers and requests come in bursts, so what is sent during one turn leaves together: one system call for the
+burst, and the other end reads it as one batch.
+"""
+
+import asyncio
+import logging
+from typing import cast
+
+from fairlead.errors import BadRequest
+from fairlead.protocols.frames import Frame, FrameDecoder
+
+log = logging.getLogger(__name__)
+
+_SMALL_BYTES = 64 * 1024
+
+
+class FrameLink(asyncio.Protocol):
+    """Subclasses implement `take` and `lost`."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._decoder = FrameDecoder()
+        self._out: list[bytes] = []
+        self._is_flush_due = False
+
+    def take(self, frame: Frame) -> None:
+        """A frame arrived."""
+        raise NotImplementedError
+
+    def lost(self) -> None:
+        """The connection ended; nothing more arrives or leaves."""
+        raise NotImplementedError
+
+    @property
+    def is_open(self) -> bool:
+        """Whether frames can be sent."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    def send(self, start: bytes, head: bytes, body: bytes) -> None:
+        """Queue a frame for the end of this turn; it is dropped if the connection is gone."""
+        if len(body) <= _SMALL_BYTES:
+            self._out.append(start + head + body)
+        else:
+            self._out += (start + head, body)
+        if not self._is_flush_due:
+            self._is_flush_due = True
+            self._loop.call_soon(self._flush)
+
+    def close(self) -> None:
+        """Send what is queued and end the connection."""
+        if self._transport is not None:
+            self._flush()
+            self._transport.close()
+
+    def abort(self) -> None:
+        """End the connection now."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio's signature)
+        self._out = []
+        self.lost()
+
+    def data_received(self, data: bytes) -> None:
+        try:
+            frames = self._decoder.feed(data)
+            # What is sent while these are taken leaves at the end of this very call, not one turn later.
+            was_due, self._is_flush_due = self._is_flush_due, True
+            for frame in frames:
+                self.take(frame)
+            self._is_flush_due = was_due
+        except BadRequest as error:
+            log.error("a frame connection is closed: %s", error)
+            self.abort()
+            return
+        if self._out and not was_due:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._is_flush_due = False
+        out, self._out = self._out, []
+        if not out or self._transport is None or self._transport.is_closing():
+            return
+        if len(out) == 1:
+            self._transport.write(out[0])
+        else:
+            self._transport.writelines(out)

@@ -1,0 +1,157 @@
+"""Requests that come as frames from the gateway, for the same handler that HTTP requests get.
+
+The worker's end of `fairlead.protocols.frames`. Draining says so to the gateway, which stops sending and closes
+when it has its answers; until then everything that arrives is answered, so no request falls between.
+"""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+from fairlead.dataplane.frame_link import FrameLink
+from fairlead.dataplane.listening import open_listener
+from fairlead.dataplane.server import Limits, Refusal, error_response
+from fairlead.dataplane.spec import Listen, UnixSocket
+from fairlead.errors import FairleadError
+from fairlead.protocols.exchange import Handler, Request, Response
+from fairlead.protocols.frames import GOAWAY, Frame, Kind, decode_request_head, response_prefix
+from fairlead.protocols.http1 import HeadMemory
+
+__all__ = ["FrameAnswer", "FrameServer"]
+
+log = logging.getLogger(__name__)
+
+
+class FrameAnswer:
+    """The `Reply` of one request that came as a frame."""
+
+    __slots__ = ("_connection", "_id", "on_gone")
+
+    def __init__(self, connection: "_Connection", id: int) -> None:
+        self._connection: _Connection | None = connection
+        self._id = id
+        self.on_gone: Callable[[], None] | None = None
+
+    def __call__(self, response: Response) -> None:
+        connection = self._connection
+        if connection is None:
+            return  # Answered before, or nobody waits any more.
+        self._connection = None
+        del connection.open[self._id]
+        connection.send(response_prefix(self._id, response), response.headers, response.body)
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody still waits for the answer."""
+        return self._connection is not None
+
+    def abandon(self) -> None:
+        """Nobody waits any more."""
+        if self._connection is None:
+            return
+        self._connection = None
+        if self.on_gone is not None:
+            self.on_gone()
+
+
+class _Connection(FrameLink):
+    def __init__(self, server: "FrameServer") -> None:
+        super().__init__()
+        self._server = server
+        self.open: dict[int, FrameAnswer] = {}
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._server.connections.add(self)
+        if self._server.is_draining:
+            self.say_goaway()
+
+    def lost(self) -> None:
+        self._server.leave(self)
+        abandoned, self.open = self.open, {}
+        for answer in abandoned.values():
+            answer.abandon()
+
+    def say_goaway(self) -> None:
+        self.send(GOAWAY, b"", b"")
+
+    def take(self, frame: Frame) -> None:
+        if frame.kind == Kind.REQUEST:
+            self._take_request(frame)
+        elif frame.kind == Kind.CANCEL:
+            answer = self.open.pop(frame.id, None)
+            if answer is not None:
+                answer.abandon()
+
+    def _take_request(self, frame: Frame) -> None:
+        server = self._server
+        head = server.memory.get(frame.head)
+        if head is None:
+            head = decode_request_head(frame.head)
+            server.memory.remember(frame.head, head)
+        answer = self.open[frame.id] = FrameAnswer(self, frame.id)
+        if len(frame.body) > server.limits.body_bytes:
+            answer(server.refuse(413, f"the body is larger than {server.limits.body_bytes} bytes"))
+            return
+        request = Request(head.method, head.path, head.query, head.headers, frame.body, head)
+        try:
+            server.handler(request, answer)
+        except FairleadError as error:
+            answer(server.refuse(error.http, str(error)))
+        except Exception:
+            log.exception("%s %s: the handler failed", head.method, head.path)
+            answer(server.refuse(500, "internal error; the server's log has the traceback"))
+
+
+class FrameServer:
+    """Serves `handler` to gateways. The same two methods as `HttpServer`."""
+
+    def __init__(self, handler: Handler, *, limits: Limits | None = None, refuse: Refusal = error_response) -> None:
+        self.handler = handler
+        self.limits = limits if limits is not None else Limits()
+        self.refuse = refuse
+        self.memory = HeadMemory()
+        self.is_draining = False
+        self.connections: set[_Connection] = set()
+        self._listeners: list[asyncio.Server] = []
+        self._paths: list[Path] = []
+        self._is_empty = asyncio.Event()
+
+    async def listen(self, where: Listen, *, tls: ssl.SSLContext | None = None) -> int:
+        """Accept gateways there; gives the TCP port that was bound, 0 for a Unix socket."""
+        loop = asyncio.get_running_loop()
+        listener, port = await open_listener(loop, lambda: _Connection(self), where, tls=tls)
+        self._listeners.append(listener)
+        if isinstance(where, UnixSocket):
+            self._paths.append(Path(where.path))
+        return port
+
+    async def drain(self, grace_s: float) -> None:
+        """Send the gateways away, answer what is held and what is still on its way, and end when they have closed.
+        What is not answered within the grace is cut."""
+        for listener in self._listeners:
+            listener.close()
+        for path in self._paths:
+            path.unlink(missing_ok=True)
+        self.is_draining = True
+        if not self.connections:
+            return
+        self._is_empty.clear()
+        for connection in self.connections:
+            connection.say_goaway()
+        try:
+            async with asyncio.timeout(grace_s):
+                await self._is_empty.wait()
+        except TimeoutError:
+            open_count = sum(len(connection.open) for connection in self.connections)
+            log.warning("%d requests were cut after a grace of %g s", open_count, grace_s)
+            for connection in list(self.connections):
+                connection.abort()
+
+    def leave(self, connection: _Connection) -> None:
+        """A gateway hung up."""
+        self.connections.discard(connection)
+        if not self.connections:
+            self._is_empty.set()

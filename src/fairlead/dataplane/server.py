@@ -1,0 +1,408 @@
+"""HTTP/1.1 on sockets for the worker and the gateway: one loop, no framework.
+
+A connection parses what arrived, enters the handler for each request, and writes the answers in the order of the
+requests, whatever order the handler finished them in. Answers given while a batch of bytes is being read leave in
+one write. Timeouts cost nothing per request: one sweep per server looks at all connections about once a second.
+"""
+
+import asyncio
+import logging
+import ssl
+import time
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import cast
+
+import orjson
+
+from fairlead.dataplane.listening import open_listener
+from fairlead.dataplane.spec import Listen, UnixSocket
+from fairlead.errors import FairleadError
+from fairlead.protocols.exchange import Handler, Head, Request, Response
+from fairlead.protocols.http1 import HeadMemory, Limits, Phase, RequestParser
+from fairlead.protocols.http1_response import CONTINUE, JSON, StatusLines, encode, encode_body, encode_head
+
+__all__ = ["Answer", "HttpServer", "Limits", "Refusal", "error_response"]
+
+log = logging.getLogger(__name__)
+
+Refusal = Callable[[int, str], Response]
+"""How a server words its own errors: a status and a sentence become an answer."""
+
+_PENDING_REQUESTS = 32
+_PENDING_BODY_BYTES = 1024 * 1024
+_SMALL_BODY_BYTES = 64 * 1024
+_BODY_BYTES_PER_S = 64 * 1024
+_LINGER_S = 2.0
+_DRAIN_IDLE_S = 0.25
+
+
+def error_response(status: int, message: str) -> Response:
+    """The wording of servers that were given no other."""
+    return Response(status, JSON, orjson.dumps({"error": message}))
+
+
+class Answer:
+    """The `Reply` of one request on one connection."""
+
+    __slots__ = ("_connection", "head", "is_last", "on_gone", "response")
+
+    def __init__(self, connection: "Connection", head: Head | None) -> None:
+        self._connection: Connection | None = connection
+        self.head = head
+        self.on_gone: Callable[[], None] | None = None
+        self.response: Response | None = None
+        self.is_last = False
+
+    def __call__(self, response: Response) -> None:
+        connection = self._connection
+        if connection is None:
+            return  # Answered before, or nobody waits any more.
+        self._connection = None
+        queue = connection.queue
+        if queue[0] is self:
+            queue.popleft()
+            connection.send(response, self)
+            if queue or connection.has_duties:
+                connection.send_ready()
+        else:
+            self.response = response
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody still waits for the answer."""
+        return self._connection is not None
+
+    def abandon(self) -> None:
+        """The connection is gone."""
+        if self._connection is None:
+            return
+        self._connection = None
+        if self.on_gone is not None:
+            self.on_gone()
+
+
+class Connection(asyncio.Protocol):
+    """One client. `since` is when the present phase began, as far as the sweep needs to know."""
+
+    __slots__ = (
+        "_is_closing",
+        "_is_corked",
+        "_is_full",
+        "_out",
+        "_parser",
+        "_server",
+        "_since",
+        "_transport",
+        "_unsent_bytes",
+        "_unsent_since",
+        "_was_used",
+        "has_duties",
+        "queue",
+    )
+
+    def __init__(self, server: "HttpServer") -> None:
+        self._server = server
+        self._parser = RequestParser(server.limits, server.memory)
+        self._transport: asyncio.Transport
+        self._out: list[bytes] = []
+        self._is_corked = False
+        self._is_closing = False
+        self._is_full = False
+        self._since = 0.0
+        self._was_used = True
+        self._unsent_bytes = 0
+        self._unsent_since = 0.0
+        self.has_duties = False
+        self.queue: deque[Answer] = deque()
+
+    # What the event loop calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._server.enter(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio's signature)
+        self._is_closing = True
+        self._server.leave(self)
+        while self.queue:
+            self.queue.popleft().abandon()
+
+    def data_received(self, data: bytes) -> None:
+        parser = self._parser
+        was = parser.phase
+        requests = parser.feed(data)
+        self._is_corked = True
+        for request in requests:
+            self._dispatch(request)
+        self._is_corked = False
+        if self._out:
+            self._flush()
+        if parser.phase is not Phase.IDLE or self.queue:
+            self._look_after(is_new_phase=bool(requests) or parser.phase is not was)
+        else:
+            self._was_used = True
+
+    def eof_received(self) -> bool:
+        # A client may close its side and still read: what is due is sent, then the connection ends.
+        self._parser.phase = Phase.OVER
+        if not self.queue or self._is_closing or self._transport.get_extra_info("sslcontext") is not None:
+            return False
+        self.queue[-1].is_last = True
+        return True
+
+    def pause_writing(self) -> None:
+        self._set_full(True)
+
+    def resume_writing(self) -> None:
+        self._set_full(False)
+
+    # Requests in.
+
+    def _dispatch(self, request: Request) -> None:
+        answer = Answer(self, request.head)
+        self.queue.append(answer)
+        try:
+            self._server.handler(request, answer)
+        except FairleadError as error:
+            answer(self._server.refuse(error.http, str(error)))
+        except Exception:
+            log.exception("%s %s: the handler failed", request.method, request.path)
+            answer(self._server.refuse(500, "internal error; the server's log has the traceback"))
+
+    def _look_after(self, *, is_new_phase: bool) -> None:
+        """Everything beyond "whole requests came and were answered"."""
+        parser = self._parser
+        if is_new_phase:
+            self._since = self._server.now()
+        if parser.failure is not None:
+            failure, parser.failure = parser.failure, None
+            self._refuse(failure.http, str(failure))
+        elif len(self.queue) >= _PENDING_REQUESTS or (self.queue and parser.body_bytes > _PENDING_BODY_BYTES):
+            self._set_full(True)
+        if parser.wants_continue:
+            self.has_duties = True
+            self._invite_body()
+
+    def _invite_body(self) -> None:
+        """Say "100 Continue" when it is that request's turn on the wire."""
+        if self._parser.wants_continue and not self.queue and not self._is_closing:
+            self._parser.wants_continue = False
+            self._transport.write(CONTINUE)
+
+    def _refuse(self, status: int, message: str) -> None:
+        """Answer in turn with an error, then close: what follows on this connection cannot be trusted."""
+        self._parser.phase = Phase.OVER
+        answer = Answer(self, None)
+        answer.is_last = True
+        self.queue.append(answer)
+        answer(self._server.refuse(status, message))
+
+    def _set_full(self, is_full: bool) -> None:
+        """Stop or go on reading from a client that sends faster than answers leave."""
+        if is_full is self._is_full or self._is_closing:
+            return
+        self._is_full = is_full
+        if is_full:
+            self.has_duties = True
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
+
+    # Answers out.
+
+    def send(self, response: Response, answer: Answer) -> None:
+        """Write the answer that is next in order."""
+        if self._is_closing:
+            return
+        self._was_used = True
+        head = answer.head
+        server = self._server
+        if answer.is_last or server.is_draining or head is None or head.connection or head.method == "HEAD":
+            self._send_specially(response, answer)
+        elif len(response.body) <= _SMALL_BODY_BYTES:
+            self._out.append(encode(response, server.lines))
+        else:
+            self._out += (encode_head(response, server.lines), encode_body(response))
+        if self._out and not self._is_corked:
+            self._flush()
+
+    def _send_specially(self, response: Response, answer: Answer) -> None:
+        head = answer.head
+        is_last = answer.is_last or self._server.is_draining or head is None or not head.keeps_alive
+        line = b"Connection: close\r\n" if is_last or head is None else head.connection
+        self._out.append(encode_head(response, self._server.lines, connection=line))
+        if head is None or head.method != "HEAD":
+            self._out.append(encode_body(response))
+        if is_last:
+            self._end()
+
+    def send_ready(self) -> None:
+        """An answer left: write those that waited for it."""
+        queue = self.queue
+        while queue and (response := queue[0].response) is not None:
+            self.send(response, queue.popleft())
+        if self._is_full and len(queue) < _PENDING_REQUESTS and not self._transport.get_write_buffer_size():
+            self._set_full(False)
+        self._invite_body()
+        self.has_duties = self._is_full or self._parser.wants_continue
+
+    def _flush(self) -> None:
+        out, self._out = self._out, []
+        if len(out) == 1:
+            self._transport.write(out[0])
+        else:
+            self._transport.writelines(out)
+
+    def _end(self) -> None:
+        """Send what is due and end. The client hangs up first where it can (`write_eof`): closing with its bytes
+        unread would reset the connection and could take the answer with it."""
+        if self._out:
+            self._flush()
+        self._set_full(False)
+        self._is_closing = True
+        self._since = self._server.now()
+        self._parser.phase = Phase.OVER
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        else:
+            self._transport.close()
+
+    # What the server's sweep calls.
+
+    def check(self, now: float) -> None:
+        """Enforce the timeouts. Called about once a second, so that no request pays for a timer."""
+        if self._is_stuck(now):
+            self._transport.abort()
+        elif self._is_closing:
+            if now - self._since > _LINGER_S:
+                self._transport.abort()
+        elif self._was_used:
+            self._was_used = False
+            self._since = now
+        elif not self.queue:
+            self._check_phase(now - self._since)
+
+    def _is_stuck(self, now: float) -> bool:
+        """Whether the client has read nothing of what waits for it for too long."""
+        unsent = self._transport.get_write_buffer_size()
+        if not unsent or unsent != self._unsent_bytes:
+            self._unsent_bytes = unsent
+            self._unsent_since = now
+            return False
+        return now - self._unsent_since > self._server.limits.write_timeout_s
+
+    def _check_phase(self, age_s: float) -> None:
+        limits = self._server.limits
+        phase = self._parser.phase
+        if phase is Phase.IDLE:
+            if age_s > limits.idle_timeout_s:
+                self._transport.close()
+        elif phase is Phase.HEAD:
+            if age_s > limits.header_timeout_s:
+                self._refuse(408, f"the request's headers took longer than {limits.header_timeout_s:g} s")
+        elif phase is Phase.BODY:
+            allowed_s = limits.body_timeout_s + self._parser.body_bytes / _BODY_BYTES_PER_S
+            if age_s > allowed_s:
+                self._refuse(408, f"the request's body took longer than {allowed_s:g} s")
+
+    def close_if_idle(self) -> None:
+        """End a connection that carries nothing now."""
+        if self._parser.phase is Phase.IDLE and not self.queue:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """End it whatever it carries."""
+        self._transport.abort()
+
+
+class HttpServer:
+    """Serves `handler` on any number of sockets, all on the loop that `listen` runs on."""
+
+    def __init__(self, handler: Handler, *, limits: Limits | None = None, refuse: Refusal = error_response) -> None:
+        self.handler = handler
+        self.limits = limits if limits is not None else Limits()
+        self.refuse = refuse
+        self.memory = HeadMemory()
+        self.lines = StatusLines()
+        self.is_draining = False
+        self._connections: set[Connection] = set()
+        self._listeners: list[asyncio.Server] = []
+        self._paths: list[Path] = []
+        self._loop: asyncio.AbstractEventLoop
+        self._sweep_handle: asyncio.TimerHandle | None = None
+        self._is_empty = asyncio.Event()
+        ours = self.limits
+        times_s = (ours.header_timeout_s, ours.body_timeout_s, ours.idle_timeout_s, ours.write_timeout_s)
+        self._sweep_s = min(1.0, min(times_s) / 4)
+
+    async def listen(self, where: Listen, *, tls: ssl.SSLContext | None = None) -> int:
+        """Accept connections there; gives the TCP port that was bound, 0 for a Unix socket.
+
+        Raises `ConfigError` when the address cannot be bound."""
+        self._loop = asyncio.get_running_loop()
+        listener, port = await open_listener(self._loop, lambda: Connection(self), where, tls=tls)
+        self._listeners.append(listener)
+        if isinstance(where, UnixSocket):
+            self._paths.append(Path(where.path))
+        return port
+
+    async def drain(self, grace_s: float) -> None:
+        """Stop accepting, answer what is held, close; what is not answered within the grace is cut.
+
+        Connections without a request stay a moment longer, because a client may have sent one that is on its way;
+        its answer says `Connection: close`."""
+        for listener in self._listeners:
+            listener.close()
+        for path in self._paths:
+            path.unlink(missing_ok=True)
+        self.is_draining = True
+        if not self._connections:
+            return
+        self._is_empty.clear()
+        idle = self._loop.call_later(min(_DRAIN_IDLE_S, grace_s), self._close_idle)
+        try:
+            async with asyncio.timeout(grace_s):
+                await self._is_empty.wait()
+        except TimeoutError:
+            log.warning("%d connections were cut after a grace of %g s", len(self._connections), grace_s)
+            for connection in list(self._connections):
+                connection.abort()
+        finally:
+            idle.cancel()
+
+    @property
+    def connections(self) -> int:
+        """How many clients are connected."""
+        return len(self._connections)
+
+    def now(self) -> float:
+        """The clock of the timeouts."""
+        return self._loop.time()
+
+    def enter(self, connection: Connection) -> None:
+        """A client connected. Without clients no timer runs."""
+        self._connections.add(connection)
+        if self._sweep_handle is None:
+            self._sweep()
+
+    def leave(self, connection: Connection) -> None:
+        """A client is gone."""
+        self._connections.discard(connection)
+        if not self._connections:
+            self._is_empty.set()
+
+    def _close_idle(self) -> None:
+        for connection in list(self._connections):
+            connection.close_if_idle()
+
+    def _sweep(self) -> None:
+        self.lines.set_clock(time.time())
+        if not self._connections:
+            self._sweep_handle = None
+            return
+        self._sweep_handle = self._loop.call_later(self._sweep_s, self._sweep)
+        now = self._loop.time()
+        for connection in list(self._connections):
+            connection.check(now)
