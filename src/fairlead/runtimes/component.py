@@ -1,0 +1,265 @@
+"""Any Python object that follows Seldon's component convention, as a unit the data plane can ask.
+
+Model formats, sample stand-ins and users' classes all answer through this one wrapper, so the rules about payloads,
+names, tags, metrics, request paths and errors exist once. It knows messages, not bytes: only the methods that want
+raw JSON make it call the codec.
+"""
+
+import copy
+import logging
+import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fairlead.errors import BadRequest
+from fairlead.plan.model import Method, Unit
+from fairlead.protocols.message import Form, Message, Meta, Payload, Reward
+from fairlead.protocols.seldon_v1 import decode, to_object
+from fairlead.runtimes import own_metrics
+from fairlead.runtimes.answers import answer_payload, data_of, features_of, merged_meta, meta_argument
+from fairlead.runtimes.base import Rows
+from fairlead.runtimes.failures import BadData, translated
+from fairlead.runtimes.metadata import served_metadata
+from fairlead.runtimes.operations import ABSENT, Operation, first_answer, is_component_base, own_method
+
+_log = logging.getLogger(__name__)
+
+_OPERATIONS = {
+    Method.PREDICT: "predict",
+    Method.TRANSFORM_INPUT: "transform_input",
+    Method.TRANSFORM_OUTPUT: "transform_output",
+    Method.ROUTE: "route",
+    Method.AGGREGATE: "aggregate",
+    Method.FEEDBACK: "send_feedback",
+}
+
+
+class Returned(NamedTuple):
+    """What a method gave: a value, and tags and metrics of this one call when it gave a `SeldonResponse`."""
+
+    value: Any
+    tags: Mapping[str, Any] | None = None
+    metrics: list[dict[str, Any]] | None = None
+
+
+class Component:
+    """A `Servable` around `target`. `env` is the unit's environment; `rows` says how rows of several requests may
+    share a call, when they may."""
+
+    def __init__(
+        self, target: object, unit: Unit, *, env: Mapping[str, str] | None = None, rows: Rows | None = None
+    ) -> None:
+        env = os.environ if env is None else env
+        self.rows = rows
+        self._target = target
+        self._name = unit.name
+        self._operations = {method: Operation(target, name) for method, name in _OPERATIONS.items()}
+        self.methods = frozenset(method for method, operation in self._operations.items() if operation.exists)
+        self._path = (str(unit.name), unit.image) if unit.image else None
+        self._shows_metrics = env.get("INCLUDE_METRICS_IN_CLIENT_RESPONSE", "true").lower() == "true"
+        self._tags = own_method(target, "tags")
+        self._metrics = own_method(target, "metrics")
+        self._class_names = class_names_of(target)
+        self._metadata = served_metadata(unit, own_method(target, "init_metadata"), env)
+
+    def invoke(self, method: Method, message: Message) -> Message:
+        """One operation on one message."""
+        try:
+            return self._invoke(method, message)
+        except Exception as error:
+            raise self._failure(error) from error
+
+    def aggregate(self, messages: list[Message]) -> Message:
+        """One message from several; the encoding follows the first."""
+        try:
+            return self._aggregate(messages)
+        except Exception as error:
+            raise self._failure(error) from error
+
+    def feedback(self, reward: Reward) -> Message:
+        """Hand a reward to the unit."""
+        try:
+            return self._feedback(reward)
+        except Exception as error:
+            raise self._failure(error) from error
+
+    def health(self) -> Message:
+        """What the unit says about itself; it raises when it is not well."""
+        try:
+            return self._health()
+        except Exception as error:
+            raise self._failure(error) from error
+
+    def metadata(self) -> dict[str, Any]:
+        """The model's description, or `BadMetadata` if what the unit gave at start was none."""
+        return self._metadata()
+
+    def close(self) -> None:
+        """Nothing is held that the end of the process does not free."""
+
+    def _failure(self, error: Exception) -> Exception:
+        known = translated(error)
+        if known is not error:
+            _log.error("unit %s failed", self._name, exc_info=error)
+        return known
+
+    def _invoke(self, method: Method, message: Message) -> Message:
+        operation = self._operations[method]
+        if operation.has_raw:
+            raw = operation.call_raw(_raw_message(message))
+            if raw is not ABSENT:
+                return self._raw_answer(raw, sets_status=method is Method.PREDICT)
+        payload = message.payload
+        features = features_of(payload)
+        names = list(payload.names) if isinstance(payload.names, list) else payload.names
+        meta = meta_argument(message) if operation.takes_meta else None
+        value = operation.call_with_meta(features, names, meta)
+        if value is ABSENT:
+            value = _value_without(method, features)
+        returned = unpacked(value)
+        if method is Method.ROUTE:
+            returned = returned._replace(value=_as_branch(returned.value))
+        return self._answer(returned, payload.form, [message.meta])
+
+    def _aggregate(self, messages: list[Message]) -> Message:
+        operation = self._operations[Method.AGGREGATE]
+        if operation.has_raw:
+            raw = operation.call_raw({"seldonMessages": [_raw_message(message) for message in messages]})
+            if raw is not ABSENT:
+                return self._raw_answer(raw)
+        value = operation.call(
+            [features_of(message.payload) for message in messages], [message.payload.names for message in messages]
+        )
+        if value is ABSENT:
+            raise BadData("Aggregate not defined")
+        form = messages[0].payload.form if messages else Form.NONE
+        return self._answer(unpacked(value), form, [message.meta for message in messages])
+
+    def _feedback(self, reward: Reward) -> Message:
+        operation = self._operations[Method.FEEDBACK]
+        if operation.has_raw:
+            raw = operation.call_raw(copy.deepcopy(reward.raw))
+            if raw is not ABSENT:
+                return self._raw_answer(raw)
+        asked = None if reward.request is None else reward.request.payload
+        truth = None if reward.truth is None else reward.truth.payload
+        routing = None if reward.response is None else reward.response.meta.routing.get(self._name)
+        names = [] if asked is None else asked.names
+        value = operation.call(data_of(asked), names, reward.reward, data_of(truth), routing=routing)
+        returned = unpacked([] if value is ABSENT or value is None else value)
+        arrived = [] if reward.request is None else [reward.request.meta]
+        return self._answer(returned, Form.NONE if asked is None else asked.form, arrived)
+
+    def _health(self) -> Message:
+        raw_status = own_method(self._target, "health_status_raw")
+        raw = ABSENT if raw_status is None else first_answer((raw_status,))
+        if raw is not ABSENT:
+            return self._raw_answer(raw)
+        status = own_method(self._target, "health_status")
+        value = ABSENT if status is None else first_answer((status,))
+        if value is ABSENT:
+            inherits = any(is_component_base(kind) for kind in type(self._target).__mro__)
+            value = "not implemented - assuming healthy" if inherits else "healthy"
+        return self._answer(unpacked(value), Form.NONE, [])
+
+    def _answer(self, returned: Returned, asked: Form, arrived: list[Meta]) -> Message:
+        payload = answer_payload(returned.value, asked, self._class_names)
+        tags = [tags for tags in (self._own_tags(), returned.tags) if tags]
+        reported = self._own_metrics()
+        if returned.metrics:
+            reported = reported + own_metrics.checked(returned.metrics)
+        meta = merged_meta(arrived, tags=tags, metrics=reported if self._shows_metrics else [], path=self._path)
+        return Message(payload, meta, own_metrics=reported)
+
+    def _own_tags(self) -> dict[str, Any]:
+        if self._tags is None:
+            return {}
+        tags = first_answer((self._tags,))
+        return {} if tags is ABSENT or tags is None else dict(tags)
+
+    def _own_metrics(self) -> list[dict[str, Any]]:
+        if self._metrics is None:
+            return []
+        metrics = first_answer((self._metrics,))
+        return [] if metrics is ABSENT else own_metrics.checked(metrics)
+
+    def _raw_answer(self, raw: Any, *, sets_status: bool = False) -> Message:
+        """A message sent as the user wrote it; only its metrics are looked at, and hidden if clients may not see
+        them."""
+        if not isinstance(raw, dict):
+            raise BadData(f"a raw method must return a dict like {{'data': …}}, not {type(raw).__name__}: {raw!r}")
+        meta = raw.get("meta")
+        reported = own_metrics.checked(meta.get("metrics")) if isinstance(meta, dict) else []
+        if reported and not self._shows_metrics:
+            raw = {**raw, "meta": {key: value for key, value in raw["meta"].items() if key != "metrics"}}
+        message = _decoded(raw)
+        message.own_metrics = reported
+        if sets_status:
+            message.http_status = _status_code(raw)
+        return message
+
+
+def class_names_of(target: object) -> Any:
+    """Gives the column names of a target's 2-d answers, `None` when it names none. A plain attribute works too."""
+    given = getattr(target, "class_names", None)
+    if given is None:
+        return None
+    if not callable(given):
+        fixed = _name_list(given)
+        return lambda: fixed
+    method = own_method(target, "class_names")
+    if method is None:
+        return None
+
+    def ask() -> Any:
+        names = first_answer((method,))
+        return None if names is ABSENT else _name_list(names)
+
+    return ask
+
+
+def _name_list(names: Any) -> Any:
+    return names.tolist() if isinstance(names, np.ndarray) else names
+
+
+def unpacked(value: Any) -> Returned:
+    """A returned value, taken out of its `SeldonResponse` (ours, or that of an installed `seldon_core`)."""
+    kind = type(value)
+    if kind.__name__ == "SeldonResponse" and "seldon" in kind.__module__:
+        return Returned(value.data, value.tags, value.metrics)
+    return Returned(value)
+
+
+def _value_without(method: Method, features: Any) -> Any:
+    """What an operation gives that the user did not write."""
+    if method is Method.ROUTE:
+        raise BadData("Route not defined")
+    return [] if method is Method.PREDICT else features
+
+
+def _as_branch(value: Any) -> np.ndarray[Any, Any]:
+    """A router's answer as the array that travels; numpy's integers are integers too."""
+    if not isinstance(value, int | np.integer):
+        raise BadData(f"Routing response must be int but got {value}")
+    return np.array([[int(value)]])
+
+
+def _raw_message(message: Message) -> dict[str, Any]:
+    """A message as the JSON object it came from, or would be sent as: a copy, because methods write into it."""
+    return copy.deepcopy(to_object(message))
+
+
+def _decoded(raw: dict[str, Any]) -> Message:
+    try:
+        return decode(raw)
+    except BadRequest:
+        # A status without data, say: nothing for the next unit to work on, but the client gets it as it is.
+        return Message(Payload(Form.NONE, raw), raw=raw)
+
+
+def _status_code(raw: dict[str, Any]) -> int:
+    status = raw.get("status")
+    code = status.get("code") if isinstance(status, dict) else None
+    return code if isinstance(code, int) and 200 <= code <= 599 else 200

@@ -1,0 +1,61 @@
+"""Constructor parameters: from the JSON of the environment or a command line, and out of a unit."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from fairlead.plan.model import Parameter, Unit
+from fairlead.runtimes.failures import BadParameter
+
+Scalar = str | int | float | bool
+
+_TRUE = frozenset(("y", "yes", "t", "true", "on", "1"))
+_FALSE = frozenset(("n", "no", "f", "false", "off", "0"))
+
+
+def _boolean(text: Any) -> bool:
+    word = str(text).lower()
+    if word not in _TRUE and word not in _FALSE:
+        raise ValueError(word)
+    return word in _TRUE
+
+
+_READERS: dict[str, Callable[[Any], Scalar]] = {
+    "INT": int,
+    "FLOAT": float,
+    "DOUBLE": float,
+    "STRING": str,
+    "BOOL": _boolean,
+}
+
+
+def parse_parameters(text: str) -> tuple[Parameter, ...]:
+    """Read `[{"name": …, "value": …, "type": …}]`, each value as its type says (STRING when it does not say)."""
+    try:
+        entries = json.loads(text)
+    except ValueError as error:
+        raise BadParameter(f"parameters: not JSON ({error}); expected {_EXAMPLE}") from error
+    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+        raise BadParameter(f"parameters: expected a list like {_EXAMPLE}")
+    return tuple(_parameter(entry) for entry in entries)
+
+
+_EXAMPLE = '[{"name":"method","value":"predict","type":"STRING"}]'
+
+
+def _parameter(entry: dict[str, Any]) -> Parameter:
+    name, value, type_ = entry.get("name"), entry.get("value"), entry.get("type", "STRING")
+    if not isinstance(name, str) or "value" not in entry:
+        raise BadParameter(f"parameters: {json.dumps(entry)} has no name or no value; expected {_EXAMPLE}")
+    read = _READERS.get(type_) if isinstance(type_, str) else None
+    if read is None:
+        raise BadParameter(f"Bad model parameter type: {type_} valid are INT, FLOAT, DOUBLE, STRING, BOOL")
+    try:
+        return Parameter(name=name, value=read(value), type=type_)
+    except (TypeError, ValueError) as error:
+        raise BadParameter(f"Bad model parameter: {name} with value {value} can't be parsed as a {type_}") from error
+
+
+def as_arguments(unit: Unit) -> dict[str, Scalar]:
+    """A unit's parameters as keyword arguments. The last of several with one name wins."""
+    return {parameter.name: parameter.value for parameter in unit.parameters}

@@ -1,0 +1,141 @@
+"""Users' own classes: found by the name a manifest or a command line gives, made once, loaded once.
+
+What goes wrong here is nearly always in the user's file, so every failure names its line. Requests are the business
+of `component`; nothing here runs after `load` but the class's own `custom_service`.
+"""
+
+import logging
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fairlead.errors import LoadError
+from fairlead.plan.model import UserCode
+from fairlead.runtimes import seldon_shim
+from fairlead.runtimes.answers import as_array
+from fairlead.runtimes.base import LoadContext, Rows
+from fairlead.runtimes.component import Component, class_names_of
+from fairlead.runtimes.failures import is_not_implemented, translated, unusable
+from fairlead.runtimes.operations import Operation, own_method
+from fairlead.runtimes.parameters import Scalar, as_arguments, parse_parameters
+from fairlead.runtimes.user_code import failure_of, find_target, import_target
+
+__all__ = ["load", "parse_parameters"]
+
+_log = logging.getLogger(__name__)
+
+
+def load(context: LoadContext) -> Component:
+    """Import the class, call it with the unit's parameters, call its `load()` and start its `custom_service()`."""
+    unit = context.unit
+    if unit.code is None:
+        raise LoadError(f"unit {unit.name}: no Python class is named for it")
+    seldon_shim.install()
+    # A nursery has imported numpy before the fork: without this every replica would draw the same numbers.
+    np.random.seed()
+    kind = import_target(_settled(unit.code, context.env), unit=unit.name)
+    target = _construct(kind, _arguments(context), unit=unit.name)
+    _call_load(target, unit=unit.name)
+    _warn_of_ignored(target, unit=unit.name)
+    component = Component(target, unit, env=context.env or None, rows=_rows_of(target, unit=unit.name))
+    _start_custom_service(target, unit=unit.name)
+    return component
+
+
+def _settled(code: UserCode, env: Mapping[str, str]) -> UserCode:
+    return code if code.target else UserCode(target=find_target(Path(code.path or "."), env), path=code.path or ".")
+
+
+def _arguments(context: LoadContext) -> dict[str, Scalar]:
+    """The constructor's arguments, with the mount the manifest believes in replaced by where the files are."""
+    arguments = as_arguments(context.unit)
+    artifact, folder = context.unit.artifact, context.folder
+    if artifact is None or folder is None:
+        return arguments
+    mount = artifact.mount.rstrip("/")
+    for name, value in arguments.items():
+        if isinstance(value, str) and (value == mount or value.startswith(f"{mount}/")):
+            arguments[name] = f"{folder}{value[len(mount) :]}"
+    return arguments
+
+
+def _construct(kind: type, arguments: dict[str, Scalar], *, unit: str) -> object:
+    try:
+        return kind(**arguments)
+    except Exception as error:
+        given = ", ".join(arguments) or "no parameters"
+        raise failure_of(error, f"unit {unit}: {kind.__name__}({given}) failed") from error
+
+
+def _call_load(target: object, *, unit: str) -> None:
+    load_method = own_method(target, "load")
+    if load_method is None:
+        return
+    try:
+        load_method()
+    except (NotImplementedError, AttributeError) as error:
+        # The convention takes these for "there is no load()"; one from inside a real load() should not go unseen.
+        _log.warning("unit %s: load() was skipped after %s", unit, type(error).__name__, exc_info=error)
+    except Exception as error:
+        if not is_not_implemented(error):
+            raise failure_of(error, f"unit {unit}: load() failed") from error
+
+
+def _warn_of_ignored(target: object, *, unit: str) -> None:
+    if getattr(target, "model_error_handler", None) is not None:
+        _log.warning("unit %s: model_error_handler is ignored; raise SeldonMicroserviceException instead", unit)
+
+
+def _start_custom_service(target: object, *, unit: str) -> None:
+    """Beside the model for as long as the process lives. A thread, so that it sees the loaded model."""
+    service = own_method(target, "custom_service")
+    if service is None:
+        return
+
+    def run() -> None:
+        try:
+            service()
+        except Exception as error:
+            if not is_not_implemented(error):
+                _log.error("unit %s: custom_service() ended", unit, exc_info=error)
+
+    threading.Thread(target=run, name=f"custom-service-{unit}", daemon=True).start()
+
+
+def _rows_of(target: object, *, unit: str) -> Rows | None:
+    """Row-wise prediction for a class that says `fairlead_rowwise = True` and reports nothing per request."""
+    if getattr(target, "fairlead_rowwise", False) is not True:
+        return None
+    per_request = [name for name in ("tags", "metrics", "predict_raw", "predict_rest") if own_method(target, name)]
+    if per_request or own_method(target, "predict") is None:
+        _log.warning(
+            "unit %s: fairlead_rowwise is ignored, because the class %s",
+            unit,
+            f"has {', '.join(per_request)}" if per_request else "has no predict",
+        )
+        return None
+    return _UserRows(target)
+
+
+class _UserRows:
+    """`predict` of a user's class on rows of several requests at once."""
+
+    def __init__(self, target: object) -> None:
+        self._predict = Operation(target, "predict")
+        names = class_names_of(target)
+        given = None if names is None else names()
+        self.class_names: list[str] | None = None if given is None else list(given)
+
+    def predict(self, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """One answer per row; anything else is the class's mistake."""
+        try:
+            value = self._predict.call_with_meta(rows, [], None)
+        except Exception as error:
+            raise translated(error) from error
+        array = as_array(value) if isinstance(value, list) else value
+        if not isinstance(array, np.ndarray) or array.ndim == 0 or len(array) != len(rows):
+            raise unusable(value)
+        return array

@@ -1,0 +1,68 @@
+"""Which module serves which runtime, without importing any of them.
+
+The keys are what `Unit.runtime` says. Units that run elsewhere (`command`, `container`, `remote`) are not here: the
+data plane calls them over the network.
+"""
+
+import importlib
+from dataclasses import dataclass
+
+from fairlead.errors import UnknownRuntime
+from fairlead.runtimes.base import LoadContext, Servable
+from fairlead.runtimes.libraries import need
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    """`libraries` are imported ahead by a nursery; `extra` is what installs them."""
+
+    module: str
+    extra: str | None = None
+    libraries: tuple[str, ...] = ()
+
+
+_ENTRIES = {
+    "builtin": _Entry(module="fairlead.runtimes.builtin"),
+    "mlflow": _Entry(module="fairlead.runtimes.mlflow", extra="mlflow", libraries=("pandas", "mlflow.pyfunc")),
+    "python": _Entry(module="fairlead.runtimes.python"),
+    "sample": _Entry(module="fairlead.runtimes.sample"),
+    "sklearn": _Entry(
+        module="fairlead.runtimes.sklearn",
+        extra="sklearn",
+        # The modules nearly every pickled estimator asks for; the rest of scikit-learn loads with the model.
+        libraries=("joblib", "sklearn.linear_model", "sklearn.ensemble", "sklearn.pipeline", "sklearn.preprocessing"),
+    ),
+    "xgboost": _Entry(module="fairlead.runtimes.xgboost", extra="xgboost", libraries=("xgboost",)),
+}
+
+
+def load(context: LoadContext) -> Servable:
+    """Load a unit by its runtime. Raises `LoadError`, `MissingExtra` or `UnknownRuntime`."""
+    module = importlib.import_module(_entry(context.unit.runtime).module)
+    servable: Servable = module.load(context)
+    return servable
+
+
+def preload(runtime: str) -> None:
+    """Import a runtime and its libraries, so that a process forked from this one has them."""
+    entry = _entry(runtime)
+    importlib.import_module(entry.module)
+    for library in entry.libraries:
+        need(library, extra=entry.extra or "")
+
+
+def known() -> list[str]:
+    """The runtimes there are, whether or not their libraries are installed."""
+    return sorted(_ENTRIES)
+
+
+def extra_of(runtime: str) -> str | None:
+    """The extra that installs a runtime's libraries; `None` when it needs none."""
+    return _entry(runtime).extra
+
+
+def _entry(runtime: str) -> _Entry:
+    entry = _ENTRIES.get(runtime)
+    if entry is None:
+        raise UnknownRuntime(f"no runtime serves {runtime!r}; available: {', '.join(known())}")
+    return entry
