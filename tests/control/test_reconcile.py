@@ -1,0 +1,228 @@
+"""The loop with a real store, a dialect of two lines and a back-end that only remembers."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fairlead.backends.base import Notice
+from fairlead.control.reconcile import Followed, Reconciler
+from fairlead.control.store import Store
+from fairlead.dialects.base import Document, Kind
+from fairlead.dialects.catalog import Catalog
+from fairlead.errors import InvalidManifest, Problem, Where
+from fairlead.plan.model import Owner, Plan
+from fairlead.plan.status import PlanStatus
+
+pytestmark = pytest.mark.anyio
+
+THING = Kind(group="example.dev", versions=("v1",), kind="Thing", plural="things", singular="thing")
+POD = Kind(group="", versions=("v1",), kind="Pod", plural="pods", singular="pod", is_read_only=True)
+EVENT = Kind(group="", versions=("v1",), kind="Event", plural="events", singular="event", has_status=False)
+
+
+class OneLineDialect:
+    kinds: tuple[Kind, ...] = (THING,)
+
+    def prune(self, doc: Document) -> dict[str, Any]:
+        return dict(doc)
+
+    def validate(self, doc: Document, *, catalog: Catalog) -> None: ...
+
+    def lower(self, doc: Document, *, catalog: Catalog) -> Plan:
+        if doc["spec"].get("bad"):
+            raise InvalidManifest([Problem(where=Where(path="spec.bad"), message="must not be set")])
+        given = doc["metadata"]
+        owner = Owner(
+            api_version=doc["apiVersion"],
+            kind=doc["kind"],
+            namespace=given["namespace"],
+            name=given["name"],
+            uid=given["uid"],
+            generation=given["generation"],
+        )
+        return Plan(owner=owner, components=(), routes=(), warnings=tuple(doc["spec"].get("warn", ())))
+
+    def status(self, doc: Document, plan: Plan, observed: PlanStatus, *, now: str) -> dict[str, Any]:
+        return {"state": "Available" if observed.routed else "Creating"}
+
+    def failed_status(self, doc: Document, message: str, *, now: str) -> dict[str, Any]:
+        return {"state": "Failed", "description": message}
+
+    def open_api(self, kind: Kind) -> dict[str, Any]:
+        return {}
+
+
+class RememberingBackend:
+    def __init__(self) -> None:
+        self.applied: list[Plan] = []
+        self.deleted: list[Owner] = []
+        self.settled = asyncio.Event()
+        self.news: asyncio.Queue[PlanStatus | Notice] = asyncio.Queue()
+
+    async def apply(self, plan: Plan) -> None:
+        self.applied.append(plan)
+
+    async def delete(self, owner: Owner) -> None:
+        self.deleted.append(owner)
+
+    async def settle(self) -> None:
+        self.settled.set()
+
+    async def observe(self) -> AsyncIterator[PlanStatus | Notice]:
+        while True:
+            yield await self.news.get()
+
+
+def thing(name: str, **spec: Any) -> dict[str, Any]:
+    return {
+        "apiVersion": "example.dev/v1",
+        "kind": "Thing",
+        "metadata": {"name": name, "namespace": "default"},
+        "spec": spec,
+    }
+
+
+@asynccontextmanager
+async def running(store: Store) -> AsyncIterator[RememberingBackend]:
+    backend = RememberingBackend()
+    reconciler = Reconciler(
+        store=store,
+        followed=(Followed(kind=THING, dialect=OneLineDialect()),),
+        backend=backend,
+        catalog=Catalog(),
+        pod_kind=POD,
+        node="here",
+        clock=lambda: "2026-01-01T00:00:00Z",
+    )
+    task = asyncio.create_task(reconciler.run())
+    try:
+        await asyncio.wait_for(backend.settled.wait(), 10)
+        yield backend
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+@asynccontextmanager
+async def open_store(folder: Path) -> AsyncIterator[Store]:
+    store = await Store.open(folder / "state.db")
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+async def until(check: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(10):
+        while not await check():
+            await asyncio.sleep(0)
+
+
+async def state(store: Store, name: str) -> dict[str, Any]:
+    return (await store.get(THING, "default", name)).get("status") or {}
+
+
+async def test_what_exists_at_the_start_is_applied_before_strangers_are_stopped(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store:
+        await store.create(THING, thing("old"))
+        async with running(store) as backend:
+            assert [plan.owner.name for plan in backend.applied] == ["old"]
+
+
+async def test_a_change_of_the_manifest_is_applied_and_a_change_of_status_is_not(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store, running(store) as backend:
+        created = await store.create(THING, thing("a"))
+        await store.update_status(THING, "default", "a", {"state": "Creating"})
+        await store.update(THING, {**created, "spec": {"x": 1}, "metadata": {"name": "a", "namespace": "default"}})
+
+        async def has_both() -> bool:
+            return len(backend.applied) == 2
+
+        await until(has_both)
+        assert [plan.owner.generation for plan in backend.applied] == [1, 2]
+
+
+async def test_a_deleted_manifest_is_deleted_from_the_back_end(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store, running(store) as backend:
+        await store.create(THING, thing("a"))
+        await store.delete(THING, "default", "a")
+
+        async def is_deleted() -> bool:
+            return [owner.name for owner in backend.deleted] == ["a"]
+
+        await until(is_deleted)
+
+
+async def test_a_manifest_that_cannot_be_lowered_fails_alone_and_says_why(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store, running(store) as backend:
+        await store.create(THING, thing("bad", bad=True))
+        await store.create(THING, thing("good"))
+
+        async def good_is_applied() -> bool:
+            return [plan.owner.name for plan in backend.applied] == ["good"]
+
+        await until(good_is_applied)
+        assert await state(store, "bad") == {"state": "Failed", "description": "spec.bad: must not be set"}
+        events = (await store.list(EVENT)).items
+        assert [(event["reason"], event["type"]) for event in events] == [("Invalid", "Warning")]
+
+
+async def test_what_the_back_end_reports_becomes_the_status(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store, running(store) as backend:
+        await store.create(THING, thing("a"))
+
+        async def is_applied() -> bool:
+            return bool(backend.applied)
+
+        await until(is_applied)
+        await backend.news.put(PlanStatus(owner=backend.applied[0].owner, components=(), routed=True))
+
+        async def is_available() -> bool:
+            return await state(store, "a") == {"state": "Available"}
+
+        await until(is_available)
+
+
+async def test_a_notice_and_a_warning_become_events(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store, running(store) as backend:
+        await store.create(THING, thing("a", warn=["securityContext means nothing here"]))
+
+        async def is_applied() -> bool:
+            return bool(backend.applied)
+
+        await until(is_applied)
+        await backend.news.put(Notice(owner=backend.applied[0].owner, reason="Downloading", message="s3://models/a"))
+
+        async def are_noted() -> bool:
+            found = {(event["reason"], event["type"]) for event in (await store.list(EVENT)).items}
+            return found == {("NotUsed", "Warning"), ("Downloading", "Normal")}
+
+        await until(are_noted)
+
+
+async def test_a_refused_change_keeps_its_failure_while_the_old_revision_reports(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store, running(store) as backend:
+        created = await store.create(THING, thing("a"))
+
+        async def is_applied() -> bool:
+            return bool(backend.applied)
+
+        await until(is_applied)
+        await store.update(THING, {**created, "spec": {"bad": True}, "metadata": {"name": "a", "namespace": "default"}})
+
+        async def has_failed() -> bool:
+            return (await state(store, "a")).get("state") == "Failed"
+
+        await until(has_failed)
+        await backend.news.put(PlanStatus(owner=backend.applied[0].owner, components=(), routed=True))
+        await backend.news.put(Notice(owner=backend.applied[0].owner, reason="Seen", message="after the status"))
+
+        async def is_noted() -> bool:
+            return any(event["reason"] == "Seen" for event in (await store.list(EVENT)).items)
+
+        await until(is_noted)
+        assert (await state(store, "a"))["state"] == "Failed"
