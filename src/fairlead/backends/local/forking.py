@@ -1,0 +1,223 @@
+"""The supervisor's side of a nursery: one fork server per runtime, started when first needed, restarted when it dies.
+
+Requests to one nursery go one at a time; a nursery that is still importing answers when it is done. Where nothing
+can be forked (macOS) a worker starts as a fresh interpreter instead, behind the same call.
+"""
+
+import asyncio
+import os
+import socket
+import struct
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from fairlead.backends.local import nursery, processes
+from fairlead.backends.local.logs import LogPump
+from fairlead.backends.local.reaping import Reaper
+from fairlead.backends.local.rpc import Forked
+from fairlead.backends.local.services import Service
+from fairlead.errors import FairleadError
+
+_LENGTH = struct.Struct(">I")
+_TRIES = 3
+
+_THREAD_SETTINGS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "RAYON_NUM_THREADS",
+)
+ONE_THREAD = dict.fromkeys(_THREAD_SETTINGS, "1")
+"""Numeric libraries start a thread per core when they are loaded, in every replica; and a nursery must have none."""
+
+
+class ForkFailed(FairleadError):
+    """A worker process could not be started."""
+
+    reason = "StartError"
+
+
+class NurseryLost(ForkFailed):
+    """The nursery died; the next one may do better."""
+
+
+class Born(NamedTuple):
+    """A process that was started: its end, and our end of its channel if it has one."""
+
+    pid: int
+    end: asyncio.Future[int]
+    channel: socket.socket | None
+
+
+class Nursery:
+    """One fork server."""
+
+    def __init__(self, runtime: str, *, worker: str, reaper: Reaper, env: Mapping[str, str], log: Path) -> None:
+        self._runtime, self._worker, self._reaper, self._env = runtime, worker, reaper, env
+        self._turn = asyncio.Lock()
+        self._up = asyncio.Event()
+        self._channel: socket.socket | None = None
+        self.service = Service(
+            f"nursery of {runtime}", self._launch, reaper=reaper, log=log, clock=asyncio.get_running_loop().time
+        )
+
+    async def fork(self, member: Forked, *, channel: int, output: int) -> int:
+        """A worker's pid. The descriptors stay the caller's. After `NurseryLost` a worker may exist all the same;
+        it goes away when the caller closes the other end of `channel`."""
+        request = msgspec.json.encode(nursery.ForkRequest(spec=member.spec, env=member.env, cwd=member.cwd))
+        async with self._turn:
+            await self._up.wait()
+            answer = await self._ask(request, [channel, output])
+        if answer.error:
+            raise ForkFailed(f"the nursery of {self._runtime} could not fork: {answer.error}")
+        return answer.pid
+
+    def _launch(self, output: int) -> int:
+        self._lost()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                pid = self._reaper.spawn(
+                    self._argv(theirs.fileno()), env=self._env, output=output, pass_fds=[theirs.fileno()]
+                )
+            except OSError:
+                ours.close()
+                raise
+        ours.setblocking(False)
+        self._channel = ours
+        self._up.set()
+        return pid
+
+    def _argv(self, descriptor: int) -> list[str]:
+        module = "fairlead.backends.local.nursery"
+        options = ["--runtime", self._runtime, "--channel-fd", str(descriptor), "--worker", self._worker]
+        return [sys.executable, "-m", module, *options]
+
+    def _lost(self) -> None:
+        self._up.clear()
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+
+    async def _ask(self, request: bytes, descriptors: list[int]) -> nursery.Forked:
+        channel = self._channel
+        if channel is None:
+            raise NurseryLost(f"the nursery of {self._runtime} is not running")
+        loop = asyncio.get_running_loop()
+        try:
+            socket.send_fds(channel, [_LENGTH.pack(len(request))], descriptors)
+            await loop.sock_sendall(channel, request)
+            (length,) = _LENGTH.unpack(await _read_exactly(channel, _LENGTH.size))
+            return msgspec.json.decode(await _read_exactly(channel, length), type=nursery.Forked)
+        except (OSError, EOFError, msgspec.MsgspecError) as error:
+            if self._channel is channel:  # else it has been started again meanwhile
+                self._lost()
+            raise NurseryLost(f"the nursery of {self._runtime} died while it was asked for a worker") from error
+
+    def close(self) -> None:
+        """Let it end by the end of its channel."""
+        self.service.is_stopping = True
+        self._lost()
+
+
+class Nurseries:
+    """Starts workers, from the nursery of their runtime."""
+
+    def __init__(
+        self,
+        *,
+        reaper: Reaper,
+        env: Mapping[str, str],
+        logs: Path,
+        worker: str,
+        keep: Callable[[Service], None],
+        can_fork: bool = processes.CAN_FORK_WORKERS,
+    ) -> None:
+        self._reaper, self._logs, self._worker, self._keep, self._can_fork = reaper, logs, worker, keep, can_fork
+        self._env = ONE_THREAD | dict(env)
+        self._nurseries: dict[str, Nursery] = {}
+
+    def warm(self, runtime: str) -> None:
+        """Have the nursery of a runtime running."""
+        if self._can_fork:
+            self._nursery(runtime)
+
+    async def start(self, member: Forked, *, output: LogPump) -> Born:
+        """Start a worker. `output` is told when started."""
+        try:
+            for _ in range(_TRIES - 1):
+                try:
+                    return await self._try(member, output.writing)
+                except NurseryLost:
+                    continue
+            return await self._try(member, output.writing)
+        finally:
+            output.started()
+
+    async def _try(self, member: Forked, output: int) -> Born:
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                pid, end = await self._start(member, theirs.fileno(), output)
+        except BaseException:
+            ours.close()
+            raise
+        ours.setblocking(False)
+        return Born(pid, end, ours)
+
+    async def _start(self, member: Forked, channel: int, output: int) -> tuple[int, asyncio.Future[int]]:
+        if not self._can_fork:
+            pid = self._spawn(member, channel, output)
+            return pid, self._reaper.watch(pid)
+        self._reaper.expect()
+        try:
+            pid = await self._nursery(member.runtime).fork(member, channel=channel, output=output)
+            return pid, self._reaper.watch(pid)
+        finally:
+            self._reaper.expected()
+
+    def _nursery(self, runtime: str) -> Nursery:
+        found = self._nurseries.get(runtime)
+        if found is None:
+            log = self._logs / f"nursery-{runtime}.log"
+            found = Nursery(runtime, worker=self._worker, reaper=self._reaper, env=self._env, log=log)
+            self._nurseries[runtime] = found
+            self._keep(found.service)
+        return found
+
+    def _spawn(self, member: Forked, channel: int, output: int) -> int:
+        """A fresh interpreter. The spec goes through a file that only the owner reads, and the worker's own
+        settings through its environment."""
+        path = Path(member.spec.workdir) / f"spec{'-' + member.unit if member.unit else ''}.json"
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(msgspec.json.encode(member.spec))
+        module = "fairlead.dataplane" if self._worker == "fairlead.dataplane.worker" else self._worker
+        argv = [sys.executable, "-m", module, "--spec", str(path), "--channel-fd", str(channel)]
+        env = self._env | member.env
+        return self._reaper.spawn(argv, env=env, output=output, cwd=Path(member.cwd or "."), pass_fds=[channel])
+
+    async def stop(self, *, grace_s: float) -> None:
+        """End every nursery."""
+        for one in self._nurseries.values():
+            one.close()
+        await asyncio.gather(*(one.service.stop(grace_s=grace_s) for one in self._nurseries.values()))
+
+
+async def _read_exactly(channel: socket.socket, size: int) -> bytes:
+    loop = asyncio.get_running_loop()
+    data = bytearray()
+    while len(data) < size:
+        part = await loop.sock_recv(channel, size - len(data))
+        if not part:
+            raise EOFError
+        data += part
+    return bytes(data)
