@@ -1,0 +1,99 @@
+"""Reading `seldon.io/*` annotations: where each is looked up and how its text is read.
+
+A text that cannot be read is a warning and the annotation has no effect, as upstream; it never stops a manifest.
+"""
+
+import re
+from collections.abc import Mapping
+
+from fairlead.dialects.seldon.findings import Findings
+from fairlead.dialects.seldon.schema import PredictorSpec, SeldonDeployment
+from fairlead.plan.model import HeaderMatch
+
+PREFIX = "seldon.io/"
+REST_TIMEOUT, GRPC_TIMEOUT = "seldon.io/rest-timeout", "seldon.io/grpc-timeout"
+SERVICE_NAME, HEADER = "seldon.io/ambassador-service-name", "seldon.io/ambassador-header"
+REGEX_HEADER = "seldon.io/ambassador-regex-header"
+ISTIO_HOST, ISTIO_RETRIES, RETRIES = "seldon.io/istio-host", "seldon.io/istio-retries", "seldon.io/ambassador-retries"
+ENGINE_PREFIX, SEPARATE_ENGINE = "seldon.io/engine-", "seldon.io/engine-separate-pod"
+
+_CLUSTER_ONLY = ("seldon.io/ambassador-config",)
+"""Annotations whose loss their author should hear about."""
+
+
+def of_deployment(sdep: SeldonDeployment) -> Mapping[str, str]:
+    """Settings of the whole deployment: `spec.annotations` win over the object's own."""
+    return {**sdep.metadata.annotations, **sdep.spec.annotations}
+
+
+def of_predictor(sdep: SeldonDeployment, predictor: PredictorSpec) -> dict[str, str]:
+    """Settings of a predictor, as its pod would carry them; the object's own annotations come last."""
+    pod = predictor.component_specs[0].metadata.annotations if predictor.component_specs else {}
+    merged = {**sdep.metadata.annotations, **sdep.spec.annotations, **predictor.annotations, **pod}
+    return {key: value for key, value in merged.items() if key.startswith(PREFIX)}
+
+
+def timeout_s(annotations: Mapping[str, str], name: str, findings: Findings) -> float | None:
+    """Milliseconds in the annotation, seconds here; `None` when absent."""
+    milliseconds = number(annotations, name, findings)
+    return milliseconds / 1000 if milliseconds else None
+
+
+def number(annotations: Mapping[str, str], name: str, findings: Findings) -> int | None:
+    """A whole number that is not negative."""
+    text = annotations.get(name, "").strip()
+    if not text:
+        return None
+    if not re.fullmatch(r"[0-9]{1,12}", text):
+        findings.warn(f"annotation {name} is ignored: {text!r} is not a whole number")
+        return None
+    return int(text)
+
+
+def headers(annotations: Mapping[str, str], findings: Findings) -> tuple[HeaderMatch, ...]:
+    """The headers that requests must carry, exact ones first."""
+    found = []
+    for name, is_regex in ((HEADER, False), (REGEX_HEADER, True)):
+        text = annotations.get(name, "").strip()
+        if not text:
+            continue
+        key, colon, value = (part.strip() for part in text.partition(":"))
+        if not colon or not key:
+            findings.warn(f"annotation {name} is ignored: {text!r} is not written as `header: value`")
+            continue
+        if is_regex and not _is_regex(value):
+            findings.warn(f"annotation {name} is ignored: {value!r} is not a regular expression")
+            continue
+        found.append(HeaderMatch(name=key.lower(), value=value.strip("\"'"), is_regex=is_regex))
+    return tuple(found)
+
+
+def istio_hosts(annotations: Mapping[str, str]) -> tuple[str, ...]:
+    """The hosts that requests must name; the empty one stands for any."""
+    hosts = [host.strip().lower() for host in annotations.get(ISTIO_HOST, "*").split(",")]
+    wanted = tuple(dict.fromkeys(host for host in hosts if host))
+    return ("",) if "*" in wanted or not wanted else wanted
+
+
+def engine_env(sdep: SeldonDeployment) -> dict[str, str]:
+    """`seldon.io/engine-some-name` of the spec is the orchestrator's variable `SOME_NAME`."""
+    return {
+        key.removeprefix(ENGINE_PREFIX).replace("-", "_").upper(): value
+        for key, value in sdep.spec.annotations.items()
+        if key.startswith(ENGINE_PREFIX) and key != SEPARATE_ENGINE
+    }
+
+
+def warn_of_ignored(sdep: SeldonDeployment, findings: Findings) -> None:
+    """Annotations that shape a gateway we do not have."""
+    for name in _CLUSTER_ONLY:
+        if name in of_deployment(sdep):
+            findings.warn(f"annotation {name} is ignored: there is no Ambassador to configure")
+
+
+def _is_regex(text: str) -> bool:
+    try:
+        re.compile(text)
+    except re.error:
+        return False
+    return True

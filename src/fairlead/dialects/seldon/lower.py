@@ -1,0 +1,193 @@
+"""Turns one SeldonDeployment into a plan. Pure: no network, no clock, no environment.
+
+A predictor becomes a component with one revision; its graph, units and scale are lowered by the modules beside this
+one. Nothing past here says "predictor". Every mistake is collected before anything is raised.
+"""
+
+import re
+
+from fairlead.dialects.catalog import Catalog
+from fairlead.dialects.seldon import annotations
+from fairlead.dialects.seldon.context import NodeContext, PredictorContext, predictor_contexts
+from fairlead.dialects.seldon.defaults import apply_defaults
+from fairlead.dialects.seldon.findings import Findings
+from fairlead.dialects.seldon.graph import walk
+from fairlead.dialects.seldon.lower_env import lower_variables
+from fairlead.dialects.seldon.lower_graph import lower_graph
+from fairlead.dialects.seldon.lower_routes import lower_routes
+from fairlead.dialects.seldon.lower_scale import lower_scale
+from fairlead.dialects.seldon.lower_units import lower_units
+from fairlead.dialects.seldon.names import deployment_names, predictor_key
+from fairlead.dialects.seldon.revisions import seal
+from fairlead.dialects.seldon.schema import SeldonDeployment
+from fairlead.plan.model import (
+    Component,
+    ComponentName,
+    EnvVar,
+    Logger,
+    Owner,
+    Plan,
+    Protocol,
+    Revision,
+    Unit,
+    UnitName,
+)
+
+ROUTING_INJECTION = "SELDON_ENABLE_ROUTING_INJECTION"
+DRAIN_S = 20.0
+PROGRESS_DEADLINE_S = 600.0
+
+_PROTOCOLS = {"seldon": Protocol.SELDON, "tensorflow": Protocol.TENSORFLOW, "v2": Protocol.V2}
+# Names end up in paths of logs and sockets, so what a file system would read as more than a name is refused.
+_SAFE_NAME = re.compile(r"[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?")
+
+
+def lower(sdep: SeldonDeployment, *, catalog: Catalog) -> Plan:
+    """The plan of a valid deployment. Raises `InvalidManifest` or `UnknownRuntime` for what cannot be run."""
+    findings = Findings()
+    defaulted = apply_defaults(sdep, catalog=catalog)
+    sdep = defaulted.deployment
+    _check_names(sdep, findings)
+    _check_protocol(sdep, catalog, findings)
+    components = tuple(_component(context) for context in predictor_contexts(defaulted, catalog, findings))
+    routes = lower_routes(sdep, findings)
+    _warn(sdep, findings)
+    findings.check()
+    return Plan(
+        owner=_owner(sdep),
+        components=components,
+        routes=routes,
+        secrets=_secrets(components),
+        labels=tuple(sorted(sdep.metadata.labels.items())),
+        warnings=tuple(findings.warnings),
+    )
+
+
+def _owner(sdep: SeldonDeployment) -> Owner:
+    meta = sdep.metadata
+    return Owner(
+        api_version=sdep.api_version,
+        kind=sdep.kind,
+        namespace=meta.namespace,
+        name=meta.name,
+        uid=meta.uid,
+        generation=meta.generation,
+    )
+
+
+def _component(context: PredictorContext) -> Component:
+    sdep, predictor = context.sdep, context.predictor
+    deadline = predictor.progress_deadline_seconds
+    return Component(
+        name=ComponentName(predictor.name),
+        full_name=predictor_key(sdep, predictor),
+        revision=_revision(context),
+        scale=lower_scale(context),
+        group=deployment_names(sdep, predictor)[0],
+        progress_deadline_s=PROGRESS_DEADLINE_S if deadline is None else float(deadline),
+    )
+
+
+def _revision(context: PredictorContext) -> Revision:
+    sdep, predictor = context.sdep, context.predictor
+    settings = annotations.of_predictor(sdep, predictor)
+    pods = predictor.component_specs
+    labels = (pods[0].metadata.labels if pods else {}) | predictor.labels
+    grace = pods[0].spec.termination_grace_period_seconds if pods else None
+    env = _engine_env(context)
+    return seal(
+        Revision(
+            hash="",
+            units=lower_units(context),
+            graph=lower_graph(predictor.graph),
+            protocol=_PROTOCOLS.get(sdep.spec.protocol, Protocol.SELDON),
+            labels=tuple(sorted(labels.items())),
+            annotations=tuple(sorted(settings.items())),
+            env=env,
+            timeout_s=annotations.timeout_s(settings, annotations.REST_TIMEOUT, context.findings),
+            loggers=_loggers(context),
+            drain_s=DRAIN_S if grace is None else float(grace),
+            include_routing=_includes_routing(env),
+        )
+    )
+
+
+def _engine_env(context: PredictorContext) -> tuple[EnvVar, ...]:
+    """The orchestrator's variables: annotations first, which its own `env` overrides."""
+    merged = {name: EnvVar(name=name, value=value) for name, value in annotations.engine_env(context.sdep).items()}
+    root = NodeContext(outer=context, placed=next(walk(context.predictor, context.index)))
+    path = f"{context.path}.svcOrchSpec"
+    for variable in lower_variables(root, context.predictor.svc_orch_spec.env, path):
+        merged[variable.name] = variable
+    return tuple(merged.values())
+
+
+def _includes_routing(env: tuple[EnvVar, ...]) -> bool:
+    """Upstream answers tell the routing only when asked to; here they do unless the same variable says no."""
+    asked = next((variable.value for variable in env if variable.name == ROUTING_INJECTION), "true")
+    return asked.strip().lower() not in ("", "0", "false", "no", "off")
+
+
+def _loggers(context: PredictorContext) -> tuple[Logger, ...]:
+    return tuple(
+        Logger(unit=UnitName(node.node.name), mode=node.node.logger.mode, url=node.node.logger.url)
+        for node in context.nodes()
+        if node.node.logger is not None and node.node.logger.mode
+    )
+
+
+def _secrets(components: tuple[Component, ...]) -> tuple[str, ...]:
+    names = {name for component in components for unit in component.revision.units for name in _unit_secrets(unit)}
+    names |= {
+        variable.source.name
+        for component in components
+        for variable in component.revision.env
+        if variable.source is not None and variable.source.kind == "Secret"
+    }
+    return tuple(sorted(names))
+
+
+def _unit_secrets(unit: Unit) -> set[str]:
+    inits = unit.container.init if unit.container else ()
+    variables = [*unit.env, *(unit.artifact.init_env if unit.artifact else ())]
+    variables += [variable for init in inits for variable in init.env]
+    names = {item.source.name for item in variables if item.source is not None and item.source.kind == "Secret"}
+    sources = [*unit.env_from, *(source for init in inits for source in init.env_from)]
+    names |= {source.name for source in sources if source.kind == "Secret"}
+    mounts = [*(unit.container.mounts if unit.container else ()), *(mount for init in inits for mount in init.mounts)]
+    names |= {mount.source.removeprefix("secret:") for mount in mounts if mount.source.startswith("secret:")}
+    if unit.artifact is not None and unit.artifact.env_secret:
+        names.add(unit.artifact.env_secret)
+    return names
+
+
+def _check_names(sdep: SeldonDeployment, findings: Findings) -> None:
+    named = [("metadata.name", sdep.metadata.name), ("metadata.namespace", sdep.metadata.namespace)]
+    for index, predictor in enumerate(sdep.spec.predictors):
+        named.append((f"spec.predictors[{index}].name", predictor.name))
+        named.append((f"spec.predictors[{index}].annotations[seldon.io/svc-name]", predictor_key(sdep, predictor)))
+        named += [(f"{placed.path}.name", placed.node.name) for placed in walk(predictor, index)]
+    for path, name in named:
+        if not _SAFE_NAME.fullmatch(name):
+            message = (
+                f"{name!r} is not a name; use letters, digits, '-', '_' and '.', with a letter or digit at the ends"
+            )
+            findings.refuse(path, message if name else "a name is required")
+
+
+def _check_protocol(sdep: SeldonDeployment, catalog: Catalog, findings: Findings) -> None:
+    if sdep.spec.protocol not in catalog.protocols:
+        known = ", ".join(sorted(catalog.protocols))
+        findings.lack("spec.protocol", f"protocol {sdep.spec.protocol} is not served yet; available: {known}")
+
+
+def _warn(sdep: SeldonDeployment, findings: Findings) -> None:
+    annotations.warn_of_ignored(sdep, findings)
+    if sdep.spec.server_type == "kafka":
+        findings.warn("spec.serverType: kafka is not supported yet; requests are served over HTTP only")
+    for index, predictor in enumerate(sdep.spec.predictors):
+        path = f"spec.predictors[{index}]"
+        if predictor.explainer is not None and predictor.explainer.is_wanted:
+            findings.warn(f"{path}.explainer: {predictor.explainer.type} is not run yet; the predictor is")
+        if predictor.ssl is not None and predictor.ssl.cert_secret_name:
+            findings.warn(f"{path}.ssl: workers listen on private sockets; TLS belongs on the gateway's port")

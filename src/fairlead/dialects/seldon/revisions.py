@@ -1,0 +1,35 @@
+"""The hash of a revision: what makes a running process the wrong one.
+
+Only what reaches the process counts. Replicas and traffic are not part of a revision; a unit's place in the manifest
+and the numbers of ports that nobody listens on are left out here, so promoting a canary restarts nothing.
+"""
+
+import hashlib
+from dataclasses import replace
+
+import msgspec
+
+from fairlead.dialects.seldon.lower_env import PORT_VARIABLES
+from fairlead.plan.model import Revision, Unit
+
+HASH_DIGITS = 10
+_ENCODER = msgspec.json.Encoder(order="sorted")
+
+
+def seal(revision: Revision) -> Revision:
+    """The same revision with its hash."""
+    bare = replace(
+        revision,
+        hash="",
+        units=tuple(_essence(unit) for unit in revision.units),
+        labels=tuple(sorted(revision.labels)),
+        annotations=tuple(sorted(revision.annotations)),
+    )
+    return replace(revision, hash=hashlib.sha256(_ENCODER.encode(bare)).hexdigest()[:HASH_DIGITS])
+
+
+def _essence(unit: Unit) -> Unit:
+    if unit.is_external:
+        return replace(unit, where="")
+    env = tuple(variable for variable in unit.env if variable.name not in PORT_VARIABLES)
+    return replace(unit, where="", env=env, http_port=0, grpc_port=0, metrics_port=0)
