@@ -1,0 +1,106 @@
+"""The command `fairlead`: names its commands, imports the one that is asked for, and ends with the right code.
+
+A command's module is imported when it runs, not before, so `--help` and a pipe in a loop stay quick. Errors of
+ours are one message on stderr; a traceback is for us, and shown only with FAIRLEAD_DEBUG=1.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError, Group
+
+from fairlead.cli.exits import CommandFailed, Exit, TimedOut, UsageError
+from fairlead.errors import FairleadError
+
+_RUNNING = Group.create_ordered("This machine")
+_OBJECTS = Group.create_ordered("Objects")
+_USING = Group.create_ordered("Using models")
+_CHECKING = Group.create_ordered("Without a server")
+
+_COMMANDS: tuple[tuple[str, Group, str], ...] = (
+    ("fairlead.cli.up:up", _RUNNING, "Start Fairlead on this machine."),
+    ("fairlead.cli.down:down", _RUNNING, "Stop it."),
+    ("fairlead.cli.state:status", _RUNNING, "Show what runs, where, and what it serves."),
+    ("fairlead.cli.run:run", _RUNNING, "Start a private instance, apply manifests, run a command, tear down."),
+    ("fairlead.cli.apply:apply", _OBJECTS, "Create or change what manifests describe."),
+    ("fairlead.cli.get:get", _OBJECTS, "List objects, or print them."),
+    ("fairlead.cli.describe:describe", _OBJECTS, "Show one object with its status and events."),
+    ("fairlead.cli.delete:delete", _OBJECTS, "Delete objects by name or by manifest."),
+    ("fairlead.cli.wait:wait", _OBJECTS, "Wait until objects are as you want them."),
+    ("fairlead.cli.logs:logs", _OBJECTS, "Print what replicas wrote."),
+    ("fairlead.cli.predict:predict", _USING, "Send a request to a model and print the answer."),
+    ("fairlead.cli.serve:serve", _USING, "Serve one model folder or one Python class, without Fairlead around it."),
+    ("fairlead.cli.check:validate", _CHECKING, "Check manifests."),
+    ("fairlead.cli.check:plan", _CHECKING, "Show what manifests would run."),
+    ("fairlead.cli.version:version", _CHECKING, "Print the version."),
+)
+
+
+def build() -> App:
+    """The command tree. Nothing of a command is imported yet."""
+    app = App(
+        name="fairlead",
+        help="Runs Seldon Core manifests on one machine, with no cluster.",
+        version=_version,
+        help_epilogue="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 timed out, 130 interrupted.",
+    )
+    for path, group, text in _COMMANDS:
+        app.command(path, name=path.rpartition(":")[2], group=group, help=text)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and end the process with its exit code."""
+    sys.exit(run(sys.argv[1:] if arguments is None else list(arguments)))
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command; the exit code. Never raises for what a user can cause."""
+    try:
+        return _code(build()(list(arguments), exit_on_error=False, print_error=False, result_action="return_value"))
+    except CycloptsError as problem:
+        return _complain(str(problem), Exit.USAGE, hint=True)
+    except UsageError as problem:
+        return _complain(str(problem), Exit.USAGE)
+    except TimedOut as problem:
+        return _complain(str(problem), Exit.TIMED_OUT)
+    except CommandFailed as problem:
+        return _complain(str(problem), problem.code) if str(problem) else problem.code
+    except FairleadError as problem:
+        if os.environ.get("FAIRLEAD_DEBUG") == "1":
+            raise
+        return _complain(str(problem), Exit.FAILED)
+    except KeyboardInterrupt:
+        return Exit.INTERRUPTED
+    except BrokenPipeError:
+        # The reader has gone (`| head`): nobody is left to tell, and Python's own complaint at exit helps no one.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return Exit.OK
+    except Exception as problem:
+        if os.environ.get("FAIRLEAD_DEBUG") == "1":
+            raise
+        text = f"{type(problem).__name__}: {problem} (this is a bug; FAIRLEAD_DEBUG=1 shows where)"
+        return _complain(text, Exit.FAILED)
+
+
+def _code(result: object) -> int:
+    return result if isinstance(result, int) else Exit.OK
+
+
+def _complain(text: str, code: int, *, hint: bool = False) -> int:
+    sys.stderr.write(f"fairlead: {text}\n" if text else "")
+    if hint:
+        sys.stderr.write("See `fairlead --help` or `fairlead COMMAND --help`.\n")
+    sys.stderr.flush()
+    return int(code)
+
+
+def _version() -> str:
+    from fairlead.cli.version import text
+
+    return text()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""Reads from an object's status how far it is. Pure: one object in, one verdict out.
+
+Dialects say it in their own ways (`status.state`, conditions, `status.phase`); a person asks one question.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+
+class Stage(StrEnum):
+    WORKING = "working"
+    READY = "ready"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Readiness:
+    """`word` is the object's own (`Creating`), `why` its own sentence, `share` how much of a transfer is done
+    (0 to 1, `None` when nothing is transferred or nobody knows)."""
+
+    stage: Stage
+    word: str
+    why: str = ""
+    share: float | None = None
+
+
+_DONE_WITHOUT_STATUS = frozenset(
+    ("Namespace", "Secret", "ConfigMap", "ServiceAccount", "PersistentVolumeClaim", "Event", "Role", "RoleBinding")
+)
+_PERCENT = re.compile(r"\((\d{1,3})\s?%\)")
+
+
+def read(item: Mapping[str, Any]) -> Readiness:
+    """How far one object is. A status that is about an older version of it counts as none."""
+    status = item.get("status") or {}
+    if item.get("kind") in _DONE_WITHOUT_STATUS:
+        return Readiness(stage=Stage.READY, word=str(status.get("phase") or "Ready"))
+    generation = (item.get("metadata") or {}).get("generation")
+    observed = status.get("observedGeneration")
+    if not status or (observed is not None and generation is not None and observed < generation):
+        return Readiness(stage=Stage.WORKING, word="Pending")
+    why = " ".join(str(status.get("description") or status.get("message") or "").split())
+    if state := str(status.get("state") or status.get("phase") or ""):
+        return _by_word(state, why)
+    return _by_conditions(status.get("conditions") or [], why)
+
+
+def _by_word(word: str, why: str) -> Readiness:
+    if word in ("Available", "Ready", "Running", "Active", "Bound", "Succeeded"):
+        return Readiness(stage=Stage.READY, word=word, why=why)
+    if word == "Failed":
+        return Readiness(stage=Stage.FAILED, word=word, why=why)
+    return Readiness(stage=Stage.WORKING, word=word, why=why, share=_share(why))
+
+
+def _by_conditions(conditions: list[dict[str, Any]], why: str) -> Readiness:
+    for wanted in ("Ready", "Available"):
+        for condition in conditions:
+            if condition.get("type") == wanted:
+                told = why or str(condition.get("message") or condition.get("reason") or "")
+                if condition.get("status") == "True":
+                    return Readiness(stage=Stage.READY, word=wanted, why=told)
+                return Readiness(stage=Stage.WORKING, word="Pending", why=told, share=_share(told))
+    return Readiness(stage=Stage.WORKING, word="Pending", why=why)
+
+
+def _share(why: str) -> float | None:
+    found = _PERCENT.search(why)
+    return min(int(found[1]), 100) / 100 if found else None

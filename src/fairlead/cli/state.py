@@ -1,0 +1,60 @@
+"""`fairlead status`: what runs, where, and what it serves."""
+
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from fairlead.cli import output, readiness
+from fairlead.cli.connection import Connection, Server, home_at
+from fairlead.cli.instance import Running, find_running
+from fairlead.cli.kinds import find
+from fairlead.errors import NotFound
+
+
+def status(
+    *,
+    output_: Annotated[Literal["text", "json"], Parameter(name=["--output", "-o"])] = "text",
+    connection: Connection | None = None,
+) -> int:
+    """Show what runs, where, and what it serves. Ends with 1 when nothing runs.
+
+    Parameters
+    ----------
+    output_
+        How to print it.
+    """
+    connection = connection or Connection()
+    running = find_running(home_at(connection.home))
+    if running is None:
+        raise NotFound(f"Fairlead is not running in {home_at(connection.home).root}; `fairlead up` starts it")
+    served = list(_served(connection.open(), running))
+    if output_ == "json":
+        output.say(output.document({**running.as_document(), "serving": served}, "json"))
+        return 0
+    output.say(f"Fairlead runs in {running.home.root} (process {running.pid}).")
+    output.say(f"  predictions  {running.url}")
+    output.say(f"  API          {running.control_url}")
+    if not served:
+        output.say("Nothing is deployed; `fairlead apply -f FILE` deploys a manifest.")
+        return 0
+    output.say("")
+    columns = output.Columns(["namespace", "name", "state", "url", "why"])
+    columns.print([[item["namespace"], item["name"], item["state"], item["url"], item["why"]] for item in served])
+    return 0
+
+
+def _served(server: Server, running: Running) -> list[dict[str, Any]]:
+    resource = find(server.client, "SeldonDeployment")
+    return [_summary(item, running.url) for item in server.client.get(resource.path("")).get("items") or []]
+
+
+def _summary(item: dict[str, Any], url: str) -> dict[str, Any]:
+    meta, seen = item["metadata"], readiness.read(item)
+    return {
+        "kind": "SeldonDeployment",
+        "namespace": meta["namespace"],
+        "name": meta["name"],
+        "state": seen.word,
+        "why": seen.why,
+        "url": f"{url}/seldon/{meta['namespace']}/{meta['name']}/api/v1.0/predictions",
+    }

@@ -1,0 +1,113 @@
+"""`fairlead up`: start this machine's instance, in the foreground or detached."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from fairlead.cli import output
+from fairlead.cli.connection import home_at
+from fairlead.cli.exits import CommandFailed
+from fairlead.cli.instance import Instance, Running
+from fairlead.control import settings as settings_module
+from fairlead.control.settings import Settings
+
+
+def up(
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    grpc_port: int | None = None,
+    control_port: int | None = None,
+    home: Annotated[Path | None, Parameter(env_var="FAIRLEAD_HOME")] = None,
+    config: Path | None = None,
+    detach: Annotated[bool, Parameter(name=["--detach", "-d"], negative="")] = False,
+    output_: Annotated[Literal["text", "json"], Parameter(name=["--output", "-o"])] = "text",
+) -> int:
+    """Start Fairlead on this machine.
+
+    Runs until Ctrl-C, or in the background with --detach.
+
+    Parameters
+    ----------
+    host
+        Address to listen on (default: 127.0.0.1). Any other needs a token: see FAIRLEAD_TOKEN.
+    port
+        Port for predictions over HTTP (default: 8080; 0 chooses a free one).
+    grpc_port
+        Port kept for predictions over gRPC (default: 8081).
+    control_port
+        Port of the Kubernetes-shaped API (default: 8090).
+    home
+        Where the installation keeps its things (default: ~/.fairlead).
+    config
+        Configuration file (default: config.toml in the home).
+    detach
+        Return when it serves, and leave it running.
+    output_
+        How to print where it serves.
+    """
+    flags = {"host": host, "port": port, "grpc_port": grpc_port, "control_port": control_port}
+    place = home_at(home)
+    found = read_settings(place, config, flags)
+    with interrupted_by_termination():
+        instance = Instance(place, found, config=config and config.absolute(), is_detached=detach)
+        try:
+            running = instance.wait_until_serving()
+            announce(running, output_, is_detached=detach)
+            return 0 if detach else _serve(instance)
+        except KeyboardInterrupt:
+            if not detach:
+                output.note("\nStopping.")
+            instance.stop()
+            return 0
+        except BaseException:
+            instance.stop()
+            raise
+
+
+def read_settings(home: Any, config: Path | None, flags: dict[str, Any]) -> Settings:
+    return settings_module.load(config or home.config, environ=os.environ, flags=flags, is_required=config is not None)
+
+
+def _serve(instance: Instance) -> int:
+    code = instance.wait()
+    if code:
+        raise CommandFailed(instance.why_it_ended())
+    return 0
+
+
+def announce(running: Running, form: str, *, is_detached: bool) -> None:
+    """Where it serves, for a person or a program."""
+    if form == "json":
+        output.say(output.document(running.as_document(), "json"))
+        return
+    output.say("Fairlead is running.")
+    for label, value in (
+        ("predictions", running.url),
+        ("API", running.control_url),
+        ("home", str(running.home.root)),
+        ("kubectl", f"export KUBECONFIG={running.home.kubeconfig}"),
+    ):
+        output.say(f"  {label:<12} {value}")
+    output.say("`fairlead down` stops it." if is_detached else "Ctrl-C stops it.")
+
+
+@contextmanager
+def interrupted_by_termination() -> Iterator[None]:
+    """SIGTERM and SIGHUP end us as Ctrl-C does, so that what we started is stopped in order whoever asks."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    earlier = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in earlier.items():
+            signal.signal(number, handler)
