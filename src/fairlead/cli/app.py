@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from cyclopts import App, CycloptsError, Group
+from cyclopts import App, CycloptsError, Group, Parameter
 
 from fairlead.cli.exits import CommandFailed, Exit, TimedOut, UsageError
 from fairlead.errors import FairleadError
@@ -43,6 +43,7 @@ def build() -> App:
         name="fairlead",
         help="Runs Seldon Core manifests on one machine, with no cluster.",
         version=_version,
+        default_parameter=Parameter(show_default=False),
         help_epilogue="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 timed out, 130 interrupted.",
     )
     for path, group, text in _COMMANDS:

@@ -38,7 +38,7 @@ def apply(
     wait
         Wait until everything is ready, and show how it goes.
     timeout
-        Longest wait, such as 90s or 10m.
+        Longest wait, such as 90s (default: 10m).
     force_conflicts
         Take over fields that another program set.
     connection

@@ -66,7 +66,7 @@ def plan(
     file
         A file, a folder, a URL, or - for standard input; may be given several times.
     output_
-        How to print the plan.
+        text (default), yaml or json.
     config
         Configuration file with images and servers of your own (default: config.toml of the home).
     home

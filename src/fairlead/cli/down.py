@@ -19,7 +19,7 @@ def down(*, home: Annotated[Path | None, Parameter(env_var="FAIRLEAD_HOME")] = N
     home
         Where the installation keeps its things (default: ~/.fairlead).
     timeout
-        How long to wait until it has ended, such as 90s.
+        How long to wait until it has ended, such as 90s (default: 60s).
     """
     timeout_s = seconds(timeout)
     place = home_at(home)

@@ -30,7 +30,7 @@ def get(
     words
         KIND [NAME…], KIND,KIND or KIND/NAME… A kind may be short: sdep, po, ns.
     output_
-        How to print them.
+        table (default), wide, yaml, json or name.
     watch
         Go on printing changes until Ctrl-C.
     namespace

@@ -49,9 +49,9 @@ def run(
     config
         Configuration file with images and servers of your own.
     namespace
-        Namespace for objects that name none.
+        Namespace for objects that name none (default: default).
     timeout
-        Longest wait until everything is ready, such as 90s or 10m.
+        Longest wait until everything is ready, such as 90s (default: 10m).
     home
         Keep the instance's things here (default: a temporary folder that is removed).
     port

@@ -21,7 +21,7 @@ def status(
     Parameters
     ----------
     output_
-        How to print it.
+        text (default) or json.
     """
     connection = connection or Connection()
     running = find_running(home_at(connection.home))

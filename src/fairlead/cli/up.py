@@ -50,7 +50,7 @@ def up(
     detach
         Return when it serves, and leave it running.
     output_
-        How to print where it serves.
+        text (default) or json: how to print where it serves.
     """
     flags = {"host": host, "port": port, "grpc_port": grpc_port, "control_port": control_port}
     place = home_at(home)

@@ -38,9 +38,9 @@ def wait(
     words
         KIND NAME… or KIND/NAME…
     for_
-        ready, delete, condition=NAME[=STATUS] or jsonpath={.status.state}=Available.
+        ready (default), delete, condition=NAME[=STATUS] or jsonpath={.status.state}=Available.
     timeout
-        Longest wait, such as 90s or 10m.
+        Longest wait, such as 10m (default: 30s).
     selector
         Every object of the kind with these labels.
     all_

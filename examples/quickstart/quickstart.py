@@ -1,0 +1,124 @@
+"""What `make run` does: a model, Fairlead, Seldon's quick-start manifest, one answer, and how to go on.
+
+Everything it makes is under build/quickstart. It uses nothing but the `fairlead` command, so each step can be
+repeated by hand. Serves until Ctrl-C; with ONCE=1 it ends after the answer.
+"""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+PLACE = HERE.parent.parent / "build" / "quickstart"
+FAIRLEAD = Path(sys.executable).with_name("fairlead")
+REQUEST = '{"data":{"ndarray":[[1,2,3,4]]}}'
+
+
+def main() -> int:
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    home = PLACE / "home"
+    env = {**os.environ, "FAIRLEAD_HOME": str(home)}
+    try:
+        manifest = prepare()
+        # The folder belongs to this example: what an earlier run applied should not come back beside it.
+        subprocess.run([FAIRLEAD, "down"], env=env, check=True, stdout=subprocess.DEVNULL)
+        shutil.rmtree(home, ignore_errors=True)
+        return show(manifest, env)
+    except KeyboardInterrupt:
+        return 0
+    except subprocess.CalledProcessError as problem:
+        # The command has said what is wrong.
+        return problem.returncode
+
+
+def prepare() -> Path:
+    """Train the model and put its folder into the manifest."""
+    folder = PLACE / "iris"
+    print("Training a small iris classifier.", flush=True)
+    subprocess.run([sys.executable, HERE / "train_iris.py", folder], check=True, stdout=subprocess.DEVNULL)
+    manifest = PLACE / "deployment.yaml"
+    manifest.write_text((HERE / "deployment.yaml").read_text().replace("MODEL_FOLDER", str(folder)))
+    return manifest
+
+
+def show(manifest: Path, env: Mapping[str, str]) -> int:
+    """Serve the model, ask it once and say how to go on."""
+    serving = subprocess.Popen(
+        [FAIRLEAD, "up", *ports(), "--output", "json"], env=env, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        url = read_url(serving)
+        subprocess.run([FAIRLEAD, "apply", "-f", manifest, "--wait"], env=env, check=True)
+        answer = subprocess.run(
+            [FAIRLEAD, "predict", "iris-model", "-n", "seldon", "--data", REQUEST],
+            env=env, check=True, stdout=subprocess.PIPE, text=True,
+        ).stdout  # fmt: skip
+        explain(url, answer, manifest)
+        if os.environ.get("ONCE") == "1":
+            return 0
+        print("\nServing until Ctrl-C.", flush=True)
+        return serving.wait()
+    finally:
+        stop(serving)
+
+
+def ports() -> list[str]:
+    """Seldon's users know 8080; PORT and CONTROL_PORT choose others (0: any free one)."""
+    port, control_port = os.environ.get("PORT", "8080"), os.environ.get("CONTROL_PORT", "8090")
+    return ["--port", port, "--control-port", control_port, "--grpc-port", os.environ.get("GRPC_PORT", "8081")]
+
+
+def read_url(serving: "subprocess.Popen[str]") -> str:
+    """Where predictions go, from what `up -o json` prints once it serves."""
+
+    assert serving.stdout is not None
+    text = ""
+    for line in serving.stdout:
+        text += line
+        if line.startswith("}"):
+            return str(json.loads(text)["url"])
+    raise subprocess.CalledProcessError(serving.wait() or 1, "fairlead up")
+
+
+def explain(url: str, answer: str, manifest: Path) -> None:
+    base = f"{url}/seldon/seldon/iris-model/api/v1.0"
+    print(
+        f"""
+Ask it:
+
+  curl -s -X POST {base}/predictions \\
+    -H 'Content-Type: application/json' -d '{REQUEST}'
+
+  {answer.strip()}
+
+Its API, to read and try in a browser:
+
+  {base}/doc/
+
+Go on in another terminal:
+
+  export FAIRLEAD_HOME={PLACE / "home"} KUBECONFIG={PLACE / "home" / "kubeconfig"}
+  {FAIRLEAD} status
+  {FAIRLEAD} logs iris-model
+  kubectl get seldondeployments -A
+  $EDITOR {manifest} && {FAIRLEAD} apply -f {manifest} --wait""",
+        flush=True,
+    )
+
+
+def stop(serving: "subprocess.Popen[str]") -> None:
+    while serving.poll() is None:
+        try:
+            serving.terminate()
+            serving.wait()
+        except KeyboardInterrupt:
+            continue
+
+
+if __name__ == "__main__":
+    sys.exit(main())
