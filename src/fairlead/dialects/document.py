@@ -122,7 +122,7 @@ def _yaml_events(text: str, file: str) -> Iterator[_Event]:
 
 
 def _simplify(event: yaml.Event) -> _Event | None:
-    line = event.start_mark.line + 1
+    line = event.start_mark.line + 1 if event.start_mark is not None else 0
     match event:
         case yaml.MappingStartEvent():
             return _Event("{", line, tag=event.tag or "", anchor=event.anchor)

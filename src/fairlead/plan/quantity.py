@@ -10,7 +10,8 @@ from decimal import Decimal
 
 _QUANTITY = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:([eE][+-]?[0-9]{1,3})|([KMGTPE]i|[numkMGTPE]))?")
 _BINARY = {suffix: 1024**power for power, suffix in enumerate(("Ki", "Mi", "Gi", "Ti", "Pi", "Ei"), start=1)}
-_DECIMAL = {
+_FACTORS: dict[str, Decimal] = {
+    **{suffix: Decimal(factor) for suffix, factor in _BINARY.items()},
     "n": Decimal("1e-9"),
     "u": Decimal("1e-6"),
     "m": Decimal("1e-3"),
@@ -30,9 +31,7 @@ def parse(text: str | int | float) -> Decimal:
         raise ValueError(f"{text!r} is not a quantity; write a number with an optional suffix, as 500m, 1.5 or 2Gi")
     number, exponent, suffix = match.groups()
     value = Decimal(number + (exponent or ""))
-    if suffix in _BINARY:
-        return value * _BINARY[suffix]
-    return value * _DECIMAL[suffix] if suffix else value
+    return value * _FACTORS[suffix] if suffix else value
 
 
 def cores(text: str | int | float) -> float:

@@ -85,7 +85,7 @@ class NodeContext:
         found = find_container(self.outer.predictor, self.node.name)
         if found is None:
             return self.path
-        return f"{self.outer.path}.componentSpecs[{found.pod}].spec.containers[{found.index}]"
+        return f"{self.outer.path}.componentSpecs[{found.pod}].spec.containers[{found.position}]"
 
     @property
     def pod_path(self) -> str:

@@ -32,6 +32,7 @@ class Findings:
     def check(self) -> None:
         """Raise `InvalidManifest`, or `UnknownRuntime` when that is all there is."""
         if self.problems:
-            raise InvalidManifest([*self.problems, *self.unknown])
+            problems = [*self.problems, *self.unknown]
+            raise InvalidManifest(problems, message="; ".join(str(problem) for problem in problems))
         if self.unknown:
-            raise UnknownRuntime("\n".join(str(problem) for problem in self.unknown))
+            raise UnknownRuntime("; ".join(str(problem) for problem in self.unknown))

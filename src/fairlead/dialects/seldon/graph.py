@@ -26,11 +26,11 @@ class Placed(NamedTuple):
 
 
 class Found(NamedTuple):
-    """A container and where it stands: number of the pod and of the container in it."""
+    """A container and where it stands: number of the pod and its position there."""
 
     container: Container
     pod: int
-    index: int
+    position: int
 
 
 def walk(predictor: PredictorSpec, index: int) -> Iterator[Placed]:

@@ -1,0 +1,95 @@
+"""A unit whose image we do not know, as Docker or Podman will run it: command, files, and what runs before it."""
+
+from collections.abc import Iterable
+
+from fairlead.dialects.seldon.context import NodeContext
+from fairlead.dialects.seldon.lower_artifacts import find_volume, shared_volumes, unknown_inits
+from fairlead.dialects.seldon.lower_env import MODELS, expand, lower_env_from, lower_variables
+from fairlead.dialects.seldon.podspec import Container as Written
+from fairlead.dialects.seldon.podspec import Volume, VolumeMount
+from fairlead.plan.model import Artifact, Container, EnvVar, InitContainer, Mount, Unit
+
+POD_INFO = "/etc/podinfo"
+"""Where a cluster puts a pod's annotations; nothing reads them here."""
+_VOLUME_KINDS = "emptyDir, secret, configMap and persistentVolumeClaim"
+
+
+def lower_container(context: NodeContext, unit: Unit) -> Container:
+    """The container of a unit that is otherwise lowered."""
+    written, inits = context.container, unknown_inits(context)
+    literals = _literals(unit.env)
+    mounts = _mounts(context, written, context.container_path)
+    if unit.artifact is not None or inits:
+        mounts += _model_mount(mounts, unit.artifact, is_read_only=True)
+    return Container(
+        image=written.image,
+        command=tuple(expand(word, literals) for word in written.command),
+        args=tuple(expand(word, literals) for word in written.args),
+        mounts=mounts,
+        working_dir=written.working_dir,
+        init=tuple(_init(context, init, unit.artifact, f"{context.pod_path}.initContainers[{n}]") for n, init in inits),
+    )
+
+
+def _init(context: NodeContext, written: Written, artifact: Artifact | None, path: str) -> InitContainer:
+    env = tuple(lower_variables(context, written.env, path))
+    literals = _literals(env)
+    args = written.args
+    if not args and not written.command and artifact is not None:
+        # An init container of the reserved name stands for the platform's own, which gets these arguments.
+        args = [artifact.uri, MODELS]
+    mounts = _mounts(context, written, path)
+    return InitContainer(
+        name=written.name,
+        image=written.image,
+        command=tuple(expand(word, literals) for word in written.command),
+        args=tuple(expand(word, literals) for word in args),
+        env=env,
+        env_from=lower_env_from(written.env_from, path, context.findings),
+        mounts=mounts + _model_mount(mounts, artifact, is_read_only=False),
+    )
+
+
+def _literals(env: Iterable[EnvVar]) -> dict[str, str]:
+    return {variable.name: variable.value for variable in env if variable.source is None}
+
+
+def _mounts(context: NodeContext, written: Written, path: str) -> tuple[Mount, ...]:
+    found = (
+        _mount(context, mount, f"{path}.volumeMounts[{index}]")
+        for index, mount in enumerate(written.volume_mounts)
+        if mount.mount_path != POD_INFO
+    )
+    return tuple(mount for mount in found if mount is not None)
+
+
+def _model_mount(mounts: tuple[Mount, ...], artifact: Artifact | None, *, is_read_only: bool) -> tuple[Mount, ...]:
+    """The folder of the model, unless a volume of the manifest's already is it or takes its place."""
+    place = artifact.mount if artifact is not None else MODELS
+    if any(mount.source == "artifact" or mount.path == place for mount in mounts):
+        return ()
+    return (Mount(path=place, source="artifact", read_only=is_read_only),)
+
+
+def _mount(context: NodeContext, written: VolumeMount, path: str) -> Mount | None:
+    volume = find_volume(context, written.name)
+    if volume is None:
+        context.findings.refuse(path, f"there is no volume named {written.name}")
+        return None
+    source = _source(volume, is_shared=volume.name in shared_volumes(context))
+    if source is None:
+        context.findings.warn(f"{path}: volume {volume.name} is left out; volumes here are {_VOLUME_KINDS}")
+        return None
+    return Mount(path=written.mount_path, source=source, read_only=written.read_only, sub_path=written.sub_path)
+
+
+def _source(volume: Volume, *, is_shared: bool) -> str | None:
+    if volume.empty_dir is not None:
+        return "artifact" if is_shared else "scratch"
+    if volume.secret is not None:
+        return f"secret:{volume.secret.secret_name}"
+    if volume.config_map is not None:
+        return f"config:{volume.config_map.name}"
+    if volume.persistent_volume_claim is not None:
+        return f"claim:{volume.persistent_volume_claim.claim_name}"
+    return None
