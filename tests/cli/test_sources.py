@@ -22,7 +22,7 @@ def test_the_manifests_of_a_folder_come_by_name_and_nothing_else_does(tmp_path: 
 
 
 def test_a_folder_without_manifests_is_told(tmp_path: Path) -> None:
-    with pytest.raises(NotFound, match="no .yaml, .yml, .json file"):
+    with pytest.raises(NotFound, match=r"no \.yaml, \.yml, \.json file"):
         read_all([str(tmp_path)])
 
 
