@@ -15,6 +15,7 @@ from pathlib import Path
 
 from fairlead.errors import Forbidden, StorageError
 from fairlead.storage.cache import Blob, Cache, Seen
+from fairlead.storage.clouds.layer import Timeouts
 from fairlead.storage.folders import FolderSource, LocalAccess
 from fairlead.storage.opening import Opener
 from fairlead.storage.pruning import Pruned, prune
@@ -72,7 +73,7 @@ class Fetcher:
         self._opener = Opener(
             access=LocalAccess(roots=roots, base=base or Path.cwd()),
             defaults=dict(defaults or {}),
-            patience=self._patience,
+            timeouts=Timeouts(connect_s=self._patience.connect_timeout_s, read_s=self._patience.read_timeout_s),
             allow=self._allow,
         )
         self._patterns = tuple(allowed_sources)
@@ -131,13 +132,11 @@ class Fetcher:
                 return folder
             log.warning("%s: the cached copy was damaged; repairing it", source.name)
         tally = _Tally(entries, progress)
-        snapshot = self.cache.snapshot(
-            [
-                (entry.path, blob)
-                for entry, blob in zip(entries, self._bring(source, entries, tally, stop, thorough), strict=True)
-            ],
-            thorough=thorough,
-        )
+        blobs = self._bring(source, entries, tally, stop, thorough)
+        if not any(blob.size for blob in blobs):
+            raise StorageError(f"{source.name}: every file there is empty")
+        files = [(entry.path, blob) for entry, blob in zip(entries, blobs, strict=True)]
+        snapshot = self.cache.snapshot(files, thorough=thorough)
         self.cache.remember(source_key, Seen(name=source.name, listing=listing, snapshot=snapshot))
         return self.cache.content(snapshot)
 

@@ -193,6 +193,8 @@ def _azure_filesystem(text: str, rest: str) -> RemoteUri:
             f"{text}: names no container; write abfss://<container>@<account>.dfs.core.windows.net/<path>"
         )
     host = host.replace(".dfs.", ".blob.", 1)
+    if at and not _BLOB_HOST.fullmatch(host):
+        raise StorageError(f"{text}: {host!r} is not a host of Azure storage; name another endpoint in the Secret")
     return RemoteUri(remote="az", path=path, account=host.partition(".")[0] if at else "", host=host)
 
 

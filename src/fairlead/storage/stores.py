@@ -1,0 +1,171 @@
+"""Listing and reading objects through obstore, and its errors in our words.
+
+obstore reports most failures as one class whose text holds the request, the answer and a debug dump. What a person
+needs of it is the status and the store's own code and message; that is taken out here, and nowhere else.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from fairlead.errors import FairleadError, StorageError, StorageUnavailable
+from fairlead.storage import answers
+from fairlead.storage.clouds.azure import AzureAccess
+from fairlead.storage.clouds.gcs import GcsAccess
+from fairlead.storage.clouds.layer import Timeouts
+from fairlead.storage.clouds.s3 import S3Access
+from fairlead.storage.redaction import cleaned
+from fairlead.storage.source import MOST_FILES, Changed, Entry, checked
+
+if TYPE_CHECKING:
+    from obstore import GetOptions, ObjectMeta
+    from obstore.store import ObjectStore
+
+_CHUNK_BYTES = 256 * 1024
+_LIST_CHUNK = 1000
+_STATUS = re.compile(r"non-2xx status code: (\d{3})([^:\n]*):?(.*?)(?:\n\nDebug source|\Z)", re.DOTALL)
+_HTTP = re.compile(r" - (HTTP error: [^\n]*)")
+_CAUSES = re.compile(r'"((?:[^"\\]|\\.){4,})"|\b(TimedOut|ConnectionRefused|ConnectionReset|IncompleteMessage)\b')
+
+
+class ObjectSource:
+    """The objects under a prefix of one bucket, or one object."""
+
+    def __init__(
+        self,
+        access: S3Access | GcsAccess | AzureAccess,
+        *,
+        bucket: str,
+        key: str,
+        written: str,
+        timeouts: Timeouts,
+        secrets: tuple[str, ...],
+    ) -> None:
+        self.name = access.name(bucket, key)
+        self.identity = f"{self.name} {access.endpoint} {access.caller}"
+        self._access = access
+        self._bucket = bucket
+        self._key = key
+        self._written = written
+        self._timeouts = timeouts
+        self._secrets = secrets
+        self._opened: ObjectStore | None = None
+        self._keys: dict[str, str] = {}
+
+    def entries(self) -> Sequence[Entry]:
+        """Everything below the prefix; if that is nothing, the object of that name."""
+        metas = self._ask(self._list)
+        self._keys = {}
+        found: list[Entry] = []
+        folders = {str(parent) for meta in metas for parent in PurePosixPath(meta["path"]).parents}
+        for meta in metas:
+            path = self._relative(meta["path"])
+            # Consoles create empty objects named like folders; obstore shows them without their final slash.
+            if path and not (meta["size"] == 0 and meta["path"] in folders):
+                self._keys[path] = meta["path"]
+                found.append(Entry(path=path, size=meta["size"], version=_version(meta)))
+        if not found:
+            raise StorageError(self._nothing())
+        return checked(self._written, found)
+
+    def read(self, entry: Entry, offset: int) -> Iterator[bytes]:
+        """The object's bytes, from the version that was listed."""
+        options: GetOptions = {"range": {"offset": offset}} if offset else {}
+        try:
+            import obstore
+
+            result = obstore.get(self._store(), self._keys[entry.path], options=options)
+            if _version(result.meta) != entry.version:
+                raise Changed(f"{self._written}: {entry.path} changed while it was fetched")
+            for chunk in result.stream(min_chunk_size=_CHUNK_BYTES):
+                yield bytes(chunk)
+        except FairleadError:
+            raise
+        except FileNotFoundError as error:
+            raise Changed(f"{self._written}: {entry.path} went away while it was fetched") from error
+        except Exception as error:
+            raise self._translated(error) from error
+
+    def clone(self, entry: Entry, target: Path) -> bool:  # noqa: ARG002 - the protocol's signature
+        """Objects are always transferred."""
+        return False
+
+    def close(self) -> None:
+        """Connections close with the store."""
+        self._opened = None
+
+    def _list(self) -> list["ObjectMeta"]:
+        import obstore
+
+        found: list[ObjectMeta] = []
+        for chunk in obstore.list(self._store(), self._key or None, chunk_size=_LIST_CHUNK):
+            found.extend(chunk)
+            if len(found) > MOST_FILES:
+                return found
+        if not found and self._key:
+            found = [obstore.head(self._store(), self._key)]
+        return found
+
+    def _ask(self, call: Callable[[], list["ObjectMeta"]]) -> list["ObjectMeta"]:
+        try:
+            return call()
+        except FairleadError:
+            raise
+        except FileNotFoundError as error:
+            raise StorageError(self._nothing()) from error
+        except Exception as error:
+            raise self._translated(error) from error
+
+    def _store(self) -> "ObjectStore":
+        if self._opened is None:
+            self._opened = self._access.open(self._bucket, self._timeouts)
+        return self._opened
+
+    def _relative(self, path: str) -> str:
+        if path == self._key:
+            return path.rpartition("/")[2]
+        return path.removeprefix(f"{self._key}/") if self._key else path
+
+    def _nothing(self) -> str:
+        return (
+            f"{self._written}: nothing is there: no object {self._key!r} and none under {self._key + '/'!r} "
+            f"in {self._bucket!r} at {self._access.endpoint}"
+        )
+
+    def _translated(self, error: Exception) -> FairleadError:
+        """The one place where obstore's exceptions become ours."""
+        text = str(error)
+        status, words = _status_and_words(text)
+        said = cleaned(words, self._secrets)
+        hint = self._access.hint() if status in (401, 403, 404) else ""
+        message = f"{self._written}: {self._access.endpoint}: {said}" + (f" ({hint})" if hint else "")
+        if status is None and _is_configuration(error, text):
+            return StorageError(message)
+        if status is None or status in answers.TRANSIENT:
+            return StorageUnavailable(message)
+        return StorageError(message)
+
+
+def _version(meta: "ObjectMeta") -> str:
+    """Listings leave the quotes off that single answers have. Without an ETag, time and size must do."""
+    if tag := (meta.get("e_tag") or "").strip('"'):
+        return tag
+    return f"{meta['last_modified'].timestamp()}-{meta['size']}"
+
+
+def _status_and_words(text: str) -> tuple[int | None, str]:
+    if match := _STATUS.search(text):
+        return int(match[1]), answers.words(int(match[1]), match[3], phrase=match[2].strip())
+    summary, _, dump = text.partition("\n\nDebug source")
+    if match := _HTTP.search(summary):
+        causes = [quoted or word for quoted, word in _CAUSES.findall(dump)]
+        return None, f"{match[1]} ({causes[-1]})" if causes else match[1]
+    return None, summary
+
+
+def _is_configuration(error: Exception, text: str) -> bool:
+    """Failures that asking again will not cure: a bad name or option, a credential that cannot be used."""
+    if isinstance(error, ValueError | TypeError | KeyError):
+        return True
+    return any(sign in text for sign in ("Error parsing Path", "Encountered illegal", "InvalidPath", "Configuration"))
