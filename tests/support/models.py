@@ -66,7 +66,9 @@ def save_mlflow(folder: Path, flavour: str, requirements: list[str] | None = Non
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow warns about pickles, type hints and a missing pip
-        logging.getLogger("mlflow").setLevel(logging.ERROR)
+        import mlflow  # noqa: F401
+
+        logging.getLogger("mlflow").setLevel(logging.ERROR)  # after the import, which sets its level
         _savers[flavour](folder, requirements or [])
     return folder
 

@@ -26,10 +26,11 @@ def find_file(folder: Path | None, *, names: Sequence[str], suffixes: Sequence[s
     if len(candidates) == 1:
         return candidates[0]
     reason = "several files could be the model" if candidates else "no model file"
-    raise LoadError(f"unit {unit}: {reason}: found {_listing(folder)}; accepted: {accepted}")
+    raise LoadError(f"unit {unit}: {reason}: found {listing(folder)}; accepted: {accepted}")
 
 
-def _listing(folder: Path) -> str:
+def listing(folder: Path) -> str:
+    """What a folder holds, for a message."""
     names = sorted(f"{path.name}/" if path.is_dir() else path.name for path in folder.iterdir())
     if not names:
         return "an empty folder"

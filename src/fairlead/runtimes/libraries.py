@@ -5,6 +5,7 @@ than a traceback.
 """
 
 import importlib
+import warnings
 from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 
@@ -14,7 +15,9 @@ from fairlead.errors import MissingExtra
 def need(module: str, *, extra: str) -> ModuleType:
     """Import a library, or raise `MissingExtra`. An error inside an installed library stays what it is."""
     try:
-        return importlib.import_module(module)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what a library says of itself when imported is nothing a user can act on
+            return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name is None or error.name.split(".")[0] != module.split(".")[0]:
             raise

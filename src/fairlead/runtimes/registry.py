@@ -5,7 +5,9 @@ data plane calls them over the network.
 """
 
 import importlib
+import os
 from dataclasses import dataclass
+from types import ModuleType
 
 from fairlead.errors import UnknownRuntime
 from fairlead.runtimes.base import LoadContext, Servable
@@ -14,16 +16,23 @@ from fairlead.runtimes.libraries import need
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Entry:
-    """`libraries` are imported ahead by a nursery; `extra` is what installs them."""
+    """`libraries` are imported ahead by a nursery; `extra` is what installs them; `settings` are environment
+    variables they must find when they are imported, unless the user set them."""
 
     module: str
     extra: str | None = None
     libraries: tuple[str, ...] = ()
+    settings: tuple[tuple[str, str], ...] = ()
 
 
 _ENTRIES = {
     "builtin": _Entry(module="fairlead.runtimes.builtin"),
-    "mlflow": _Entry(module="fairlead.runtimes.mlflow", extra="mlflow", libraries=("pandas", "mlflow.pyfunc")),
+    "mlflow": _Entry(
+        module="fairlead.runtimes.mlflow",
+        extra="mlflow",
+        libraries=("pandas", "mlflow.pyfunc"),
+        settings=(("MLFLOW_DISABLE_TELEMETRY", "true"),),  # a model server calls nobody it was not told to call
+    ),
     "python": _Entry(module="fairlead.runtimes.python"),
     "sample": _Entry(module="fairlead.runtimes.sample"),
     "sklearn": _Entry(
@@ -38,7 +47,7 @@ _ENTRIES = {
 
 def load(context: LoadContext) -> Servable:
     """Load a unit by its runtime. Raises `LoadError`, `MissingExtra` or `UnknownRuntime`."""
-    module = importlib.import_module(_entry(context.unit.runtime).module)
+    module = _module(_entry(context.unit.runtime))
     servable: Servable = module.load(context)
     return servable
 
@@ -46,7 +55,7 @@ def load(context: LoadContext) -> Servable:
 def preload(runtime: str) -> None:
     """Import a runtime and its libraries, so that a process forked from this one has them."""
     entry = _entry(runtime)
-    importlib.import_module(entry.module)
+    _module(entry)
     for library in entry.libraries:
         need(library, extra=entry.extra or "")
 
@@ -59,6 +68,12 @@ def known() -> list[str]:
 def extra_of(runtime: str) -> str | None:
     """The extra that installs a runtime's libraries; `None` when it needs none."""
     return _entry(runtime).extra
+
+
+def _module(entry: _Entry) -> ModuleType:
+    for name, value in entry.settings:
+        os.environ.setdefault(name, value)
+    return importlib.import_module(entry.module)
 
 
 def _entry(runtime: str) -> _Entry:

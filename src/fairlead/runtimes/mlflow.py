@@ -1,0 +1,189 @@
+"""MLflow model folders through MLflow's own pyfunc loader, so every flavour it knows can be served.
+
+Seldon's server builds the model's conda environment first, for minutes. Here the model runs in this process's
+environment and what differs from the model's list of requirements is said in one line of the log.
+"""
+
+import logging
+import threading
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from fairlead.errors import LoadError
+from fairlead.runtimes.artifact import listing
+from fairlead.runtimes.base import LoadContext
+from fairlead.runtimes.component import Component
+from fairlead.runtimes.failures import translated, unusable
+from fairlead.runtimes.libraries import installed_version, need
+from fairlead.runtimes.metadata import read_metadata
+from fairlead.runtimes.parameters import as_arguments
+
+_log = logging.getLogger(__name__)
+
+_ROW_WISE = frozenset(("mlflow.sklearn", "mlflow.xgboost", "mlflow.lightgbm"))
+
+
+def load(context: LoadContext) -> Component:
+    """Load the model. The `xtype` parameter says what it is given: `ndarray` (the default), or anything else for a
+    DataFrame whose columns are the request's names."""
+    unit = context.unit
+    folder = _model_folder(context.folder, unit=unit.name)
+    description = _description(folder, unit=unit.name)
+    pandas = need("pandas", extra="mlflow")
+    pyfunc = need("mlflow.pyfunc", extra="mlflow")
+    _report_requirements(folder, unit=unit.name)
+    model = _read(pyfunc, folder, unit=unit.name)
+    is_array = as_arguments(unit).get("xtype", "ndarray") == "ndarray"
+    server = _Server(model, folder, frame=None if is_array else pandas.DataFrame)
+    loader = description["flavors"]["python_function"].get("loader_module")
+    is_row_wise = is_array and loader in _ROW_WISE and model.metadata.signature is None
+    return Component(server, unit, env=context.env or None, rows=_Rows(server) if is_row_wise else None)
+
+
+class _Server:
+    """A pyfunc model by the component convention."""
+
+    def __init__(self, model: Any, folder: Path, *, frame: Any) -> None:
+        self._model = model
+        self._folder = folder
+        self._frame = frame
+        # The columns of the answer that this thread is about to send: `class_names` is asked right after `predict`.
+        self._columns = threading.local()
+
+    def init_metadata(self) -> dict[str, Any]:
+        """`metadata.yaml` beside the model."""
+        return read_metadata(self._folder)
+
+    def class_names(self) -> list[str] | None:
+        """The columns, when the model answered a DataFrame."""
+        names: list[str] | None = getattr(self._columns, "names", None)
+        return names
+
+    def predict(self, rows: Any, names: Any) -> Any:
+        """The model's answer, with DataFrames and Series as arrays."""
+        given = rows if self._frame is None else self._frame(rows, columns=names or None)
+        answer = self._model.predict(given)
+        columns = getattr(answer, "columns", None)
+        self._columns.names = None if columns is None else [str(column) for column in columns]
+        return answer.to_numpy() if hasattr(answer, "to_numpy") else answer
+
+
+class _Rows:
+    """Rows of several requests, for the flavours that look at each row alone and were saved without a signature
+    (with one, the dtype of a request decides whether it is accepted)."""
+
+    class_names: list[str] | None = None
+
+    def __init__(self, server: _Server) -> None:
+        self._server = server
+
+    def predict(self, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        try:
+            answer = self._server.predict(rows, [])
+        except Exception as error:
+            raise translated(error) from error
+        if not isinstance(answer, np.ndarray) or answer.ndim == 0 or len(answer) != len(rows):
+            raise unusable(answer)
+        return answer
+
+
+def _model_folder(folder: Path | None, *, unit: str) -> Path:
+    """The folder with the MLmodel file: the artifact's own or its only subfolder that has one."""
+    if folder is None:
+        raise LoadError(f"unit {unit}: no model to load: modelUri is not set; its folder should hold an MLmodel file")
+    if (folder / "MLmodel").is_file():
+        return folder
+    inner = [path.parent for path in folder.glob("*/MLmodel")]
+    if len(inner) == 1:
+        return inner[0]
+    raise LoadError(f"unit {unit}: no MLmodel file: found {listing(folder)}; accepted: a folder saved by MLflow")
+
+
+def _description(folder: Path, *, unit: str) -> dict[str, Any]:
+    """What the MLmodel file says; it must have the python_function flavour."""
+    try:
+        content = yaml.safe_load((folder / "MLmodel").read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise LoadError(f"unit {unit}: MLmodel is not YAML: {error}") from error
+    flavours = content.get("flavors") if isinstance(content, dict) else None
+    if not isinstance(flavours, dict) or not isinstance(flavours.get("python_function"), dict):
+        found = ", ".join(flavours) if isinstance(flavours, dict) else "none"
+        raise LoadError(f"unit {unit}: MLmodel has no python_function flavour, which is what is served; found: {found}")
+    return {**content, "flavors": flavours}
+
+
+def _read(pyfunc: Any, folder: Path, *, unit: str) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # versions, which _report_requirements has said already
+        try:
+            return pyfunc.load_model(str(folder), suppress_warnings=True)
+        except ModuleNotFoundError as error:
+            wanted = ", ".join(_requirement_lines(folder)) or "not listed"
+            raise LoadError(
+                f"unit {unit}: the model needs the module {error.name}, which is not installed; "
+                f"its requirements: {wanted}"
+            ) from error
+        except Exception as error:
+            differing = "; ".join(_differences(folder))
+            because = f"; installed libraries differ: {differing}" if differing else ""
+            raise LoadError(
+                f"unit {unit}: MLflow cannot load the model: {type(error).__name__}: {error}{because}"
+            ) from error
+
+
+def _report_requirements(folder: Path, *, unit: str) -> None:
+    differing = _differences(folder)
+    if differing:
+        _log.warning(
+            "unit %s: the model's own environment is not created and this one differs: %s", unit, "; ".join(differing)
+        )
+
+
+def _requirement_lines(folder: Path) -> list[str]:
+    """The model's pip requirements, from requirements.txt or else the pip part of its conda environment."""
+    if (folder / "requirements.txt").is_file():
+        lines = (folder / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    elif (folder / "conda.yaml").is_file():
+        conda = yaml.safe_load((folder / "conda.yaml").read_text(encoding="utf-8")) or {}
+        entries = conda.get("dependencies", []) if isinstance(conda, dict) else []
+        lines = [line for entry in entries if isinstance(entry, dict) for line in entry.get("pip", [])]
+    else:
+        lines = []
+    stripped = (str(line).partition("#")[0].strip() for line in lines)
+    return [line for line in stripped if line and not line.startswith("-")]
+
+
+def _differences(folder: Path) -> list[str]:
+    """Requirements that this environment does not meet, with what is installed."""
+    differing = []
+    for line in _requirement_lines(folder):
+        name, is_met = _check(line)
+        if is_met is False:
+            differing.append(f"{line} (installed: {_installed(name) or 'not at all'})")
+    return differing
+
+
+# The model's list names distributions; some of them come under another name with the same module.
+_SUBSTITUTES = {"mlflow": "mlflow-skinny", "xgboost": "xgboost-cpu"}
+
+
+def _installed(name: str) -> str | None:
+    return installed_version(name) or installed_version(_SUBSTITUTES.get(name, name))
+
+
+def _check(line: str) -> tuple[str, bool | None]:
+    """A requirement's name and whether it is met; `None` for what is no plain requirement or not meant for us."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        requirement = Requirement(line)
+    except InvalidRequirement:
+        return line, None
+    if requirement.marker is not None and not requirement.marker.evaluate():
+        return requirement.name, None
+    version = _installed(requirement.name)
+    return requirement.name, version is not None and requirement.specifier.contains(version, prereleases=True)
