@@ -145,11 +145,11 @@ def _check_restrictions(access: RcloneAccess, *, restricted: bool) -> None:
     remote = access.remote
     if remote.type and remote.type.lower() not in _NETWORK_TYPES:
         raise Forbidden(
-            f"{remote.variable('TYPE')}: remotes of type {remote.type!r} can read local files; the owner restricts those"
+            f"{remote.variable('TYPE')}: remotes of type {remote.type!r} can read local files, which are restricted"
         )
     for option in remote.options:
         if option.endswith("_FILE"):
-            raise Forbidden(f"{remote.variable(option)}: names a local file, which the owner restricts")
+            raise Forbidden(f"{remote.variable(option)}: names a local file, and those are restricted")
 
 
 def _entry(item: dict[str, Any]) -> Entry:

@@ -25,8 +25,13 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 256 * 1024
 _LIST_CHUNK = 1000
 _STATUS = re.compile(r"non-2xx status code: (\d{3})([^:\n]*):?(.*?)(?:\n\nDebug source|\Z)", re.DOTALL)
-_HTTP = re.compile(r" - (HTTP error: [^\n]*)")
-_CAUSES = re.compile(r'"((?:[^"\\]|\\.){4,})"|\b(TimedOut|ConnectionRefused|ConnectionReset|IncompleteMessage)\b')
+_CAUSE = re.compile(r'(?:message|error): "((?:[^"\\]|\\.)+)"')
+_LASTING = ("Error parsing Path", "Encountered illegal", "InvalidPath", "Configuration", "InvalidCertificate")
+_SILENT_CAUSES = {
+    "InvalidCertificate": "the server's certificate is not trusted",
+    "TimedOut": "nothing arrived in time",
+    "IncompleteMessage": "the connection was closed",
+}
 
 
 class ObjectSource:
@@ -158,14 +163,13 @@ def _status_and_words(text: str) -> tuple[int | None, str]:
     if match := _STATUS.search(text):
         return int(match[1]), answers.words(int(match[1]), match[3], phrase=match[2].strip())
     summary, _, dump = text.partition("\n\nDebug source")
-    if match := _HTTP.search(summary):
-        causes = [quoted or word for quoted, word in _CAUSES.findall(dump)]
-        return None, f"{match[1]} ({causes[-1]})" if causes else match[1]
-    return None, summary
+    summary = summary.rpartition(" - ")[2]
+    causes = [said for word, said in _SILENT_CAUSES.items() if word in dump] or _CAUSE.findall(dump)[-1:]
+    return None, ": ".join((summary, *causes))
 
 
 def _is_configuration(error: Exception, text: str) -> bool:
     """Failures that asking again will not cure: a bad name or option, a credential that cannot be used."""
     if isinstance(error, ValueError | TypeError | KeyError):
         return True
-    return any(sign in text for sign in ("Error parsing Path", "Encountered illegal", "InvalidPath", "Configuration"))
+    return any(sign in text for sign in _LASTING)

@@ -154,7 +154,7 @@ def _claim(text: str, rest: str) -> ClaimUri:
 
 
 def _web(scheme: str, rest: str) -> ModelUri:
-    url = f"{scheme}://{rest.lstrip('/')}"
+    url = f"{scheme}://" + rest.removeprefix("//")
     parts = _split(url)
     if not parts.hostname:
         raise StorageError(f"{without_secrets(url)}: names no host; write {scheme}://host/path/file")
