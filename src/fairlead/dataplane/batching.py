@@ -1,0 +1,242 @@
+"""Natural batching, and which thread a unit's calls run on.
+
+A `Lane` is one unit's way in: one call at a time (units are not thread-safe unless they say so), on the event loop
+while calls are short, on a thread once they measure longer, so that health and other requests stay live. A
+`RowQueue` in front of it joins the rows of requests that arrive in one turn of the loop, or while the unit is busy,
+into one call. Nothing here ever waits for a timer to collect more.
+"""
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable
+from queue import SimpleQueue
+from time import perf_counter
+from typing import Any, Protocol
+
+import numpy as np
+
+from fairlead.dataplane.driving import Done, Later
+from fairlead.runtimes.base import Rows
+
+Array = np.ndarray[Any, Any]
+Work = Callable[..., Any]
+
+# Two thresholds, so that a unit near one does not hop to and fro.
+TO_THREAD_S = 0.002
+TO_LOOP_S = 0.001
+_WEIGHT = 0.2
+_MOST_ROWS = 1024
+# Calls up to this size are taken to cost what the average one does; larger ones cost more in proportion.
+_USUAL_ROWS = 64
+
+
+class Pace:
+    """How long a unit's calls take: a moving average, and what it says about the loop. The first call is not
+    counted because libraries set themselves up in it."""
+
+    __slots__ = ("_calls", "_rows", "_seconds", "is_quick")
+
+    def __init__(self) -> None:
+        self.is_quick = False
+        self._calls = 0
+        self._seconds = 0.0
+        self._rows = 1.0
+
+    def note(self, seconds: float, rows: int) -> None:
+        """Count one call over so many rows."""
+        self._calls += 1
+        if self._calls <= 2:
+            self._seconds, self._rows = seconds, rows
+            self.is_quick = self._calls == 2 and seconds < TO_LOOP_S
+            return
+        self._seconds += _WEIGHT * (seconds - self._seconds)
+        self._rows += _WEIGHT * (rows - self._rows)
+        self.is_quick = self._seconds < (TO_THREAD_S if self.is_quick else TO_LOOP_S)
+
+    def allows(self, rows: int) -> bool:
+        """Whether a call over so many rows may hold the loop."""
+        return self.is_quick and self._seconds * rows <= TO_THREAD_S * max(self._rows, _USUAL_ROWS)
+
+
+class _Job:
+    __slots__ = ("args", "finish", "rows", "work")
+
+    def __init__(self, work: Work, args: tuple[Any, ...], rows: int, finish: Done[Any]) -> None:
+        self.work = work
+        self.args = args
+        self.rows = rows
+        self.finish = finish
+
+
+class Lane:
+    """The calls of one unit, in order. Everything but the work itself happens on the loop's thread."""
+
+    def __init__(self, name: str, loop: asyncio.AbstractEventLoop, *, threads: int = 1) -> None:
+        self.pace = Pace()
+        self.when_free: Callable[[], None] | None = None
+        """Called whenever a call ended and nothing waits."""
+        self._name = name
+        self._loop = loop
+        self._threads = threads
+        self._running = 0
+        self._started = 0
+        self._waiting: deque[_Job] = deque()
+        self._inbox: SimpleQueue[_Job | None] = SimpleQueue()
+
+    @property
+    def is_free(self) -> bool:
+        """Whether a call would start at once."""
+        return self._running < self._threads and not self._waiting
+
+    async def call(self, work: Work, *args: Any) -> Any:
+        """Run `work(*args)` in turn and give what it gives."""
+        if self.pace.is_quick and self.is_free:
+            return self._run_here(work, args, 1)
+        later: Later[Any] = Later()
+        self.submit(work, args, later.settle)
+        return await later
+
+    def submit(self, work: Work, args: tuple[Any, ...], finish: Done[Any], *, rows: int = 1) -> None:
+        """Run `work(*args)` in turn and call `finish` on the loop, possibly before this returns."""
+        self._waiting.append(_Job(work, args, rows, finish))
+        self._advance()
+
+    def close(self) -> None:
+        """End the threads once they have done what they hold."""
+        for _ in range(self._started):
+            self._inbox.put(None)
+
+    def _advance(self) -> None:
+        while self._waiting and self._running < self._threads:
+            job = self._waiting.popleft()
+            if self.pace.allows(job.rows):
+                self._settle_here(job)
+            else:
+                self._hand_over(job)
+
+    def _run_here(self, work: Work, args: tuple[Any, ...], rows: int) -> Any:
+        self._running += 1
+        started = perf_counter()
+        try:
+            return work(*args)
+        finally:
+            self.pace.note(perf_counter() - started, rows)
+            self._running -= 1
+
+    def _settle_here(self, job: _Job) -> None:
+        try:
+            value = self._run_here(job.work, job.args, job.rows)
+        except Exception as error:
+            job.finish(None, error)
+        else:
+            job.finish(value, None)
+
+    def _hand_over(self, job: _Job) -> None:
+        self._running += 1
+        if self._started < self._running:
+            self._started += 1
+            threading.Thread(target=self._serve, name=f"{self._name}-{self._started}", daemon=True).start()
+        self._inbox.put(job)
+
+    def _serve(self) -> None:
+        while (job := self._inbox.get()) is not None:
+            value, problem = None, None
+            started = perf_counter()
+            try:
+                value = job.work(*job.args)
+            except Exception as error:
+                problem = error
+            elapsed = perf_counter() - started
+            try:
+                self._loop.call_soon_threadsafe(self._handed_back, job, value, problem, elapsed)
+            except RuntimeError:  # the loop is closed: nobody waits any more
+                return
+
+    def _handed_back(self, job: _Job, value: Any, problem: Exception | None, elapsed: float) -> None:
+        self._running -= 1
+        self.pace.note(elapsed, job.rows)
+        job.finish(value, problem)
+        self._advance()
+        if self.when_free is not None and self.is_free:
+            self.when_free()
+
+
+class Ticket(Protocol):
+    """A request's place in a batch. `give` gets the rows of its answer, or `None`: then it must ask alone, which
+    keeps a bad row's failure to itself and its error in the unit's own words."""
+
+    rows: Array
+
+    def give(self, answer: Array | None) -> None: ...
+
+
+class RowQueue:
+    """Rows that wait for their unit. Only rows of one dtype and width share a call, so that nobody's integers
+    become floats because of a neighbour."""
+
+    def __init__(self, model: Rows, lane: Lane, loop: asyncio.AbstractEventLoop) -> None:
+        self._model = model
+        self._lane = lane
+        self._loop = loop
+        self._waiting: list[Ticket] = []
+        self._is_scheduled = False
+        lane.when_free = self._flush
+
+    def submit(self, ticket: Ticket) -> None:
+        """Answer this ticket with the next call."""
+        self._waiting.append(ticket)
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            self._loop.call_soon(self._turn)
+
+    def _turn(self) -> None:
+        self._is_scheduled = False
+        if self._lane.is_free:
+            self._flush()
+
+    def _flush(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for batch in _batches(waiting):
+            self._predict(batch)
+
+    def _predict(self, batch: list[Ticket]) -> None:
+        rows = batch[0].rows if len(batch) == 1 else np.concatenate([ticket.rows for ticket in batch])
+        self._lane.submit(
+            self._model.predict, (rows,), lambda value, error: _deliver(batch, value, error), rows=len(rows)
+        )
+
+
+def _batches(tickets: list[Ticket]) -> list[list[Ticket]]:
+    """Tickets whose rows may share a call, in order of arrival, none larger than one call should be."""
+    open_: dict[tuple[Any, Any], list[Ticket]] = {}
+    sizes: dict[tuple[Any, Any], int] = {}
+    batches: list[list[Ticket]] = []
+    for ticket in tickets:
+        rows = ticket.rows
+        kind = (rows.dtype, rows.shape[1:])
+        size = sizes.get(kind, _MOST_ROWS) + len(rows)
+        if size > _MOST_ROWS:
+            open_[kind] = []
+            batches.append(open_[kind])
+            size = len(rows)
+        open_[kind].append(ticket)
+        sizes[kind] = size
+    return batches
+
+
+def _deliver(batch: list[Ticket], value: Any, error: Exception | None) -> None:
+    answer = None if error is not None else np.asarray(value)
+    total = sum(len(ticket.rows) for ticket in batch)
+    if answer is None or not answer.ndim or len(answer) != total:
+        for ticket in batch:
+            ticket.give(None)
+        return
+    if len(batch) == 1:
+        batch[0].give(answer)
+        return
+    start = 0
+    for ticket in batch:
+        end = start + len(ticket.rows)
+        ticket.give(answer[start:end])
+        start = end

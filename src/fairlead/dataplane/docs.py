@@ -1,0 +1,158 @@
+"""The API page of a deployment: Swagger UI from files in this package, and an OpenAPI description made for the one
+deployment and the one address it is read at. Nothing is read or built before somebody looks."""
+
+from typing import Any
+from urllib.parse import quote
+
+import orjson
+
+from fairlead.protocols.exchange import Request, Response
+
+_PAGE = "index.html"
+_FILES = frozenset((_PAGE, "start.js", "swagger-ui.css", "swagger-ui-bundle.js"))
+_KINDS = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
+_ANY_ROW = [[1.0, 2.0, 3.0, 4.0]]
+
+
+def page_file(name: str) -> Response | None:
+    """One of the page's files; the page itself for an empty name."""
+    name = name or _PAGE
+    if name not in _FILES:
+        return None
+    from importlib.resources import files  # 8 ms that a cold start need not pay
+
+    kind = _KINDS[name.rpartition(".")[2]]
+    age = "no-cache" if name == _PAGE else "max-age=3600"
+    body = files("fairlead.dataplane").joinpath("static", "swagger", name).read_bytes()
+    return Response(200, f"Content-Type: {kind}; charset=utf-8\r\nCache-Control: {age}\r\n".encode(), body)
+
+
+def prefix_of(request: Request) -> str:
+    """The path in front of ours at the address the client used, as the gateway tells it. Only plain paths are
+    taken, since the text goes back to a browser."""
+    told = request.header(b"x-forwarded-prefix").decode("latin-1")
+    prefix = "/" + told.strip("/") if told.strip("/") else ""
+    return prefix if quote(prefix, safe="/-._~%") == prefix else ""
+
+
+def open_api(title: str, *, prefix: str, predict_path: str, feedback_path: str, inputs: Any) -> bytes:
+    """The OpenAPI 3 description. `inputs` is what the model says it takes, for an example that it accepts."""
+    example = {"data": example_data(inputs)}
+    answer = {"data": {"names": ["t:0"], "ndarray": [[1.0]]}, "meta": {}}
+    feedback = {"request": example, "response": answer, "reward": 1.0}
+    return orjson.dumps(
+        {
+            "openapi": "3.0.3",
+            "info": {"title": title, "version": "1.0", "description": _ABOUT},
+            "paths": {
+                prefix + predict_path: {
+                    "post": _operation("Predict", "What the model makes of a message.", "SeldonMessage", example)
+                },
+                prefix + feedback_path: {
+                    "post": _operation("SendFeedback", "Tell how good an answer was.", "Feedback", feedback)
+                },
+            },
+            "components": {"schemas": _SCHEMAS},
+        }
+    )
+
+
+def example_data(inputs: Any) -> dict[str, Any]:
+    """Data for an example request: one row as wide as the model says, four numbers when it does not say."""
+    first = inputs[0] if isinstance(inputs, list) and inputs and isinstance(inputs[0], dict) else {}
+    schema = first.get("schema")
+    described = schema if isinstance(schema, dict) else first
+    shape, names = described.get("shape"), described.get("names")
+    if not isinstance(shape, list) or not shape or not isinstance(shape[-1], int):
+        shape = [len(names)] if isinstance(names, list) and names else []
+    width = shape[-1] if shape else 0
+    if not 0 < width <= 1000 or len(shape) > 2:
+        return {"ndarray": _ANY_ROW}
+    data: dict[str, Any] = {"ndarray": [[float(column % 10) for column in range(1, width + 1)]]}
+    if isinstance(names, list) and len(names) == width:
+        data = {"names": names, **data}
+    return data
+
+
+def _operation(name: str, summary: str, schema: str, example: dict[str, Any]) -> dict[str, Any]:
+    def content(of: str) -> dict[str, Any]:
+        return {"application/json": {"schema": {"$ref": f"#/components/schemas/{of}"}}}
+
+    body = content(schema)
+    body["application/json"]["example"] = example
+    return {
+        "operationId": name,
+        "summary": summary,
+        "requestBody": {"required": True, "content": body},
+        "responses": {
+            "200": {"description": "The answer", "content": content("SeldonMessage")},
+            "default": {"description": "What went wrong, in `status`", "content": content("SeldonMessage")},
+        },
+    }
+
+
+_ABOUT = "Seldon protocol version 1. A message holds one of `data`, `strData`, `binData` and `jsonData`."
+
+_NUMBERS = {"type": "array", "items": {"type": "number"}}
+_SCHEMAS: dict[str, Any] = {
+    "SeldonMessage": {
+        "type": "object",
+        "properties": {
+            "status": {"$ref": "#/components/schemas/Status"},
+            "meta": {"$ref": "#/components/schemas/Meta"},
+            "data": {"$ref": "#/components/schemas/Data"},
+            "strData": {"type": "string"},
+            "binData": {"type": "string", "format": "byte"},
+            "jsonData": {},
+        },
+    },
+    "Data": {
+        "type": "object",
+        "properties": {
+            "names": {"type": "array", "items": {"type": "string"}},
+            "ndarray": {"type": "array", "items": {}},
+            "tensor": {
+                "type": "object",
+                "properties": {"shape": {"type": "array", "items": {"type": "integer"}}, "values": _NUMBERS},
+            },
+            "tftensor": {"type": "object"},
+        },
+    },
+    "Meta": {
+        "type": "object",
+        "properties": {
+            "puid": {"type": "string"},
+            "tags": {"type": "object", "additionalProperties": True},
+            "routing": {"type": "object", "additionalProperties": {"type": "integer"}},
+            "requestPath": {"type": "object", "additionalProperties": {"type": "string"}},
+            "metrics": {"type": "array", "items": {"$ref": "#/components/schemas/Metric"}},
+        },
+    },
+    "Metric": {
+        "type": "object",
+        "properties": {
+            "key": {"type": "string"},
+            "type": {"type": "string", "enum": ["COUNTER", "GAUGE", "TIMER"]},
+            "value": {"type": "number"},
+            "tags": {"type": "object", "additionalProperties": {"type": "string"}},
+        },
+    },
+    "Status": {
+        "type": "object",
+        "properties": {
+            "code": {"type": "integer"},
+            "info": {"type": "string"},
+            "reason": {"type": "string"},
+            "status": {"description": "SUCCESS, FAILURE or their numbers"},
+        },
+    },
+    "Feedback": {
+        "type": "object",
+        "properties": {
+            "request": {"$ref": "#/components/schemas/SeldonMessage"},
+            "response": {"$ref": "#/components/schemas/SeldonMessage"},
+            "reward": {"type": "number"},
+            "truth": {"$ref": "#/components/schemas/SeldonMessage"},
+        },
+    },
+}

@@ -1,0 +1,113 @@
+"""Coroutines without an event loop's tasks, so that a graph of quick units is a handful of function calls.
+
+A walk through a graph is written as coroutines because some steps wait for a thread or a peer. Most wait for
+nothing, and an asyncio task for each request would cost more than the walk (measured: 11 us against 0.6 us for a
+coroutine that finishes at once; uvloop, Python 3.11). So the only thing such a coroutine may await is another one or
+a `Later`; whoever does real I/O settles the `Later` from the loop's thread.
+"""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Generator, Sequence
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+Step = Coroutine["Later[Any]", None, T]
+Done = Callable[[T | None, Exception | None], None]
+
+
+class Later(Generic[T]):
+    """A value that somebody will `resolve`, or `fail`, exactly once. One coroutine may await it."""
+
+    __slots__ = ("_error", "_resume", "_value", "is_settled")
+
+    def __init__(self) -> None:
+        self.is_settled = False
+        self._value: T | None = None
+        self._error: Exception | None = None
+        self._resume: Callable[[], None] | None = None
+
+    def resolve(self, value: T) -> None:
+        """Give the value and let the waiting coroutine go on, now."""
+        self._value = value
+        self._settle()
+
+    def fail(self, error: Exception) -> None:
+        """Raise `error` where this is awaited, now."""
+        self._error = error
+        self._settle()
+
+    def settle(self, value: T | None, error: Exception | None) -> None:
+        """`fail` when there is an error, else `resolve`: the shape of `Done`."""
+        self._value, self._error = value, error
+        self._settle()
+
+    def when_settled(self, resume: Callable[[], None]) -> None:
+        """Call `resume` once settled."""
+        if self.is_settled:
+            resume()
+        else:
+            self._resume = resume
+
+    def _settle(self) -> None:
+        self.is_settled = True
+        if self._resume is not None:
+            self._resume()
+
+    def __await__(self) -> Generator["Later[Any]", None, T]:
+        if not self.is_settled:
+            yield self
+        if self._error is not None:
+            raise self._error
+        return self._value  # type: ignore[return-value]  # set together with is_settled
+
+
+def drive(step: Step[T], done: Done[T]) -> None:
+    """Run `step` as far as it goes and call `done` with its value or error, now or when its last `Later` settles."""
+    try:
+        later = step.send(None)
+    except StopIteration as stop:
+        done(stop.value, None)
+    except Exception as error:
+        done(None, error)
+    else:
+        later.when_settled(lambda: drive(step, done))
+
+
+async def gather(steps: Sequence[Step[T]]) -> list[T]:
+    """The values of all steps, started in order and run side by side where they wait. When some fail, the first
+    failure in their order is raised, after all have ended."""
+    values: list[Any] = [None] * len(steps)
+    errors: list[Exception | None] = [None] * len(steps)
+    all_done: Later[None] = Later()
+    left = len(steps)
+
+    def finish(index: int, value: T | None, error: Exception | None) -> None:
+        nonlocal left
+        values[index], errors[index] = value, error
+        left -= 1
+        if left == 0:
+            all_done.resolve(None)
+
+    for index, step in enumerate(steps):
+        drive(step, lambda value, error, index=index: finish(index, value, error))  # type: ignore[misc]  # bound index
+    await all_done
+    for error in errors:
+        if error is not None:
+            raise error
+    return values
+
+
+def as_future(step: Step[T]) -> asyncio.Future[T]:
+    """The same for code that runs in an asyncio task."""
+    future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+    def finish(value: T | None, error: Exception | None) -> None:
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(value)  # type: ignore[arg-type]  # a value comes whenever no error does
+
+    drive(step, finish)
+    return future

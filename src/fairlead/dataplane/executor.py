@@ -1,0 +1,221 @@
+"""One request's way through a revision's graph (specs 3.4, 3.6 and 3.7), whatever carried it.
+
+The steps of the plan are bound to their units once; a walk is then a few calls. It parses nothing: what a message
+is made of belongs to the units and the codecs. `driving` runs the coroutines.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from fairlead.dataplane.driving import Step as Walking
+from fairlead.dataplane.driving import gather
+from fairlead.dataplane.parcel import Parcel, Stopped, Walk
+from fairlead.dataplane.units import GraphUnit
+from fairlead.errors import NotFound
+from fairlead.plan.model import Branch, Call, Chain, Feedback, Graph, Method, Node, Step
+from fairlead.protocols import seldon_v1
+from fairlead.protocols.message import Reward
+
+ALL = -1
+NONE = -2
+
+
+class Executor:
+    """A graph that can be walked. `units` holds every unit the graph names."""
+
+    def __init__(self, graph: Graph, units: Mapping[str, GraphUnit]) -> None:
+        self.units = units
+        self._graph = graph
+        self._root = _bind(graph.root, units)
+
+    def predict(self, parcel: Parcel, walk: Walk) -> Walking[Parcel]:
+        """The graph's answer; `walk.routing` then holds what was called and which branches were taken. Raises
+        `Stopped` with the first failure."""
+        return self._root.run(parcel, walk)
+
+    async def feedback(self, parcel: Parcel, reward: Reward, walk: Walk) -> Parcel:
+        """Hand a reward to the units that were part of the answer it is about. The root's own answer comes back,
+        or the reward itself when the root does not take it."""
+        if self._graph.feedback is None:
+            return parcel
+        routing = reward.response.meta.routing if reward.response is not None else {}
+        return await self._reward(self._graph.feedback, routing, parcel, reward, walk)
+
+    async def is_ready(self) -> bool:
+        """Whether every unit really answers."""
+        return all(await gather([unit.is_ready() for unit in self.units.values()]))
+
+    def unit(self, name: str) -> GraphUnit:
+        """A unit by its name, in the words clients know when there is none."""
+        found = self.units.get(name)
+        if found is None:
+            raise NotFound(f"Failed to find model {name}")
+        return found
+
+    async def metadata(self, name: str) -> dict[str, Any]:
+        """What the graph takes and gives, and what each of its units says of itself."""
+        known = {unit: await self.units[unit].metadata() for unit in _drawn(self._graph, self.units)}
+        answer: dict[str, Any] = {
+            "name": name,
+            "models": {unit: {key: value for key, value in data.items() if value} for unit, data in known.items()},
+        }
+        if self._graph.drawing is not None:
+            answer["graphinputs"], answer["graphoutputs"] = _ends(self._graph.drawing, known)
+        return answer
+
+    def close(self) -> None:
+        """Let every unit go."""
+        for unit in self.units.values():
+            unit.close()
+
+    async def _reward(
+        self, feedback: Feedback, routing: Mapping[str, Any], parcel: Parcel, reward: Reward, walk: Walk
+    ) -> Parcel:
+        chosen = _chosen(feedback, routing.get(feedback.unit, ALL))
+        await gather([self._reward(child, routing, parcel, reward, walk) for child in chosen])
+        if not feedback.accepts:
+            return parcel
+        return await self.units[feedback.unit].feedback(parcel, reward, walk)
+
+
+class _Bound(Protocol):
+    """A step whose units are at hand."""
+
+    def run(self, parcel: Parcel, walk: Walk) -> Walking[Parcel]: ...
+
+
+class _Call:
+    """Ask one unit."""
+
+    __slots__ = ("_is_input", "_method", "_unit")
+
+    def __init__(self, unit: GraphUnit, method: Method) -> None:
+        self._unit = unit
+        self._method = method
+        self._is_input = method in (Method.PREDICT, Method.TRANSFORM_INPUT)
+
+    def run(self, parcel: Parcel, walk: Walk) -> Walking[Parcel]:
+        if self._is_input:
+            walk.routing[self._unit.unit.name] = ALL
+        return self._unit.call(self._method, parcel, walk)
+
+
+class _Aggregate:
+    """Ask a unit to reduce a list of one, which is what a combiner without a branch is given."""
+
+    __slots__ = ("_unit",)
+
+    def __init__(self, unit: GraphUnit) -> None:
+        self._unit = unit
+
+    def run(self, parcel: Parcel, walk: Walk) -> Walking[Parcel]:
+        return self._unit.aggregate([parcel], walk)
+
+
+class _Chain:
+    """One step after the other."""
+
+    __slots__ = ("_steps",)
+
+    def __init__(self, steps: tuple[_Bound, ...]) -> None:
+        self._steps = steps
+
+    async def run(self, parcel: Parcel, walk: Walk) -> Parcel:
+        for step in self._steps:
+            parcel = await step.run(parcel, walk)
+        return parcel
+
+
+class _Branch:
+    """Some of the choices, and one answer out of theirs."""
+
+    __slots__ = ("_choices", "_combine", "_name", "_route")
+
+    def __init__(
+        self, name: str, choices: tuple[_Bound, ...], route: GraphUnit | None, combine: GraphUnit | None
+    ) -> None:
+        self._name = name
+        self._choices = choices
+        self._route = route
+        self._combine = combine
+
+    async def run(self, parcel: Parcel, walk: Walk) -> Parcel:
+        route = ALL if self._route is None else await self._route.route(parcel, walk)
+        walk.routing[self._name] = route
+        if route == NONE:
+            return parcel
+        answers = await self._ask(self._taken(route), parcel, walk)
+        if self._combine is not None:
+            return await self._combine.aggregate(answers, walk)
+        return answers[0]
+
+    def _taken(self, route: int) -> tuple[_Bound, ...]:
+        if route == ALL:
+            return self._choices
+        if 0 <= route < len(self._choices):
+            return self._choices[route : route + 1]
+        unit = self._name if self._route is None else self._route.unit.name
+        raise _out_of_range(unit, route, len(self._choices))
+
+    async def _ask(self, choices: tuple[_Bound, ...], parcel: Parcel, walk: Walk) -> list[Parcel]:
+        if len(choices) == 1:
+            return [await choices[0].run(parcel, walk)]
+        return await gather([choice.run(parcel.copy(), walk) for choice in choices])
+
+
+def _bind(step: Step, units: Mapping[str, GraphUnit]) -> _Bound:
+    if isinstance(step, Call):
+        unit = units[step.unit]
+        return _Aggregate(unit) if step.method is Method.AGGREGATE else _Call(unit, step.method)
+    if isinstance(step, Chain):
+        return _Chain(tuple(_bind(part, units) for part in step.steps))
+    assert isinstance(step, Branch)  # the plan knows three kinds of step
+    return _Branch(
+        step.name,
+        tuple(_bind(choice, units) for choice in step.choices),
+        units[step.route] if step.route is not None else None,
+        units[step.combine] if step.combine is not None else None,
+    )
+
+
+def _chosen(feedback: Feedback, route: Any) -> tuple[Feedback, ...]:
+    if route == ALL or not feedback.children:
+        return feedback.children
+    if route == NONE:
+        return ()
+    if isinstance(route, int) and 0 <= route < len(feedback.children):
+        return feedback.children[route : route + 1]
+    raise _out_of_range(feedback.unit, route, len(feedback.children))
+
+
+def _out_of_range(unit: str, route: Any, count: int) -> Stopped:
+    info = f"unit {unit!r} chose branch {route}; it has {count}, counted from 0 (-1 is all of them, -2 none)"
+    return Stopped(unit, 500, seldon_v1.orchestrator_failure(500, info), cause=info)
+
+
+def _drawn(graph: Graph, units: Mapping[str, GraphUnit]) -> list[str]:
+    """The units of the drawing, parents first; without a drawing, all of them."""
+    if graph.drawing is None:
+        return list(units)
+    names: list[str] = []
+    nodes = [graph.drawing]
+    while nodes:
+        node = nodes.pop(0)
+        if node.unit in units:
+            names.append(node.unit)
+        nodes = [*node.children, *nodes]
+    return names
+
+
+def _ends(node: Node, known: Mapping[str, Mapping[str, Any]]) -> tuple[Any, Any]:
+    """What goes into a node's part of the graph and what comes out (specs 3.7)."""
+    own = known.get(node.unit, {})
+    inputs, outputs = own.get("inputs"), own.get("outputs")
+    if not node.children:
+        return inputs, outputs
+    first_inputs, first_outputs = _ends(node.children[0], known)
+    if node.kind in ("model", "transformer"):
+        return inputs, first_outputs
+    if node.kind in ("output-transformer", "combiner"):
+        return first_inputs, outputs
+    return first_inputs, first_outputs

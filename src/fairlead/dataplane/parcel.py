@@ -1,0 +1,129 @@
+"""A message on its way through a graph, as bytes or decoded: whichever is asked for is made once.
+
+A step that leaves the process hands on the bytes it was given, and a step inside it the decoded message; only
+where the two meet is anything converted.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fairlead.errors import FairleadError
+from fairlead.protocols import jsontext, seldon_v1
+from fairlead.protocols.exchange import Request
+from fairlead.protocols.message import Message, Payload
+from fairlead.protocols.request_forms import inflated, read_object
+
+JSON = b"application/json"
+
+
+class Parcel:
+    """One message. `content_type` and `content_encoding` are those of `body()`."""
+
+    __slots__ = ("_body", "_message", "_read", "content_encoding", "content_type")
+
+    def __init__(
+        self,
+        *,
+        message: Message | None = None,
+        body: bytes | None = None,
+        read: Callable[[], Any] | None = None,
+        content_type: bytes = JSON,
+        content_encoding: bytes = b"",
+    ) -> None:
+        self._message = message
+        self._body = body
+        self._read = read
+        self.content_type = content_type
+        self.content_encoding = content_encoding
+
+    @classmethod
+    def of_request(cls, request: Request, *, limit_bytes: int) -> "Parcel":
+        """What a client sent, in any of the forms a client may use."""
+        return cls(
+            body=request.body,
+            read=lambda: read_object(request, limit_bytes=limit_bytes),
+            content_type=request.header(b"content-type"),
+            content_encoding=request.header(b"content-encoding"),
+        )
+
+    @classmethod
+    def of_answer(cls, body: bytes, content_type: bytes, content_encoding: bytes, *, limit_bytes: int) -> "Parcel":
+        """What a peer answered."""
+        return cls(
+            body=body,
+            read=lambda: jsontext.loads(inflated(body, content_encoding, limit_bytes=limit_bytes)),
+            content_type=content_type,
+            content_encoding=content_encoding,
+        )
+
+    @property
+    def is_bytes(self) -> bool:
+        """Whether the message was never decoded here."""
+        return self._message is None
+
+    def value(self) -> Any:
+        """The JSON value."""
+        if self._message is not None:
+            return seldon_v1.to_object(self._message)
+        assert self._read is not None  # a parcel has a message, or bytes and a way to read them
+        return self._read()
+
+    def message(self) -> Message:
+        """The decoded message; raises what the codec raises."""
+        if self._message is None:
+            self._message = seldon_v1.decode(self.value())
+        return self._message
+
+    def body(self) -> bytes:
+        """The message as bytes."""
+        if self._body is None:
+            assert self._message is not None
+            self._body = seldon_v1.encode(self._message)
+        return self._body
+
+    def copy(self) -> "Parcel":
+        """The same message with an array of its own, for units that write into what they are given."""
+        message = self._message
+        if message is None or not isinstance(message.payload.value, np.ndarray):
+            return self
+        payload = Payload(message.payload.form, message.payload.value.copy(), message.payload.names)
+        own = Message(payload, message.meta, message.status, message.raw, message.http_status)
+        return Parcel(
+            message=own, body=self._body, content_type=self.content_type, content_encoding=self.content_encoding
+        )
+
+
+class Walk:
+    """One request's way through a graph: its id, the headers that travel with it, and the branches it took."""
+
+    __slots__ = ("headers", "puid", "routing")
+
+    def __init__(self, puid: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+        self.puid = puid
+        self.headers = headers
+        self.routing: dict[str, int] = {}
+
+
+class Stopped(FairleadError):
+    """A unit's failure, which ends the walk: what the client gets is in `body`, with `http` as its status."""
+
+    reason = "UnitFailed"
+
+    def __init__(
+        self,
+        unit: str,
+        http: int,
+        body: bytes,
+        *,
+        cause: str = "",
+        content_type: bytes = JSON,
+        content_encoding: bytes = b"",
+    ) -> None:
+        super().__init__(f"unit {unit!r}: {cause or f'answered {http}'}")
+        self.unit = unit
+        self.http = http
+        self.body = body
+        self.content_type = content_type
+        self.content_encoding = content_encoding

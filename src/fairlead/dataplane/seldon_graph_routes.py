@@ -1,0 +1,296 @@
+"""A whole graph over REST: the orchestrator's routes, headers and failures (specs 3.1, 3.2 and 3.8)."""
+
+import logging
+from collections.abc import Callable
+from time import perf_counter
+from typing import Any, NamedTuple
+
+from fairlead.dataplane import docs
+from fairlead.dataplane.driving import Step, drive
+from fairlead.dataplane.executor import Executor
+from fairlead.dataplane.metering import CONTENT_TYPE, Meters
+from fairlead.dataplane.parcel import JSON, Parcel, Stopped, Walk
+from fairlead.dataplane.puids import Puids
+from fairlead.dataplane.routing_table import ANY, Routes, Verbs
+from fairlead.dataplane.seldon_heads import JSON_LINE, GraphHeads
+from fairlead.dataplane.seldon_quick import Quick
+from fairlead.dataplane.spec import WorkerSpec
+from fairlead.dataplane.units import PATHS, LocalUnit, rows_answer
+from fairlead.errors import FairleadError, NotFound
+from fairlead.plan.model import Call, Method
+from fairlead.protocols import jsontext, seldon_v1
+from fairlead.protocols.exchange import Reply, Request, Response
+from fairlead.protocols.message import Form, Message, Payload
+from fairlead.protocols.request_forms import read_object
+
+_log = logging.getLogger(__name__)
+
+VERSIONS = ("/api/v1.0", "/api/v0.1")
+_POST = b"OPTIONS,POST"
+_GET = b"GET,OPTIONS"
+
+
+class _Outcome(NamedTuple):
+    status: int
+    body: bytes
+    content_type: bytes = JSON
+    content_encoding: bytes = b""
+    unit: str = ""
+
+
+class GraphRoutes:
+    """The routes of one predictor."""
+
+    def __init__(self, spec: WorkerSpec, executor: Executor, meters: Meters) -> None:
+        env = {var.name: var.value for var in spec.revision.env}
+        self._spec = spec
+        self._executor = executor
+        self._meters = meters
+        self._heads = GraphHeads(spec.service, spec.namespace, env)
+        self._puids = Puids()
+        self._limit_bytes = spec.max_body_bytes
+        self._with_routing = spec.revision.include_routing or bool(env.get("SELDON_ENABLE_ROUTING_INJECTION"))
+
+    def routes(self) -> Routes:
+        """Paths to verbs to handlers."""
+        predict = self._quick()
+        routes: Routes = {}
+        for version in VERSIONS:
+            routes[f"{version}/predictions"] = {"POST": predict}
+            routes[f"{version}/feedback"] = {"POST": self._feedback}
+            routes[f"{version}/doc"] = {"GET": _to_folder}
+        routes["/api/v1.0/status"] = routes["/api/v1.0/health/status"] = {"GET": self._ready}
+        routes["/api/v1.0/metadata"] = {"GET": self._graph_metadata}
+        routes["/ready"] = {ANY: self._ready}
+        routes["/live"] = {ANY: _live}
+        routes["/prometheus"] = {ANY: self._prometheus}
+        return routes
+
+    def find(self, path: str) -> Verbs | None:
+        """The routes whose path ends in a name."""
+        for version in VERSIONS:
+            for kind, handle in (("status", self._unit_status), ("metadata", self._unit_metadata)):
+                start = f"{version}/{kind}/"
+                if path.startswith(start) and "/" not in path[len(start) :]:
+                    return {"GET": handle(path[len(start) :])}
+            start = f"{version}/doc/"
+            if path.startswith(start):
+                return self._doc(path[len(start) :], version)
+        return None
+
+    def options(self, request: Request, reply: Reply, verbs: list[str]) -> None:
+        """Answer a preflight."""
+        before, after = self._heads.parts(_methods(verbs), b"")
+        reply(Response(200, before + self._puid(request) + after, b""))
+
+    def unknown_path(self, request: Request, reply: Reply) -> None:  # noqa: ARG002 - a route's signature
+        """There is nothing at this path."""
+        reply(Response(404, JSON_LINE, seldon_v1.orchestrator_failure(404, "404 page not found")))
+
+    def wrong_verb(self, request: Request, reply: Reply, verbs: list[str]) -> None:
+        """The path does not take this verb."""
+        info = f"405 method not allowed: {request.method}; expected {' or '.join(verbs)}"
+        head = JSON_LINE + b"Allow: " + _methods(verbs) + b"\r\n"
+        reply(Response(405, head, seldon_v1.orchestrator_failure(405, info)))
+
+    def predict_plain(self, request: Request, reply: Reply, puid: bytes = b"") -> None:
+        """Any prediction, in any form, through the whole graph."""
+        walk = Walk(puid or self._puid(request), request.headers)
+        parcel = Parcel.of_request(request, limit_bytes=self._limit_bytes)
+        self._run(request, reply, "predictions", walk, self._executor.predict(parcel, walk), self._predicted)
+
+    def _quick(self) -> Callable[[Request, Reply], None]:
+        root = self._spec.revision.graph.root
+        unit = self._executor.units[root.unit] if isinstance(root, Call) and root.method is Method.PREDICT else None
+        if not isinstance(unit, LocalUnit) or unit.queue is None or unit.servable.rows is None:
+            return self.predict_plain
+        local, model = unit, unit.servable.rows
+
+        def write(rows: Any) -> bytes:
+            walk = Walk(b"", [])
+            walk.routing[local.unit.name] = -1
+            asked = Message(Payload(Form.NDARRAY, rows))
+            return self._predicted(Parcel(message=rows_answer(local.unit, model, asked, rows)), walk).body
+
+        return Quick(
+            unit.queue,
+            self.predict_plain,
+            write,
+            heads=self._heads.parts(_POST),
+            puids=self._puids,
+            observe=(
+                self._meters.server("predictions", "post", "200"),
+                self._meters.client(unit.unit, PATHS[Method.PREDICT], "200"),
+            ),
+        )
+
+    def _predicted(self, parcel: Parcel, walk: Walk) -> _Outcome:
+        if parcel.is_bytes:
+            body = self._with_routes(parcel, walk) if self._with_routing else parcel.body()
+        else:
+            body = self._encoded(parcel.message(), walk)
+        content_type = parcel.content_type or JSON
+        if not parcel.content_encoding and content_type.startswith(JSON):
+            body = jsontext.html_safe(body)
+        return _Outcome(200, body, content_type, parcel.content_encoding)
+
+    def _encoded(self, message: Message, walk: Walk) -> bytes:
+        if message.raw is None:
+            message.meta.routing = walk.routing if self._with_routing else {}
+            return seldon_v1.encode(message)
+        value = message.raw
+        if self._with_routing and isinstance(value.get("meta"), dict):
+            value = value | {"meta": value["meta"] | {"routing": walk.routing}}
+        return jsontext.dumps(value)
+
+    def _with_routes(self, parcel: Parcel, walk: Walk) -> bytes:
+        """A peer's bytes, read and written again only to put the routing where its `meta` is."""
+        body = parcel.body()
+        if parcel.content_encoding or not walk.routing or b'"meta"' not in body:
+            return body
+        try:
+            value = parcel.value()
+        except (ValueError, FairleadError):
+            return body
+        if not isinstance(value, dict) or not isinstance(value.get("meta"), dict):
+            return body
+        value["meta"]["routing"] = walk.routing
+        return jsontext.dumps(value)
+
+    def _feedback(self, request: Request, reply: Reply) -> None:
+        walk = Walk(self._puid(request), request.headers)
+
+        async def ask() -> Parcel:
+            reward = seldon_v1.decode_feedback(read_object(request, limit_bytes=self._limit_bytes))
+            parcel = Parcel.of_request(request, limit_bytes=self._limit_bytes)
+            return await self._executor.feedback(parcel, reward, walk)
+
+        self._run(request, reply, "feedback", walk, ask(), _as_it_is)
+
+    def _unit_status(self, name: str) -> Callable[[Request, Reply], None]:
+        async def ask() -> Parcel:
+            return await self._executor.unit(name).status()
+
+        return lambda request, reply: self._run(
+            request, reply, "status", Walk(self._puid(request), []), ask(), _as_it_is
+        )
+
+    def _unit_metadata(self, name: str) -> Callable[[Request, Reply], None]:
+        async def ask() -> dict[str, Any]:
+            return await self._executor.unit(name).metadata()
+
+        return lambda request, reply: self._run(
+            request, reply, "metadata", Walk(self._puid(request), []), ask(), _as_json
+        )
+
+    def _graph_metadata(self, request: Request, reply: Reply) -> None:
+        step = self._executor.metadata(self._spec.component)
+        self._run(request, reply, "metadata", Walk(self._puid(request), []), step, _as_json)
+
+    def _ready(self, request: Request, reply: Reply) -> None:
+        before, after = self._heads.parts(_GET, b"")
+        head = before + self._puid(request) + after
+
+        def done(is_ready: bool | None, error: Exception | None) -> None:
+            if error is not None:
+                _log.error("readiness could not be told", exc_info=error)
+            reply(Response(200 if is_ready else 503, head, b""))
+
+        drive(self._executor.is_ready(), done)
+
+    def _prometheus(self, request: Request, reply: Reply) -> None:  # noqa: ARG002 - a route's signature
+        reply(Response(200, b"Content-Type: " + CONTENT_TYPE + b"\r\n", self._meters.render()))
+
+    def _doc(self, name: str, version: str) -> Verbs | None:
+        if name == "seldon.json":
+            return {"GET": lambda request, reply: self._open_api(request, reply, version)}
+        response = docs.page_file(name)
+        return None if response is None else {"GET": lambda request, reply: reply(response)}  # noqa: ARG005
+
+    def _open_api(self, request: Request, reply: Reply, version: str) -> None:
+        async def ask() -> bytes:
+            try:
+                inputs = (await self._executor.metadata(self._spec.component)).get("graphinputs")
+            except FairleadError:
+                inputs = None  # the page is worth having without what the model says of itself
+            return docs.open_api(
+                f"{self._spec.service}: {self._spec.component}",
+                prefix=docs.prefix_of(request),
+                predict_path=f"{version}/predictions",
+                feedback_path=f"{version}/feedback",
+                inputs=inputs,
+            )
+
+        walk = Walk(self._puid(request), [])
+        self._run(request, reply, "doc", walk, ask(), lambda body, _walk: _Outcome(200, body))
+
+    def _run(
+        self,
+        request: Request,
+        reply: Reply,
+        service: str,
+        walk: Walk,
+        step: Step[Any],
+        write: Callable[[Any, Walk], _Outcome],
+    ) -> None:
+        started = perf_counter()
+
+        def done(value: Any, error: Exception | None) -> None:
+            outcome = _failed(error) if error is not None else _written(write, value, walk)
+            reply(Response(outcome.status, self._head(request, walk.puid, outcome), outcome.body))
+            verb = request.method.lower()
+            self._meters.server(service, verb, str(outcome.status)).observe(perf_counter() - started)
+
+        drive(step, done)
+
+    def _head(self, request: Request, puid: bytes, outcome: _Outcome) -> bytes:
+        before, after = self._heads.parts(
+            _POST if request.method == "POST" else _GET, b"Content-Type: " + outcome.content_type + b"\r\n"
+        )
+        head = before + puid + after + self._heads.event(request, puid)
+        if outcome.content_encoding:
+            head += b"Content-Encoding: " + outcome.content_encoding + b"\r\n"
+        if outcome.unit:
+            head += b"Fairlead-Unit: " + outcome.unit.encode() + b"\r\n"
+        return head
+
+    def _puid(self, request: Request) -> bytes:
+        return request.header(b"seldon-puid") or self._puids.take()
+
+
+def _methods(verbs: list[str]) -> bytes:
+    return ",".join(sorted({*verbs, "OPTIONS"})).encode()
+
+
+def _live(request: Request, reply: Reply) -> None:  # noqa: ARG001 - a route's signature
+    reply(Response(200, b"", b""))
+
+
+def _to_folder(request: Request, reply: Reply) -> None:
+    where = docs.prefix_of(request) + request.path + "/"
+    reply(Response(301, b"Location: " + where.encode("latin-1") + b"\r\n", b""))
+
+
+def _as_it_is(parcel: Parcel, _walk: Walk) -> _Outcome:
+    return _Outcome(200, parcel.body(), parcel.content_type or JSON, parcel.content_encoding)
+
+
+def _as_json(value: dict[str, Any], _walk: Walk) -> _Outcome:
+    return _Outcome(200, jsontext.dumps(value))
+
+
+def _written(write: Callable[[Any, Walk], _Outcome], value: Any, walk: Walk) -> _Outcome:
+    try:
+        return write(value, walk)
+    except Exception as error:
+        _log.error("an answer could not be written: %s", error, exc_info=error)
+        return _failed(error)
+
+
+def _failed(error: Exception) -> _Outcome:
+    if isinstance(error, Stopped):
+        return _Outcome(error.http, error.body, error.content_type, error.content_encoding, error.unit)
+    if isinstance(error, NotFound):
+        return _Outcome(500, seldon_v1.orchestrator_failure(500, str(error)))
+    http, body = seldon_v1.failure(error)
+    return _Outcome(http, body)

@@ -1,0 +1,50 @@
+"""Header blocks of Seldon answers (specs 3.2 and 4.5), assembled from parts that were joined once."""
+
+from collections.abc import Mapping
+
+from fairlead.protocols.exchange import Request
+
+_ALLOWED_HEADERS = "Accept, Accept-Encoding, Authorization, Content-Length, Content-Type, X-CSRF-Token"
+JSON_LINE = b"Content-Type: application/json\r\n"
+
+
+class GraphHeads:
+    """Headers of the orchestrator: a puid on every answer, and CORS as its environment says."""
+
+    def __init__(self, service: str, namespace: str, env: Mapping[str, str]) -> None:
+        origin = env.get("CORS_ALLOWED_ORIGINS") or "*"
+        allowed = env.get("CORS_ALLOWED_HEADERS") or _ALLOWED_HEADERS
+        self._cors = (
+            f"X-Content-Type-Options: nosniff\r\nAccess-Control-Allow-Origin: {origin}\r\n"
+            f"Access-Control-Allow-Headers: {allowed}\r\n"
+        ).encode("latin-1")
+        self._event_type = f"seldon.{service}.{namespace}.response".encode()
+        self._event_source = f"seldon.{service}".encode()
+
+    def parts(self, methods: bytes, content_type: bytes = JSON_LINE) -> tuple[bytes, bytes]:
+        """What comes before and after the puid in the headers of a plain answer."""
+        after = b"\r\n" + self._cors + b"Access-Control-Allow-Methods: " + methods + b"\r\n"
+        return content_type + b"Seldon-Puid: ", after
+
+    def event(self, request: Request, puid: bytes) -> bytes:
+        """The CloudEvents headers for a request that is one, nothing for others."""
+        if not request.header(b"ce-specversion"):
+            return b""
+        return (b"Ce-Id: %b\r\nCe-Specversion: 0.3\r\nCe-Path: %b\r\nCe-Type: %b\r\nCe-Source: %b\r\n") % (
+            puid,
+            request.path.encode("latin-1", "replace"),
+            self._event_type,
+            self._event_source,
+        )
+
+
+class UnitHeads:
+    """Headers of a bare unit: CORS for whoever asks."""
+
+    @staticmethod
+    def block(request: Request, content_type: bytes = JSON_LINE) -> bytes:
+        """The headers of an answer to this request."""
+        origin = request.header(b"origin")
+        if origin:
+            return content_type + b"Access-Control-Allow-Origin: " + origin + b"\r\nVary: Origin\r\n"
+        return content_type + b"Access-Control-Allow-Origin: *\r\n"

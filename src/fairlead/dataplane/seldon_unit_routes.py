@@ -1,0 +1,202 @@
+"""One bare unit over REST: the microservice contract (specs 4.5 and 4.6)."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from fairlead.dataplane import docs
+from fairlead.dataplane.driving import Step, drive
+from fairlead.dataplane.metering import Meters
+from fairlead.dataplane.parcel import JSON, Parcel, Stopped, Walk
+from fairlead.dataplane.puids import Puids
+from fairlead.dataplane.routing_table import Routes
+from fairlead.dataplane.seldon_heads import UnitHeads
+from fairlead.dataplane.seldon_quick import Quick
+from fairlead.dataplane.units import PATHS, GraphUnit, LocalUnit, rows_answer
+from fairlead.errors import FairleadError, MethodNotAllowed, NotFound
+from fairlead.plan.model import Method
+from fairlead.protocols import jsontext, seldon_v1
+from fairlead.protocols.exchange import Reply, Request, Response
+from fairlead.protocols.message import Form, Message, Payload
+from fairlead.protocols.request_forms import read_object
+
+_ALL_VERBS = b"DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
+_NOT_FOUND = (
+    "404 Not Found: The requested URL was not found on the server. If you entered the URL manually please check your "
+    "spelling and try again."
+)
+_NOT_ALLOWED = "405 Method Not Allowed: The method is not allowed for the requested URL."
+
+
+class _Outcome(NamedTuple):
+    status: int
+    body: bytes
+    content_type: bytes = JSON
+    content_encoding: bytes = b""
+
+
+class _NoRoute(NotFound):
+    reason = seldon_v1.INTERNAL_ERROR
+
+
+class _WrongVerb(MethodNotAllowed):
+    reason = seldon_v1.INTERNAL_ERROR
+
+
+class UnitRoutes:
+    """The routes of one unit. `extra` says whether the paths that an orchestrator has too are wanted."""
+
+    def __init__(self, unit: GraphUnit, meters: Meters, *, limit_bytes: int, is_whole: bool) -> None:
+        self._unit = unit
+        self._meters = meters
+        self._limit_bytes = limit_bytes
+        self._is_whole = is_whole
+
+    def routes(self) -> Routes:
+        """Paths to verbs to handlers."""
+        predict = self._quick()
+        both = ("GET", "POST")
+        routes: Routes = {PATHS[Method.PREDICT]: {"GET": self._method(Method.PREDICT), "POST": predict}}
+        for method in (Method.TRANSFORM_INPUT, Method.TRANSFORM_OUTPUT, Method.ROUTE):
+            routes[PATHS[method]] = dict.fromkeys(both, self._method(method))
+        routes[PATHS[Method.AGGREGATE]] = dict.fromkeys(both, self._aggregate)
+        routes[PATHS[Method.FEEDBACK]] = dict.fromkeys(both, self._feedback)
+        routes["/health/ping"] = {"GET": _ping}
+        routes["/health/status"] = {"GET": self._status}
+        routes["/metadata"] = {"GET": self._metadata}
+        routes["/seldon.json"] = {"GET": self._open_api}
+        if self._is_whole:
+            for version in ("v0.1", "v1.0"):
+                routes[f"/api/{version}/predictions"] = {"POST": predict}
+                routes[f"/api/{version}/feedback"] = {"POST": self._feedback}
+            routes["/api/v1.0/health/status"] = {"GET": self._status}
+            routes["/api/v1.0/metadata"] = {"GET": self._metadata}
+        return routes
+
+    def options(self, request: Request, reply: Reply, verbs: list[str]) -> None:
+        """Answer a preflight."""
+        lines = [
+            UnitHeads.block(request, b"Content-Type: text/html; charset=utf-8\r\n"),
+            b"Allow: " + ", ".join([*verbs, "OPTIONS"]).encode() + b"\r\n",
+        ]
+        if request.header(b"access-control-request-method"):
+            lines.append(b"Access-Control-Allow-Methods: " + _ALL_VERBS + b"\r\n")
+            asked = request.header(b"access-control-request-headers")
+            if asked:
+                lines.append(b"Access-Control-Allow-Headers: " + asked + b"\r\n")
+        reply(Response(200, b"".join(lines), b""))
+
+    def unknown_path(self, request: Request, reply: Reply) -> None:
+        """There is nothing at this path."""
+        _refuse(request, reply, _NoRoute(_NOT_FOUND))
+
+    def wrong_verb(self, request: Request, reply: Reply, verbs: list[str]) -> None:
+        """The path does not take this verb."""
+        _refuse(request, reply, _WrongVerb(_NOT_ALLOWED), extra=b"Allow: " + ", ".join(verbs).encode() + b"\r\n")
+
+    def _quick(self) -> Callable[[Request, Reply], None]:
+        plain = self._method(Method.PREDICT)
+        unit = self._unit
+        if not isinstance(unit, LocalUnit) or unit.queue is None or unit.servable.rows is None:
+            return plain
+        model = unit.servable.rows
+
+        def write(rows: object) -> bytes:
+            asked = Message(Payload(Form.NDARRAY, rows))
+            return seldon_v1.encode(rows_answer(unit.unit, model, asked, rows))  # type: ignore[arg-type]  # an array
+
+        return Quick(
+            unit.queue,
+            lambda request, reply, _puid: plain(request, reply),
+            write,
+            heads=(UnitHeads.block(Request("POST", "", b"", [], b"")), None),
+            puids=Puids(),
+            observe=(self._meters.client(unit.unit, PATHS[Method.PREDICT], "200"),),
+        )
+
+    def _method(self, method: Method) -> Callable[[Request, Reply], None]:
+        def handle(request: Request, reply: Reply) -> None:
+            parcel = Parcel.of_request(request, limit_bytes=self._limit_bytes)
+            _run(request, reply, self._answer(self._unit.call(method, parcel, _walk(request))))
+
+        return handle
+
+    def _aggregate(self, request: Request, reply: Reply) -> None:
+        async def ask() -> Parcel:
+            messages = seldon_v1.decode_list(read_object(request, limit_bytes=self._limit_bytes))
+            return await self._unit.aggregate([Parcel(message=one) for one in messages], _walk(request))
+
+        _run(request, reply, self._answer(ask()))
+
+    def _feedback(self, request: Request, reply: Reply) -> None:
+        async def ask() -> Parcel:
+            value = read_object(request, limit_bytes=self._limit_bytes)
+            reward = seldon_v1.decode_feedback(value)
+            body = jsontext.dumps(value)
+            parcel = Parcel.of_answer(body, JSON, b"", limit_bytes=self._limit_bytes)
+            return await self._unit.feedback(parcel, reward, _walk(request))
+
+        _run(request, reply, self._answer(ask()))
+
+    def _status(self, request: Request, reply: Reply) -> None:
+        _run(request, reply, self._answer(self._unit.status()))
+
+    def _metadata(self, request: Request, reply: Reply) -> None:
+        async def ask() -> _Outcome:
+            return _Outcome(200, jsontext.dumps(await self._unit.metadata()))
+
+        _run(request, reply, ask())
+
+    def _open_api(self, request: Request, reply: Reply) -> None:
+        async def ask() -> _Outcome:
+            try:
+                inputs = (await self._unit.metadata()).get("inputs")
+            except FairleadError:
+                inputs = None
+            body = docs.open_api(
+                self._unit.unit.name,
+                prefix=docs.prefix_of(request),
+                predict_path="/api/v1.0/predictions" if self._is_whole else "/predict",
+                feedback_path="/api/v1.0/feedback" if self._is_whole else "/send-feedback",
+                inputs=inputs,
+            )
+            return _Outcome(200, body)
+
+        _run(request, reply, ask())
+
+    async def _answer(self, step: Step[Parcel]) -> _Outcome:
+        parcel = await step
+        if not parcel.is_bytes:
+            parcel.message().meta.routing = {}
+        return _Outcome(200, parcel.body(), parcel.content_type or JSON, parcel.content_encoding)
+
+
+def _walk(request: Request) -> Walk:
+    return Walk(request.header(b"seldon-puid"), request.headers)
+
+
+def _ping(request: Request, reply: Reply) -> None:
+    reply(Response(200, UnitHeads.block(request, b"Content-Type: text/html; charset=utf-8\r\n"), b"pong"))
+
+
+def _run(request: Request, reply: Reply, step: Step[_Outcome]) -> None:
+    def done(outcome: _Outcome | None, error: Exception | None) -> None:
+        if outcome is None:
+            _refuse(request, reply, error or RuntimeError("no answer"))
+            return
+        head = b"Content-Type: " + outcome.content_type + b"\r\n"
+        if outcome.content_encoding:
+            head += b"Content-Encoding: " + outcome.content_encoding + b"\r\n"
+        reply(Response(outcome.status, UnitHeads.block(request, head), outcome.body))
+
+    drive(step, done)
+
+
+def _refuse(request: Request, reply: Reply, error: Exception, *, extra: bytes = b"") -> None:
+    if isinstance(error, Stopped):
+        head = b"Content-Type: " + error.content_type + b"\r\n"
+        if error.content_encoding:
+            head += b"Content-Encoding: " + error.content_encoding + b"\r\n"
+        reply(Response(error.http, UnitHeads.block(request, head), error.body))
+        return
+    http, body = seldon_v1.failure(error)
+    reply(Response(http, UnitHeads.block(request) + extra, body))

@@ -1,0 +1,1 @@
+SwaggerUIBundle({ url: "seldon.json", dom_id: "#api", deepLinking: true, tryItOutEnabled: true });

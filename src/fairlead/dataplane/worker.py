@@ -1,0 +1,200 @@
+"""The worker: one process that serves one replica of one revision.
+
+It loads its units, says how far it got to whoever started it, answers on the sockets it was given, and leaves when it
+is told to, when its supervisor is gone, or on SIGTERM. What its imports cost is paid at every cold start, so nothing
+of the control plane is imported here; tests/dataplane/test_worker.py holds the list.
+"""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+import socket
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from fairlead.dataplane.batching import Lane, RowQueue
+from fairlead.dataplane.channel import Channel
+from fairlead.dataplane.driving import as_future
+from fairlead.dataplane.executor import Executor
+from fairlead.dataplane.frame_server import FrameServer
+from fairlead.dataplane.loading import Load, NotLoaded, is_elsewhere, load_units
+from fairlead.dataplane.memory_limit import limit_memory
+from fairlead.dataplane.metering import Meters, Place
+from fairlead.dataplane.remote import Peer
+from fairlead.dataplane.seldon_surface import MetricsSurface, SeldonSurface, refusal
+from fairlead.dataplane.server import HttpServer, Limits
+from fairlead.dataplane.spec import Drain, Failed, FromWorker, Placement, Ready, WorkerSpec
+from fairlead.dataplane.units import GraphUnit, LocalUnit, RemoteUnit
+from fairlead.errors import ConfigError, FairleadError
+from fairlead.plan.model import Unit
+from fairlead.runtimes import registry
+from fairlead.runtimes.base import Servable
+
+_log = logging.getLogger(__name__)
+_FIRST_LOOK_S = 0.02
+_LAST_LOOK_S = 0.5
+
+Say = Callable[[FromWorker], None]
+
+
+class _Server(Protocol):
+    async def drain(self, grace_s: float) -> None: ...
+
+
+def main(spec: WorkerSpec, channel: socket.socket | None, *, load: Load = registry.load) -> int:
+    """Run one worker in this process until it is told to stop; gives the exit status. `channel` is the connected
+    socket to the supervisor; without one the worker stops on SIGTERM and SIGINT."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    # Ctrl-C reaches every process of a terminal; the supervisor decides what it means for its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN if channel is not None else signal.default_int_handler)
+    link = Channel(channel) if channel is not None else None
+    say = link.say if link is not None else _log_word
+    limit_memory(spec.memory_limit_bytes)
+    try:
+        servables = load_units(spec, load, say)
+    except NotLoaded as error:
+        say(error.failed)
+        return 1
+    # What was loaded stays: keep the collector from walking through it again and again.
+    gc.collect()
+    gc.freeze()
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_Worker(spec, servables, link, say).run())
+
+
+class _Worker:
+    """A worker whose units are loaded."""
+
+    def __init__(self, spec: WorkerSpec, servables: Mapping[str, Servable], link: Channel | None, say: Say) -> None:
+        self._spec = spec
+        self._servables = servables
+        self._link = link
+        self._say = say
+        self._servers: list[_Server] = []
+
+    async def run(self) -> int:
+        """Serve until told to stop."""
+        loop = asyncio.get_running_loop()
+        self._stop: asyncio.Future[float] = loop.create_future()
+        for number in (signal.SIGTERM, signal.SIGINT) if self._link is None else (signal.SIGTERM,):
+            loop.add_signal_handler(number, self._stop_within, self._spec.revision.drain_s)
+        if self._link is not None:
+            self._link.listen(lambda message: self._heard(loop, message))
+        executor, meters = self._assemble(loop)
+        try:
+            port = await self._listen(SeldonSurface(self._spec, executor, meters), meters)
+        except (FairleadError, OSError) as error:
+            self._say(_not_listening(error))
+            return 1
+        if await self._all_answer(executor):
+            self._say(Ready(http_port=port))
+            await self._stop
+        grace_s = self._stop.result()
+        await asyncio.gather(*(server.drain(grace_s) for server in self._servers))
+        executor.close()
+        return 0
+
+    def _assemble(self, loop: asyncio.AbstractEventLoop) -> tuple[Executor, Meters]:
+        spec = self._spec
+        meters = Meters(
+            Place(
+                deployment=spec.service, predictor=spec.component, version=dict(spec.revision.labels).get("version", "")
+            )
+        )
+        placements = {placement.unit: placement for placement in spec.placements}
+        units = {
+            str(unit.name): self._bind(unit, placements.get(unit.name), loop, meters) for unit in spec.revision.units
+        }
+        return Executor(spec.revision.graph, units), meters
+
+    def _bind(
+        self, unit: Unit, placement: Placement | None, loop: asyncio.AbstractEventLoop, meters: Meters
+    ) -> GraphUnit:
+        spec = self._spec
+        if is_elsewhere(unit, placement):
+            peer = _peer(unit, placement, spec.max_body_bytes)
+            return RemoteUnit(unit, peer, meters, timeout_s=spec.revision.timeout_s, limit_bytes=spec.max_body_bytes)
+        servable = self._servables[unit.name]
+        lane = Lane(unit.name, loop, threads=spec.threads)
+        queue = RowQueue(servable.rows, lane, loop) if servable.rows is not None else None
+        return LocalUnit(unit, servable, lane, queue, meters)
+
+    async def _listen(self, surface: SeldonSurface, meters: Meters) -> int:
+        spec = self._spec
+        limits = Limits(body_bytes=spec.max_body_bytes)
+        port = 0
+        if spec.http is not None:
+            http = HttpServer(surface, limits=limits, refuse=refusal)
+            self._servers.append(http)
+            port = await http.listen(spec.http)
+        if spec.frames is not None:
+            frames = FrameServer(surface)
+            self._servers.append(frames)
+            await frames.listen(spec.frames)
+        if spec.metrics is not None:
+            exposed = HttpServer(MetricsSurface(meters, _metrics_path(spec)), limits=limits, refuse=refusal)
+            self._servers.append(exposed)
+            await exposed.listen(spec.metrics)
+        return port
+
+    async def _all_answer(self, executor: Executor) -> bool:
+        """Wait until every unit answers; false when told to stop before."""
+        pause_s = _FIRST_LOOK_S
+        while not self._stop.done():
+            if await as_future(executor.is_ready()):
+                return True
+            await asyncio.wait((self._stop,), timeout=pause_s)
+            pause_s = min(pause_s * 2, _LAST_LOOK_S)
+        return False
+
+    def _heard(self, loop: asyncio.AbstractEventLoop, message: Drain | None) -> None:
+        """On the channel's thread: pass the word on. A supervisor that is gone leaves nobody to drain for."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the worker is leaving already
+            loop.call_soon_threadsafe(self._stop_within, 0.0 if message is None else message.grace_s)
+
+    def _stop_within(self, grace_s: float) -> None:
+        if not self._stop.done():
+            self._stop.set_result(grace_s)
+
+
+def _peer(unit: Unit, placement: Placement | None, limit_bytes: int) -> Peer:
+    address = placement.address if placement is not None else ""
+    address = (address or unit.url).removeprefix("http://")
+    where, _, base = address.partition("/")
+    host, _, port = where.rpartition(":")
+    if not host or not port.isdigit():
+        raise ConfigError(f"unit {unit.name!r}: {address!r} is no address; expected host:port")
+    return Peer(host, int(port), base=f"/{base}".rstrip("/"), limit_bytes=limit_bytes)
+
+
+def _metrics_path(spec: WorkerSpec) -> str:
+    for placement in spec.placements:
+        path = placement.env.get("PREDICTIVE_UNIT_METRICS_ENDPOINT")
+        if path:
+            return path
+    return "/metrics"
+
+
+def _not_listening(error: Exception) -> Failed:
+    reason = error.reason if isinstance(error, FairleadError) else "CannotListen"
+    return Failed(unit="", reason=reason, message=str(error), detail="".join(traceback.format_exception(error)))
+
+
+def _log_word(word: FromWorker) -> None:
+    """Without a supervisor the log is the one to tell."""
+    if isinstance(word, Failed):
+        _log.error("%s\n%s", word.message, word.detail)
+    else:
+        _log.info("%s", word)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if sys.platform == "win32":
+        return None
+    import uvloop
+
+    return uvloop.new_event_loop

@@ -1,0 +1,65 @@
+"""JSON as Python services write and read it: quickly where the text is plain, faithfully where it is not.
+
+orjson refuses `NaN`, lone surrogates and deep nesting on the way in and writes NaN as null on the way out; Python's
+own parser accepts all of that and clients in the field send it. So orjson does the work and the standard library
+takes over for the texts that orjson cannot carry. Output is ASCII with sorted keys and a final newline, as the
+Seldon wrapper writes it (specs 4.4; pinned by tests/conformance/test_wrapper_transcripts.py).
+"""
+
+import json
+import re
+from typing import Any
+
+import orjson
+
+_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE | orjson.OPT_NON_STR_KEYS
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]")
+_HTML = ((b"<", b"\\u003c"), (b">", b"\\u003e"), (b"&", b"\\u0026"))
+
+
+def loads(body: bytes) -> Any:
+    """The value in `body`; `ValueError` when there is none."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return json.loads(body)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def dumps(value: Any) -> bytes:
+    """`value` as ASCII JSON. Numbers that are not finite are written as Python writes them (`NaN`, `Infinity`)."""
+    try:
+        text = orjson.dumps(value, None, _OPTIONS)
+    except TypeError:
+        return _dumps_plain(value)
+    # A null may be a NaN in disguise; only then is the slow writer needed to tell.
+    if b"null" in text:
+        return _dumps_plain(value)
+    return text if text.isascii() else to_ascii(text)
+
+
+def to_ascii(text: bytes) -> bytes:
+    r"""JSON text with every character beyond ASCII as `\uXXXX`."""
+    return _NOT_ASCII.sub(_escape, text.decode()).encode()
+
+
+def html_safe(text: bytes) -> bytes:
+    """JSON text in which `<`, `>` and `&` are escaped, as Go's encoder writes them. They occur in strings only."""
+    for plain, escaped in _HTML:
+        if plain in text:
+            text = text.replace(plain, escaped)
+    return text
+
+
+def _escape(match: re.Match[str]) -> str:
+    return json.dumps(match.group())[1:-1]
+
+
+def _dumps_plain(value: Any) -> bytes:
+    try:
+        return json.dumps(value, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
