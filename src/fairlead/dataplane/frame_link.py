@@ -30,8 +30,8 @@ class FrameLink(asyncio.Protocol):
         """A frame arrived."""
         raise NotImplementedError
 
-    def lost(self) -> None:
-        """The connection ended; nothing more arrives or leaves."""
+    def lost(self, unsent: list[bytes]) -> None:
+        """The connection ended; nothing more arrives, and `unsent` never left."""
         raise NotImplementedError
 
     @property
@@ -40,7 +40,7 @@ class FrameLink(asyncio.Protocol):
         return self._transport is not None and not self._transport.is_closing()
 
     def send(self, start: bytes, head: bytes, body: bytes) -> None:
-        """Queue a frame for the end of this turn; it is dropped if the connection is gone."""
+        """Queue a frame for the end of this turn."""
         if len(body) <= _SMALL_BYTES:
             self._out.append(start + head + body)
         else:
@@ -64,8 +64,8 @@ class FrameLink(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio's signature)
-        self._out = []
-        self.lost()
+        unsent, self._out = self._out, []
+        self.lost(unsent)
 
     def data_received(self, data: bytes) -> None:
         try:
@@ -84,9 +84,9 @@ class FrameLink(asyncio.Protocol):
 
     def _flush(self) -> None:
         self._is_flush_due = False
-        out, self._out = self._out, []
-        if not out or self._transport is None or self._transport.is_closing():
+        if not self._out or self._transport is None or self._transport.is_closing():
             return
+        out, self._out = self._out, []
         if len(out) == 1:
             self._transport.write(out[0])
         else:

@@ -68,7 +68,7 @@ class _Connection(FrameLink):
         if self._server.is_draining:
             self.say_goaway()
 
-    def lost(self) -> None:
+    def lost(self, unsent: list[bytes]) -> None:  # noqa: ARG002 (nothing to do for what cannot be delivered)
         self._server.leave(self)
         abandoned, self.open = self.open, {}
         for answer in abandoned.values():

@@ -25,7 +25,7 @@ async def open_listener(
 ) -> tuple[asyncio.Server, int]:
     """A listening server and its TCP port (0 for a Unix socket, which only its owner may connect to)."""
     if isinstance(where, UnixSocket):
-        return await _open_unix(loop, protocol, where.path, tls), 0
+        return await loop.create_unix_server(protocol, sock=bind_unix(where.path), backlog=_BACKLOG, ssl=tls), 0
     try:
         server = await loop.create_server(protocol, where.host, where.port, backlog=_BACKLOG, ssl=tls)
     except OSError as error:
@@ -34,9 +34,8 @@ async def open_listener(
     return server, port
 
 
-async def _open_unix(
-    loop: asyncio.AbstractEventLoop, protocol: Callable[[], asyncio.BaseProtocol], path: str, tls: ssl.SSLContext | None
-) -> asyncio.Server:
+def bind_unix(path: str) -> socket.socket:
+    """A socket bound there, in place of one that a killed process left."""
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         _remove_stale(Path(path))
@@ -45,10 +44,10 @@ async def _open_unix(
             listener.bind(path)
         finally:
             os.umask(before)
-        return await loop.create_unix_server(protocol, sock=listener, backlog=_BACKLOG, ssl=tls)
     except OSError as error:
         listener.close()
         raise ConfigError(f"cannot listen on the socket {path}: {error.strerror or error}") from error
+    return listener
 
 
 def _remove_stale(path: Path) -> None:

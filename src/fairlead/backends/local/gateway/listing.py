@@ -1,0 +1,127 @@
+"""The gateway's own pages: what is served (for people and for programs), health, metrics, and the way out of a 404."""
+
+from collections.abc import Callable
+from html import escape
+
+import orjson
+
+from fairlead.backends.local.gateway.metering import CONTENT_TYPE, Key, Meters
+from fairlead.backends.local.gateway.switchboard import Switchboard
+from fairlead.plan.routing import Service
+from fairlead.protocols.exchange import Head, Response
+from fairlead.protocols.http1_response import JSON
+
+Page = Callable[[Head], Response]
+
+_LISTED_PATHS = 20
+_HTML = b"Content-Type: text/html; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n"
+_VARY = b"Vary: Accept\r\n"
+_TEMPLATE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Fairlead: what is served here</title>
+<style>
+:root {{ color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }}
+body {{ max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
+h1 {{ font-size: 1.3rem; font-weight: 600; }}
+table {{ border-collapse: collapse; width: 100%; }}
+th, td {{ text-align: left; padding: .4rem .8rem .4rem 0; }}
+td {{ border-top: 1px solid color-mix(in srgb, currentColor 20%, transparent); }}
+code {{ font-size: .9em; }}
+</style>
+</head>
+<body>
+<h1>What is served here</h1>
+{content}
+<p>Programs get this page as JSON. · <a href="/-/metrics">Metrics</a></p>
+</body>
+</html>
+"""
+_TABLE = """<table>
+<thead><tr><th>Name</th><th>Namespace</th><th>Kind</th><th>State</th>
+<th>Ready replicas</th><th>Path</th><th>Docs</th></tr></thead>
+<tbody>
+{rows}
+</tbody>
+</table>"""
+
+
+class Pages:
+    """Answers made from the switchboard. `is_draining` makes the health check fail, so that nobody new comes."""
+
+    def __init__(self, switchboard: Switchboard, meters: Meters, *, is_draining: Callable[[], bool]) -> None:
+        self._switchboard = switchboard
+        self._meters = meters
+        self._is_draining = is_draining
+        self._pages: dict[str, Page] = {"/": self._listing, "/-/healthy": self._healthy, "/-/metrics": self._metrics}
+
+    def find(self, head: Head) -> Page | None:
+        """The page at this path, if it is one of ours. Pages are read, so other methods look for a route."""
+        return self._pages.get(head.path) if head.method in ("GET", "HEAD") else None
+
+    def unknown(self, head: Head) -> Response:
+        """No route takes it: say which there are."""
+        paths = sorted({prefix for service in self._switchboard.table.services if (prefix := path_of(service))})
+        accepted = [f"{path}…" for path in paths[:_LISTED_PATHS]]
+        body: dict[str, object] = {
+            "error": f"nothing is served at {head.path}; GET / lists what is",
+            "accepted": accepted,
+        }
+        if len(paths) > _LISTED_PATHS:
+            body["more"] = len(paths) - _LISTED_PATHS
+        return Response(404, JSON, orjson.dumps(body))
+
+    def _listing(self, head: Head) -> Response:
+        wants_html = any(name == b"accept" and b"text/html" in value for name, value in head.headers)
+        services = [self._describe(service) for service in self._switchboard.table.services]
+        if wants_html:
+            return Response(200, _HTML + _VARY, _page(services).encode())
+        return Response(200, JSON + _VARY, orjson.dumps({"services": services}))
+
+    def _describe(self, service: Service) -> dict[str, object]:
+        return {
+            "kind": service.kind,
+            "namespace": service.namespace,
+            "name": service.name,
+            "state": service.state,
+            "path": path_of(service),
+            "docs": service.docs_path,
+            "components": [self._component(service, component) for component, _ in service.pools],
+        }
+
+    def _component(self, service: Service, component: str) -> dict[str, object]:
+        load = self._switchboard.servings[Key(service.namespace, service.name, component)].pool.load
+        return {"name": component, "ready": load.ready, "inFlight": load.in_flight, "waiting": load.waiting}
+
+    def _healthy(self, _: Head) -> Response:
+        if self._is_draining():
+            return Response(503, JSON, b'{"status":"draining"}')
+        return Response(200, JSON, b'{"status":"ok"}')
+
+    def _metrics(self, _: Head) -> Response:
+        return Response(200, b"Content-Type: %b\r\n" % CONTENT_TYPE, self._meters.render())
+
+
+def path_of(service: Service) -> str:
+    """The path a client uses: the first prefix of the service that is more than the root."""
+    return next((route.path_prefix for route in service.routes if route.path_prefix.strip("/")), "")
+
+
+def _page(services: list[dict[str, object]]) -> str:
+    if not services:
+        content = "<p>Nothing yet. <code>fairlead apply -f manifest.yaml</code> changes that.</p>"
+    else:
+        content = _TABLE.format(rows="\n".join(_row(service) for service in services))
+    return _TEMPLATE.format(content=content)
+
+
+def _row(service: dict[str, object]) -> str:
+    components = service["components"]
+    assert isinstance(components, list)
+    ready = ", ".join(f"{item['name']} {item['ready']}" for item in components)
+    docs = f'<a href="{escape(str(service["docs"]))}">try it</a>' if service["docs"] else ""
+    cells = [str(service[key]) for key in ("name", "namespace", "kind", "state")]
+    text = "".join(f"<td>{escape(cell)}</td>" for cell in (*cells, ready))
+    return f"<tr>{text}<td><code>{escape(str(service['path']))}</code></td><td>{docs}</td></tr>"

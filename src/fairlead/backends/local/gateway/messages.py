@@ -1,0 +1,75 @@
+"""What the admin socket speaks: a 4-byte big-endian length and a msgpack message, a reply for each request.
+
+Only the owner of the socket file may connect, so nothing here asks who is there.
+"""
+
+import asyncio
+
+import msgspec
+
+from fairlead.errors import BadRequest
+from fairlead.plan.routing import RouteTable
+
+_MOST_BYTES = 256 * 1024 * 1024
+
+
+class Publish(msgspec.Struct, frozen=True, tag="publish"):
+    """Serve this table from now on."""
+
+    table: RouteTable
+
+
+class AskStats(msgspec.Struct, frozen=True, tag="stats"):
+    """How is it going?"""
+
+
+class PoolStats(msgspec.Struct, frozen=True, kw_only=True):
+    """One component: replicas that can be reached, requests there, requests that wait for one, and answers given."""
+
+    namespace: str
+    service: str
+    component: str
+    ready: int
+    in_flight: int
+    waiting: int
+    answered: int
+
+
+class GatewayStats(msgspec.Struct, frozen=True, kw_only=True, tag="gateway-stats"):
+    """The gateway now. `port` is the TCP port that takes requests."""
+
+    pid: int
+    port: int
+    connections: int
+    pools: tuple[PoolStats, ...] = ()
+
+
+class Published(msgspec.Struct, frozen=True, tag="published"):
+    """The table is in force and on disk."""
+
+
+class Refused(msgspec.Struct, frozen=True, tag="refused"):
+    """The request could not be done; `message` says why."""
+
+    message: str
+
+
+ToGateway = Publish | AskStats
+FromGateway = GatewayStats | Published | Refused
+
+
+async def read_message(reader: asyncio.StreamReader) -> bytes | None:
+    """The next message, or `None` at the end of the stream."""
+    try:
+        length = int.from_bytes(await reader.readexactly(4), "big")
+        if length > _MOST_BYTES:
+            raise BadRequest(f"a message of {length} bytes is refused")
+        return await reader.readexactly(length)
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return None
+
+
+def write_message(writer: asyncio.StreamWriter, message: ToGateway | FromGateway) -> None:
+    """Queue a message; `drain` sends it."""
+    body = msgspec.msgpack.encode(message)
+    writer.write(len(body).to_bytes(4, "big") + body)

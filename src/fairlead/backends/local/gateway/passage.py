@@ -1,0 +1,174 @@
+"""One request on its way through the gateway: waiting, at a replica, answered.
+
+Whatever ends it ends it once: an answer, the death of its replica, its deadline, or its client going away.
+"""
+
+from collections.abc import Callable
+
+from fairlead.backends.local.gateway.link import WorkerLink
+from fairlead.backends.local.gateway.metering import Meter
+from fairlead.backends.local.gateway.pool import Pool
+from fairlead.backends.local.gateway.refusals import refusal, refusal_of
+from fairlead.backends.local.gateway.wheel import Bucket, TimerWheel
+from fairlead.errors import FairleadError, NotReady
+from fairlead.protocols.exchange import Reply, Response
+
+CLIENT_CLOSED = 499
+"""What is counted for a request whose client went away; nobody receives it."""
+
+_RETRIED = frozenset({502, 503, 504})
+_NO_TIME_S = 0.005
+
+
+class Passage:
+    """Implements what links, pools and the wheel ask of a request. `clock` is the loop's."""
+
+    __slots__ = (
+        "_bucket",
+        "_clock",
+        "_id",
+        "_link",
+        "_meter",
+        "_pool",
+        "_reply",
+        "_retries",
+        "_started",
+        "_timeout_s",
+        "_wheel",
+        "body",
+        "head",
+    )
+
+    def __init__(
+        self,
+        reply: Reply,
+        head: bytes,
+        body: bytes,
+        *,
+        pool: Pool,
+        meter: Meter,
+        wheel: TimerWheel,
+        clock: Callable[[], float],
+        timeout_s: float | None,
+        retries: int,
+    ) -> None:
+        self.head = head
+        self.body = body
+        self._reply: Reply | None = reply
+        self._pool = pool
+        self._meter = meter
+        self._wheel = wheel
+        self._clock = clock
+        self._started = clock()
+        self._timeout_s = timeout_s
+        self._retries = retries
+        self._link: WorkerLink | None = None
+        self._id = 0
+        self._bucket: Bucket | None = None
+
+    def submit(self) -> None:
+        """Send it, or let it wait, or refuse it."""
+        try:
+            self._pool.submit(self)
+        except FairleadError as error:
+            self.refuse(error)
+
+    # What the pool calls.
+
+    def depart(self, link: WorkerLink) -> None:
+        """A replica is there for it."""
+        if self._timeout_s is not None:
+            self._expire_after(self._left_s(self._timeout_s))
+        elif self._bucket is not None:
+            self._forget_deadline()
+        self._link = link
+        self._id = link.request(self)
+
+    def wait(self, limit_s: float) -> None:
+        """No replica is there now; `expire` is called if none comes."""
+        left_s = limit_s if self._timeout_s is None else min(limit_s, self._left_s(self._timeout_s))
+        self._expire_after(left_s)
+
+    def refuse(self, error: FairleadError) -> None:
+        """It cannot be served."""
+        self._finish(refusal_of(self._pool.wanted.protocol, error))
+
+    # What the link calls.
+
+    def arrived(self, response: Response) -> None:
+        """The replica answered."""
+        if response.status in _RETRIED and self._retries > 0:
+            self._try_again()
+        else:
+            self._finish(response)
+
+    def lost(self, *, was_sent: bool) -> None:
+        """The connection to its replica ended. What never left may be sent elsewhere without asking."""
+        if self._reply is None:
+            return
+        if not was_sent:
+            self._link = None
+            self.submit()
+        elif self._retries > 0:
+            self._try_again()
+        else:
+            message = f"{self._pool.name}: the replica that held this request ended before it answered"
+            self._finish(refusal(self._pool.wanted.protocol, 502, message))
+
+    # What the wheel and the client's connection call.
+
+    def expire(self) -> None:
+        """Its time is up."""
+        self._bucket = None
+        if self._reply is None:
+            return
+        timeout_s = self._timeout_s
+        if timeout_s is not None and (self._link is not None or self._left_s(timeout_s) <= _NO_TIME_S):
+            self._withdraw()
+            message = f"{self._pool.name} did not answer within {timeout_s:g} s"
+            self._finish(refusal(self._pool.wanted.protocol, 504, message))
+        else:
+            self._pool.withdraw(self)
+            waited_s = self._clock() - self._started
+            self.refuse(NotReady(f"{self._pool.why_not_ready()}; waited {waited_s:.1f} s", after_s=1.0))
+
+    def client_gone(self) -> None:
+        """Nobody waits for the answer."""
+        if self._reply is not None:
+            self._withdraw()
+            self._close(CLIENT_CLOSED)
+
+    def _try_again(self) -> None:
+        self._retries -= 1
+        self._link = None
+        self.submit()
+
+    def _withdraw(self) -> None:
+        if self._link is not None:
+            self._link.cancel(self._id)
+        else:
+            self._pool.withdraw(self)
+
+    def _finish(self, response: Response) -> None:
+        reply = self._reply
+        if reply is not None:
+            self._close(response.status)
+            reply(response)
+
+    def _close(self, status: int) -> None:
+        self._reply = None
+        self._meter.count(status, self._clock() - self._started)
+        if self._bucket is not None:
+            self._forget_deadline()
+
+    def _left_s(self, timeout_s: float) -> float:
+        return self._started + timeout_s - self._clock()
+
+    def _expire_after(self, delay_s: float) -> None:
+        self._forget_deadline()
+        self._bucket = self._wheel.add(self, delay_s)
+
+    def _forget_deadline(self) -> None:
+        if self._bucket is not None:
+            self._bucket.discard(self)
+            self._bucket = None

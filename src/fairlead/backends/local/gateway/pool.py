@@ -1,0 +1,114 @@
+"""The replicas of one component, and the requests that wait while none is ready.
+
+A request goes to the replica that holds the fewest. With none connected it waits its turn, first come first
+served, until one is, or its time or the queue is up.
+"""
+
+from typing import Protocol
+
+from fairlead.backends.local.gateway.link import Passenger, Replica, WorkerLink
+from fairlead.backends.local.gateway.metering import Load
+from fairlead.errors import FairleadError, NotReady, Overloaded
+from fairlead.plan import routing
+
+
+class Waiter(Passenger, Protocol):
+    """A request that may have to wait."""
+
+    def depart(self, link: WorkerLink) -> None: ...
+    def wait(self, limit_s: float) -> None: ...
+    def refuse(self, error: FairleadError) -> None: ...
+
+
+class Pool:
+    """Live counterpart of `fairlead.plan.routing.Pool`; it outlives the tables that describe it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.wanted = routing.Pool()
+        self._replicas: list[Replica] = []
+        self._retired: list[Replica] = []
+        self._turn = 0
+        # A dict keeps the order and lets a request leave from the middle.
+        self._waiting: dict[Waiter, None] = {}
+
+    def update(self, wanted: routing.Pool) -> None:
+        """Take the endpoints of a new table. Requests at a replica that is no longer listed are still answered."""
+        self.wanted = wanted
+        listed = {endpoint.frames: endpoint for endpoint in wanted.endpoints}
+        kept = [replica for replica in self._replicas if listed.get(replica.path) is not None]
+        for replica in self._replicas:
+            if replica not in kept:
+                replica.retire()
+                self._retired.append(replica)
+        known = {replica.path for replica in kept}
+        for path, endpoint in listed.items():
+            if path not in known:
+                kept.append(Replica(endpoint.replica, path, on_ready=self._serve_waiting))
+        self._replicas = kept
+        self._retired = [replica for replica in self._retired if replica.in_flight]
+        if wanted.refusal:
+            self._refuse_waiting()
+
+    def retire(self) -> None:
+        """The component is gone from the table."""
+        self.update(routing.Pool(refusal=f"{self.name} was removed", protocol=self.wanted.protocol))
+
+    def submit(self, waiter: Waiter) -> None:
+        """Send a request, or let it wait. Raises `NotReady` or `Overloaded` when it may not even wait."""
+        link = self.choose()
+        if link is not None:
+            waiter.depart(link)
+            return
+        wanted = self.wanted
+        if wanted.refusal:
+            raise NotReady(wanted.refusal)
+        if len(self._waiting) >= wanted.queue_limit:
+            raise Overloaded(f"{self.name}: {len(self._waiting)} requests wait already, the most allowed", after_s=1.0)
+        if wanted.wait_s <= 0:
+            raise NotReady(self.why_not_ready())
+        self._waiting[waiter] = None
+        waiter.wait(wanted.wait_s)
+
+    def choose(self) -> WorkerLink | None:
+        """The replica with the fewest open requests; equals take turns."""
+        replicas = self._replicas
+        if len(replicas) == 1:
+            return replicas[0].link
+        best: WorkerLink | None = None
+        count = len(replicas)
+        self._turn += 1
+        for offset in range(count):
+            link = replicas[(self._turn + offset) % count].link
+            if link is not None and (best is None or len(link.open) < len(best.open)):
+                best = link
+        return best
+
+    def withdraw(self, waiter: Waiter) -> None:
+        """A request waits no longer."""
+        self._waiting.pop(waiter, None)
+
+    def why_not_ready(self) -> str:
+        """A sentence for a request that waited in vain."""
+        if not self._replicas:
+            return f"{self.name} has no ready replica"
+        names = ", ".join(replica.name for replica in self._replicas)
+        return f"{self.name}: no replica can be reached ({names})"
+
+    @property
+    def load(self) -> Load:
+        """What it carries now."""
+        ready = sum(1 for replica in self._replicas if replica.link is not None)
+        in_flight = sum(replica.in_flight for replica in (*self._replicas, *self._retired))
+        return Load(ready, in_flight, len(self._waiting))
+
+    def _serve_waiting(self) -> None:
+        while self._waiting and (link := self.choose()) is not None:
+            waiter = next(iter(self._waiting))
+            del self._waiting[waiter]
+            waiter.depart(link)
+
+    def _refuse_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, {}
+        for waiter in waiting:
+            waiter.refuse(NotReady(self.wanted.refusal))

@@ -1,0 +1,81 @@
+"""The handler of the data port: every request passes through here on its way to a worker or to our own pages.
+
+What a head leads to is worked out once per epoch and kept with the head, so a request that repeats one costs a
+comparison, a turn of the splitter and a frame.
+"""
+
+import asyncio
+
+from fairlead.backends.local.gateway.listing import Page, Pages
+from fairlead.backends.local.gateway.metering import Meters
+from fairlead.backends.local.gateway.mirroring import send_copy
+from fairlead.backends.local.gateway.passage import Passage
+from fairlead.backends.local.gateway.refusals import refusal
+from fairlead.backends.local.gateway.switchboard import CompiledRoute, Forward, Switchboard
+from fairlead.backends.local.gateway.wheel import TimerWheel
+from fairlead.dataplane.server import Answer
+from fairlead.protocols.exchange import Head, Reply, Request, Response
+
+
+class Proxy:
+    """A `Handler`."""
+
+    def __init__(self, switchboard: Switchboard, meters: Meters, pages: Pages, wheel: TimerWheel) -> None:
+        self._switchboard = switchboard
+        self._meters = meters
+        self._pages = pages
+        self._wheel = wheel
+        self._clock = asyncio.get_running_loop().time
+
+    def __call__(self, request: Request, reply: Reply) -> None:
+        """Forward it, or answer it here."""
+        head = request.head
+        if head is None:
+            head = Head(request.method, request.path, request.query, request.headers)
+        forward: Forward | None = head.note
+        if forward is None or forward.epoch is not self._switchboard.epoch:
+            page = self._pages.find(head)
+            forward = None if page is not None else self._switchboard.find(head)
+            head.note = forward
+            if forward is None:
+                self._answer_here(page, head, reply)
+                return
+        self._forward(forward, request.body, reply)
+
+    def _answer_here(self, page: Page | None, head: Head, reply: Reply) -> None:
+        if page is None:
+            self._meters.unrouted += 1
+            page = self._pages.unknown
+        reply(page(head))
+
+    def _forward(self, forward: Forward, body: bytes, reply: Reply) -> None:
+        route = forward.route
+        turn = route.splitter.next()
+        if turn is None:
+            reply(_nobody(route))
+            return
+        target = route.targets[turn]
+        wanted = route.route
+        passage = Passage(
+            reply,
+            forward.head,
+            body,
+            pool=target.pool,
+            meter=target.meter,
+            wheel=self._wheel,
+            clock=self._clock,
+            timeout_s=wanted.timeout_s,
+            retries=wanted.retries,
+        )
+        if isinstance(reply, Answer):
+            reply.on_gone = passage.client_gone
+        passage.submit()
+        for mirror, sampler in route.mirrors:
+            if sampler.take():
+                send_copy(forward.head, body, pool=mirror.pool, meter=mirror.meter, wheel=self._wheel)
+
+
+def _nobody(route: CompiledRoute) -> Response:
+    service = route.service
+    message = f"{service.namespace}/{service.name}: no target of this route has a weight above zero"
+    return refusal(route.protocol, 503, message)

@@ -1,0 +1,209 @@
+"""The table that is in force: matcher, pools and meters, and how one table follows another.
+
+What two tables share lives on: pools with their connections and waiting requests, the turns of a split, counters.
+"""
+
+from collections.abc import Iterator, KeysView
+from dataclasses import dataclass
+
+from fairlead.backends.local.gateway.matching import Matcher, rewritten, strip
+from fairlead.backends.local.gateway.metering import Key, Load, Meter, Meters
+from fairlead.backends.local.gateway.pool import Pool
+from fairlead.backends.local.gateway.splitting import Sampler, Splitter
+from fairlead.plan import routing
+from fairlead.plan.model import Route
+from fairlead.plan.routing import RouteTable, Service
+from fairlead.protocols.exchange import Head, Headers
+from fairlead.protocols.frames import encode_request_head
+
+# Where a client that talks to a service directly sends its requests, by protocol; with one service there is no
+# doubt whom it means.
+_DIRECT_PATHS = {"seldon": "/api/", "tensorflow": "/v1/", "v1": "/v1/", "v2": "/v2/"}
+
+# RFC 9110 section 7.6.1 and the length, which the frame carries.
+_HOP_BY_HOP = frozenset(
+    {b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"te", b"trailer", b"content-length", b"expect"}
+)
+_FORWARDED_PREFIX = b"x-forwarded-prefix"
+
+
+@dataclass(slots=True, eq=False)
+class Serving:
+    """One component's live pool and meter."""
+
+    key: Key
+    pool: Pool
+    meter: Meter
+
+
+@dataclass(slots=True, eq=False)
+class CompiledRoute:
+    """A route with the live things it leads to; `splitter` says which of `targets` is next."""
+
+    service: Service
+    route: Route
+    targets: tuple[Serving, ...]
+    mirrors: tuple[tuple[Serving, Sampler], ...]
+    splitter: Splitter
+
+    @property
+    def protocol(self) -> str:
+        """How the service words its errors."""
+        return self.targets[0].pool.wanted.protocol if self.targets else "seldon"
+
+
+class Epoch:
+    """The time between two changes of the table. What was worked out in one is worth nothing in the next."""
+
+
+@dataclass(slots=True, eq=False)
+class Forward:
+    """What a head means in one epoch: the route, and the head as the worker gets it."""
+
+    epoch: Epoch
+    route: CompiledRoute
+    head: bytes
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """One service as it is compiled."""
+
+    service: Service
+    routes: list[CompiledRoute]
+    keys: KeysView[Key]
+
+
+class Switchboard:
+    """The table in force. `publish` puts the next one in force at once, at the cost of what differs."""
+
+    def __init__(self, meters: Meters) -> None:
+        self.table = RouteTable()
+        self.epoch = Epoch()
+        self.servings: dict[Key, Serving] = {}
+        self._meters = meters
+        self._entries: dict[tuple[str, str, str], _Entry] = {}
+        self._matcher: Matcher[CompiledRoute] = Matcher()
+        self._sole: CompiledRoute | None = None
+
+    def publish(self, table: RouteTable) -> None:
+        """Serve what this table says. Requests that are under way stay where they are."""
+        wanted = {(service.kind, service.namespace, service.name): service for service in table.services}
+        for identity in [identity for identity in self._entries if identity not in wanted]:
+            self._replace(self._entries.pop(identity).routes, [])
+        used: set[Key] = set()
+        for identity, service in wanted.items():
+            self._publish_service(identity, service)
+            used.update(self._entries[identity].keys)
+        for key in [key for key in self.servings if key not in used]:
+            self.servings.pop(key).pool.retire()
+        self._meters.keep(used)
+        self._sole = self._sole_route()
+        self.table = table
+        self.epoch = Epoch()
+
+    def find(self, head: Head) -> Forward | None:
+        """Where a request goes, or `None` when no route takes it."""
+        route = self._matcher.find(head.path, head.headers)
+        if route is not None:
+            path = rewritten(head.path, route.route.path_prefix, route.route.rewrite)
+            return Forward(self.epoch, route, _forwarded_head(head, path, strip(route.route.path_prefix)))
+        if self._sole is not None and head.path.startswith(_DIRECT_PATHS.get(self._sole.protocol, "\0")):
+            return Forward(self.epoch, self._sole, _forwarded_head(head, head.path, ""))
+        return None
+
+    def loads(self) -> Iterator[tuple[Key, Load]]:
+        """What every component carries now."""
+        return ((key, serving.pool.load) for key, serving in self.servings.items())
+
+    def close(self) -> None:
+        """Hang up on all replicas."""
+        for serving in self.servings.values():
+            serving.pool.retire()
+
+    def _publish_service(self, identity: tuple[str, str, str], service: Service) -> None:
+        entry = self._entries.get(identity)
+        if entry is not None and entry.service == service:
+            return
+        pools = _pools(service)
+        self._update_pools(pools)
+        if entry is not None and entry.service.routes == service.routes and entry.keys == pools.keys():
+            entry.service = service
+            return
+        routes = [_compile(service, route, self.servings) for route in service.routes]
+        if entry is not None:
+            _keep_turns(entry.routes, routes)
+        self._replace(entry.routes if entry is not None else [], routes)
+        self._entries[identity] = _Entry(service, routes, pools.keys())
+
+    def _update_pools(self, pools: dict[Key, routing.Pool]) -> None:
+        for key, wanted in pools.items():
+            serving = self.servings.get(key)
+            if serving is None:
+                serving = self.servings[key] = Serving(key, Pool("/".join(key)), self._meters.meter(key))
+            if serving.pool.wanted != wanted:
+                serving.pool.update(wanted)
+
+    def _replace(self, old: list[CompiledRoute], new: list[CompiledRoute]) -> None:
+        for route in old:
+            self._matcher.remove(route)
+        for route in new:
+            self._matcher.add(route)
+
+    def _sole_route(self) -> CompiledRoute | None:
+        if len(self._entries) != 1:
+            return None
+        (entry,) = self._entries.values()
+        return next((route for route in entry.routes if strip(route.route.path_prefix)), None)
+
+
+def _pools(service: Service) -> dict[Key, routing.Pool]:
+    """The pools of a service. A component that routes name and the table has no pool for refuses its requests: its
+    share must not silently go to the others."""
+    pools = {Key(service.namespace, service.name, component): pool for component, pool in service.pools}
+    for route in service.routes:
+        for component in (*(item.component for item in route.targets), *(item.component for item in route.mirrors)):
+            key = Key(service.namespace, service.name, component)
+            refusal = f"{'/'.join(key)} is routed to and does not exist"
+            pools.setdefault(key, routing.Pool(refusal=refusal))
+    return pools
+
+
+def _compile(service: Service, route: Route, servings: dict[Key, Serving]) -> CompiledRoute:
+    def live(component: str) -> Serving:
+        return servings[Key(service.namespace, service.name, component)]
+
+    return CompiledRoute(
+        service,
+        route,
+        tuple(live(target.component) for target in route.targets),
+        tuple((live(mirror.component), Sampler(mirror.percent)) for mirror in route.mirrors),
+        Splitter([target.weight for target in route.targets]),
+    )
+
+
+def _keep_turns(old: list[CompiledRoute], new: list[CompiledRoute]) -> None:
+    """A route that did not change goes on with its turns, or shares would drift with every change beside it."""
+    before = {route.route: route for route in old}
+    for route in new:
+        known = before.get(route.route)
+        if known is not None and known.targets == route.targets:
+            route.splitter, route.mirrors = known.splitter, known.mirrors
+
+
+def _forwarded_head(head: Head, path: str, prefix: str) -> bytes:
+    return encode_request_head(head.method, path, head.query, forwarded_headers(head.headers, prefix))
+
+
+def forwarded_headers(headers: Headers, prefix: str) -> Headers:
+    """The headers a worker gets: those about the connection are dropped, and the prefix that was taken off the path
+    is told (after what a proxy before us took off), so that pages can write links that work."""
+    dropped = _HOP_BY_HOP | {
+        token.strip().lower() for name, value in headers if name == b"connection" for token in value.split(b",")
+    }
+    kept = [pair for pair in headers if pair[0] not in dropped and not pair[0].startswith(b"proxy-")]
+    if prefix:
+        outer = b"".join(value for name, value in kept if name == _FORWARDED_PREFIX).rstrip(b"/")
+        kept = [pair for pair in kept if pair[0] != _FORWARDED_PREFIX]
+        kept.append((_FORWARDED_PREFIX, outer + prefix.encode("latin-1")))
+    return kept
