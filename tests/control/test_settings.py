@@ -116,6 +116,7 @@ def test_images_and_servers_are_handed_on_as_they_stand(tmp_path: Path) -> None:
     assert settings.catalog == {
         "images": {"seldonio/fixed-model:0.1": {"class": "FixedModel"}},
         "servers": {"MY_SERVER": {"image": "me/mine"}},
+        "default_env_secret": "",
     }
     assert settings.base == tmp_path
 

@@ -51,7 +51,7 @@ def _unit(unit: Unit) -> Iterator[str]:
     for parameter in unit.parameters:
         yield f"  {parameter.name} = {parameter.value!r}"
     if unit.env:
-        yield f"  env {', '.join(variable.name for variable in unit.env)}"
+        yield f"  {len(unit.env)} environment variables (-o yaml shows them)"
 
 
 def _step(step: Step) -> Iterator[str]:

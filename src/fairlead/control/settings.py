@@ -48,8 +48,10 @@ class Settings:
 
     @property
     def catalog(self) -> dict[str, Any]:
-        """The part of the file that says what runs in place of an image or an implementation."""
-        return {"images": dict(self.images), "servers": dict(self.servers)}
+        """What dialects need to know of it: what runs in place of an image or an implementation, and the Secret of
+        transfers that name none."""
+        secret = self.default_env_secret
+        return {"images": dict(self.images), "servers": dict(self.servers), "default_env_secret": secret}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
