@@ -35,6 +35,7 @@ _BUILTIN_IMAGES: Mapping[str, Entry] = {
     "fixed-model:0.2": Entry(runtime="sample", variant="fixed-model:0.2"),
     "echo-model": Entry(runtime="sample", variant="echo-model"),
     "mab_epsilon_greedy": Entry(runtime="sample", variant="mab_epsilon_greedy"),
+    "mab_thompson_sampling": Entry(runtime="sample", variant="mab_thompson_sampling"),
 }
 _MLSERVER_FLAVOURS = {"sklearn": "sklearn", "xgboost": "xgboost", "mlflow": "mlflow"}
 _STORAGE_INITIALIZERS = ("rclone-storage-initializer", "storage-initializer")

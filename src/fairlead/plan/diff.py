@@ -4,8 +4,10 @@ Says what will change in what runs: components, what makes a revision new, repli
 variables are never shown, because manifests put secrets there.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 
+from fairlead.plan import quantity
 from fairlead.plan.model import Artifact, Component, Plan, Resources, Revision, Route, ScalePolicy, Unit
 
 
@@ -91,17 +93,18 @@ def _changed(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
 
 
 def _uri(artifact: Artifact | None) -> str:
-    return artifact.uri if artifact else "none"
+    """Without what stands before an @, which may be a password."""
+    return re.sub(r"//[^/@]*@", "//", artifact.uri) if artifact else "none"
 
 
 def _resources(resources: Resources) -> str:
-    parts = [
-        f"cpu {resources.cpu_limit or resources.cpu_request}" if resources.cpu_limit or resources.cpu_request else "",
-        f"memory {resources.memory_limit_bytes or resources.memory_request_bytes} bytes"
-        if resources.memory_limit_bytes or resources.memory_request_bytes
-        else "",
-    ]
-    return " ".join(part for part in parts if part) or "none"
+    """What counts of each: the limit, or the request without one."""
+    cpu = resources.cpu_limit if resources.cpu_limit is not None else resources.cpu_request
+    memory = resources.memory_limit_bytes
+    memory = resources.memory_request_bytes if memory is None else memory
+    parts = [] if cpu is None else [f"cpu {quantity.format_cores(cpu)}"]
+    parts += [] if memory is None else [f"memory {quantity.format_bytes(memory)}"]
+    return " ".join(parts) or "none"
 
 
 def _seconds(value: float | None) -> str:

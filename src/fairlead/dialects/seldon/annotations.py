@@ -10,13 +10,21 @@ from fairlead.dialects.seldon.findings import Findings
 from fairlead.dialects.seldon.schema import PredictorSpec, SeldonDeployment
 from fairlead.plan.model import HeaderMatch
 
-PREFIX = "seldon.io/"
 REST_TIMEOUT, GRPC_TIMEOUT = "seldon.io/rest-timeout", "seldon.io/grpc-timeout"
 SERVICE_NAME, HEADER = "seldon.io/ambassador-service-name", "seldon.io/ambassador-header"
 REGEX_HEADER = "seldon.io/ambassador-regex-header"
 ISTIO_HOST, ISTIO_RETRIES, RETRIES = "seldon.io/istio-host", "seldon.io/istio-retries", "seldon.io/ambassador-retries"
 ENGINE_PREFIX, SEPARATE_ENGINE = "seldon.io/engine-", "seldon.io/engine-separate-pod"
 
+_WORKER = frozenset(
+    {
+        GRPC_TIMEOUT,
+        REST_TIMEOUT,
+        "seldon.io/executor-logger-queue-size",
+        "seldon.io/executor-logger-write-timeout-ms",
+        "seldon.io/grpc-max-message-size",
+    }
+)
 _CLUSTER_ONLY = ("seldon.io/ambassador-config",)
 """Annotations whose loss their author should hear about."""
 
@@ -29,8 +37,12 @@ def of_deployment(sdep: SeldonDeployment) -> Mapping[str, str]:
 def of_predictor(sdep: SeldonDeployment, predictor: PredictorSpec) -> dict[str, str]:
     """Settings of a predictor, as its pod would carry them; the object's own annotations come last."""
     pod = predictor.component_specs[0].metadata.annotations if predictor.component_specs else {}
-    merged = {**sdep.metadata.annotations, **sdep.spec.annotations, **predictor.annotations, **pod}
-    return {key: value for key, value in merged.items() if key.startswith(PREFIX)}
+    return {**sdep.metadata.annotations, **sdep.spec.annotations, **predictor.annotations, **pod}
+
+
+def of_worker(settings: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """The settings that a running worker reads; a change of any other restarts nothing."""
+    return tuple(sorted((key, value) for key, value in settings.items() if key in _WORKER))
 
 
 def timeout_s(annotations: Mapping[str, str], name: str, findings: Findings) -> float | None:

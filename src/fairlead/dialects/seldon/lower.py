@@ -102,7 +102,7 @@ def _revision(context: PredictorContext) -> Revision:
             graph=lower_graph(predictor.graph),
             protocol=_PROTOCOLS.get(sdep.spec.protocol, Protocol.SELDON),
             labels=tuple(sorted(labels.items())),
-            annotations=tuple(sorted(settings.items())),
+            annotations=annotations.of_worker(settings),
             env=env,
             timeout_s=annotations.timeout_s(settings, annotations.REST_TIMEOUT, context.findings),
             loggers=_loggers(context),

@@ -14,10 +14,15 @@ from fairlead.dialects.seldon.podspec import Container, Volume
 from fairlead.plan.model import Artifact
 
 MODEL_URI = "model_uri"
+FORMATS = frozenset({"sklearn", "xgboost", "mlflow"})
+"""Runtimes that load a model from a folder and take no `model_uri`."""
 
 
-def find_artifact(context: NodeContext) -> Artifact | None:
-    """The unit's model, `None` when the manifest names none."""
+def find_artifact(context: NodeContext, runtime: str) -> Artifact | None:
+    """The unit's model, `None` when the manifest names none.
+
+    A container sees its claims by itself, and only our own runtimes of a format take an address as `model_uri`.
+    """
     downloads = [
         artifact
         for index, init in enumerate(context.pod.spec.init_containers)
@@ -29,9 +34,13 @@ def find_artifact(context: NodeContext) -> Artifact | None:
         context.findings.refuse(f"{context.pod_path}.initContainers", message)
     if downloads:
         return _narrow(context, downloads[0])
+    if any(init.name == init_container(context.node.name) for _, init in unknown_inits(context)):
+        # The reserved name replaces the platform's download by whatever that image does.
+        return None
     if context.node.model_uri:
         return _artifact(context, context.node.model_uri, MODELS)
-    return _from_claim(context) or _from_parameter(context)
+    artifact = _from_claim(context) if runtime != "container" else None
+    return artifact or (_from_parameter(context) if runtime in FORMATS else None)
 
 
 def unknown_inits(context: NodeContext) -> list[tuple[int, Container]]:
@@ -48,6 +57,16 @@ def shared_volumes(context: NodeContext) -> set[str]:
     fed = {mount.name for init in context.pod.spec.init_containers for mount in init.volume_mounts}
     own = {mount.name for mount in context.container.volume_mounts}
     return {name for name in fed & own if (volume := find_volume(context, name)) and volume.empty_dir is not None}
+
+
+def model_volume(context: NodeContext) -> str:
+    """The shared volume that holds the model: the one at its place, or the only one. Empty for none."""
+    shared = shared_volumes(context)
+    place = _model_uri(context) or MODELS
+    for mount in context.container.volume_mounts:
+        if mount.name in shared and PurePosixPath(place).is_relative_to(mount.mount_path):
+            return mount.name
+    return next(iter(shared)) if len(shared) == 1 else ""
 
 
 def find_volume(context: NodeContext, name: str) -> Volume | None:

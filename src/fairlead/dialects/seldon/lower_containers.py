@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from fairlead.dialects.seldon.context import NodeContext
-from fairlead.dialects.seldon.lower_artifacts import find_volume, shared_volumes, unknown_inits
+from fairlead.dialects.seldon.lower_artifacts import find_volume, model_volume, unknown_inits
 from fairlead.dialects.seldon.lower_env import MODELS, expand, lower_env_from, lower_variables
 from fairlead.dialects.seldon.podspec import Container as Written
 from fairlead.dialects.seldon.podspec import Volume, VolumeMount
@@ -18,7 +18,7 @@ def lower_container(context: NodeContext, unit: Unit) -> Container:
     """The container of a unit that is otherwise lowered."""
     written, inits = context.container, unknown_inits(context)
     literals = _literals(unit.env)
-    mounts = _mounts(context, written, context.container_path)
+    mounts = _mounts(context, written, context.container_path, unit.artifact)
     if unit.artifact is not None or inits:
         mounts += _model_mount(mounts, unit.artifact, is_read_only=True)
     return Container(
@@ -35,10 +35,10 @@ def _init(context: NodeContext, written: Written, artifact: Artifact | None, pat
     env = tuple(lower_variables(context, written.env, path))
     literals = _literals(env)
     args = written.args
-    if not args and not written.command and artifact is not None:
+    if not args and not written.command and context.node.model_uri:
         # An init container of the reserved name stands for the platform's own, which gets these arguments.
-        args = [artifact.uri, MODELS]
-    mounts = _mounts(context, written, path)
+        args = [context.node.model_uri, MODELS]
+    mounts = _mounts(context, written, path, None)
     return InitContainer(
         name=written.name,
         image=written.image,
@@ -54,9 +54,9 @@ def _literals(env: Iterable[EnvVar]) -> dict[str, str]:
     return {variable.name: variable.value for variable in env if variable.source is None}
 
 
-def _mounts(context: NodeContext, written: Written, path: str) -> tuple[Mount, ...]:
+def _mounts(context: NodeContext, written: Written, path: str, artifact: Artifact | None) -> tuple[Mount, ...]:
     found = (
-        _mount(context, mount, f"{path}.volumeMounts[{index}]")
+        _mount(context, mount, f"{path}.volumeMounts[{index}]", artifact)
         for index, mount in enumerate(written.volume_mounts)
         if mount.mount_path != POD_INFO
     )
@@ -71,21 +71,25 @@ def _model_mount(mounts: tuple[Mount, ...], artifact: Artifact | None, *, is_rea
     return (Mount(path=place, source="artifact", read_only=is_read_only),)
 
 
-def _mount(context: NodeContext, written: VolumeMount, path: str) -> Mount | None:
+def _mount(context: NodeContext, written: VolumeMount, path: str, artifact: Artifact | None) -> Mount | None:
     volume = find_volume(context, written.name)
     if volume is None:
         context.findings.refuse(path, f"there is no volume named {written.name}")
         return None
-    source = _source(volume, is_shared=volume.name in shared_volumes(context))
+    if volume.name == model_volume(context):
+        # A fetched model lies at its own place in the volume, which may be below where the volume is mounted.
+        place = artifact.mount if artifact is not None else written.mount_path
+        return Mount(path=place, source="artifact", read_only=written.read_only, sub_path=written.sub_path)
+    source = _source(volume)
     if source is None:
         context.findings.warn(f"{path}: volume {volume.name} is left out; volumes here are {_VOLUME_KINDS}")
         return None
     return Mount(path=written.mount_path, source=source, read_only=written.read_only, sub_path=written.sub_path)
 
 
-def _source(volume: Volume, *, is_shared: bool) -> str | None:
+def _source(volume: Volume) -> str | None:
     if volume.empty_dir is not None:
-        return "artifact" if is_shared else "scratch"
+        return "scratch"
     if volume.secret is not None:
         return f"secret:{volume.secret.secret_name}"
     if volume.config_map is not None:

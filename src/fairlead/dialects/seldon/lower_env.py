@@ -6,6 +6,7 @@ already there; here they stay (`test_a_variable_of_the_users_keeps_its_value_and
 """
 
 import json
+import math
 import re
 from collections.abc import Iterable, Mapping
 
@@ -196,4 +197,4 @@ def _resource(container: Container, name: str, divisor: str | int | float) -> st
         ratio = quantity.parse(given[resource]) / (quantity.parse(divisor) or 1)
     except ValueError:
         return None
-    return str(-int(-ratio // 1))
+    return str(math.ceil(ratio))

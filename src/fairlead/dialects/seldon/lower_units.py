@@ -11,7 +11,7 @@ from fairlead.dialects.seldon.context import NodeContext, PredictorContext
 from fairlead.dialects.seldon.findings import Findings
 from fairlead.dialects.seldon.graph import BUILTINS, is_builtin, is_prepackaged
 from fairlead.dialects.seldon.ignored import warn_of_pods, warn_of_unit
-from fairlead.dialects.seldon.lower_artifacts import MODEL_URI, find_artifact, unknown_inits
+from fairlead.dialects.seldon.lower_artifacts import FORMATS, MODEL_URI, find_artifact, unknown_inits
 from fairlead.dialects.seldon.lower_containers import lower_container
 from fairlead.dialects.seldon.lower_env import MODELS, lower_env, lower_env_from
 from fairlead.dialects.seldon.parameters import lower_parameters
@@ -19,8 +19,6 @@ from fairlead.dialects.seldon.podspec import Quantity, ResourceRequirements
 from fairlead.plan import quantity
 from fairlead.plan.model import Artifact, Parameter, Resources, Unit, UnitName, UserCode
 
-_FORMATS = frozenset({"sklearn", "xgboost", "mlflow"})
-"""Runtimes that load a model from a folder and take no `model_uri`."""
 _CONTAINER = Entry(runtime="container")
 
 
@@ -35,7 +33,7 @@ def _unit(context: NodeContext) -> Unit:
     if is_builtin(context.node):
         return _builtin(context, parameters)
     entry = _entry(context)
-    artifact = find_artifact(context)
+    artifact = find_artifact(context, entry.runtime)
     container, path = context.container, context.container_path
     unit = Unit(
         name=UnitName(context.node.name),
@@ -103,7 +101,7 @@ def _arguments(
     context: NodeContext, entry: Entry, parameters: tuple[Parameter, ...], artifact: Artifact | None
 ) -> tuple[Parameter, ...]:
     """Model formats get their model as a folder; a class behind a server's name gets `model_uri`, as upstream."""
-    if entry.runtime in _FORMATS:
+    if entry.runtime in FORMATS:
         if artifact is None:
             message = "the node names no model: set modelUri, or an init container that fetches one"
             context.findings.refuse(context.path, message)

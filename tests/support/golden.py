@@ -1,0 +1,53 @@
+"""Golden folders: a manifest and what it becomes, compared as text so that a difference reads as one."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from fairlead.dialects.base import Dialect
+from fairlead.dialects.catalog import Catalog
+from fairlead.dialects.document import load
+from fairlead.errors import InvalidManifest, UnknownRuntime
+
+ROOT = Path(__file__).parent.parent / "golden"
+# Stands for the folder of the configuration file in expected plans, so that they hold on every machine.
+CONFIG_FOLDER = Path("/etc/fairlead")
+
+
+def folders(dialect: str) -> list[Path]:
+    """The golden folders of a dialect, by name."""
+    return sorted(path.parent for path in (ROOT / dialect).glob("*/manifest.yaml"))
+
+
+def outcome(folder: Path, dialect: Dialect) -> tuple[str, str]:
+    """The name of the expected file and its text: `plan.json`, or `error.txt` when the manifest is refused."""
+    manifest = folder / "manifest.yaml"
+    loaded = load(manifest.read_text(), manifest.name)[0]
+    catalog = _catalog(folder)
+    try:
+        dialect.validate(loaded.doc, catalog=catalog)
+        plan = dialect.lower(loaded.doc, catalog=catalog)
+    except InvalidManifest as error:
+        problems = "".join(f"{problem}\n" for problem in loaded.locate(error).problems)
+        return "error.txt", f"{type(error).__name__}: {error}\n\n{problems}"
+    except UnknownRuntime as error:
+        return "error.txt", f"{type(error).__name__}: {error}\n"
+    return "plan.json", json.dumps(_brief(msgspec.to_builtins(plan)), indent=2, ensure_ascii=False) + "\n"
+
+
+def _catalog(folder: Path) -> Catalog:
+    config = folder / "config.toml"
+    return Catalog.from_config(tomllib.loads(config.read_text()) if config.exists() else {}, CONFIG_FOLDER)
+
+
+def _brief(value: Any) -> Any:
+    """Variables as `NAME=value`, and nothing that is empty: what is left is what the manifest says."""
+    if isinstance(value, dict):
+        if value.keys() == {"name", "value", "source"} and value["source"] is None:
+            return f"{value['name']}={value['value']}"
+        brief = {key: _brief(item) for key, item in value.items()}
+        return {key: item for key, item in brief.items() if item not in ("", None, [], {})}
+    return [_brief(item) for item in value] if isinstance(value, list | tuple) else value
