@@ -113,7 +113,12 @@ class FolderSource:
                 yield from self._walk(real, f"{path}/", (*above, folder))
 
     def _regular(self, real: Path, path: str) -> os.stat_result:
-        info = real.stat()
+        try:
+            info = real.stat()
+        except FileNotFoundError:
+            if real == self.path or not self.path.is_dir():
+                raise
+            raise StorageError(f"{self._written}: {path!r} is a link to nothing ({real})") from None
         if not stat.S_ISREG(info.st_mode):
             raise StorageError(f"{self._written}: refused: {path!r} is not a regular file")
         return info
