@@ -21,6 +21,7 @@ pytestmark = pytest.mark.anyio
 
 THING = Kind(group="example.dev", versions=("v1",), kind="Thing", plural="things", singular="thing")
 POD = Kind(group="", versions=("v1",), kind="Pod", plural="pods", singular="pod", is_read_only=True)
+SECRET = Kind(group="", versions=("v1",), kind="Secret", plural="secrets", singular="secret", has_status=False)
 EVENT = Kind(group="", versions=("v1",), kind="Event", plural="events", singular="event", has_status=False)
 
 
@@ -60,6 +61,7 @@ class RememberingBackend:
     def __init__(self) -> None:
         self.applied: list[Plan] = []
         self.deleted: list[Owner] = []
+        self.refreshed: list[str] = []
         self.settled = asyncio.Event()
         self.news: asyncio.Queue[PlanStatus | Notice] = asyncio.Queue()
 
@@ -71,6 +73,9 @@ class RememberingBackend:
 
     async def settle(self) -> None:
         self.settled.set()
+
+    async def refresh(self, namespace: str) -> None:
+        self.refreshed.append(namespace)
 
     async def observe(self) -> AsyncIterator[PlanStatus | Notice]:
         while True:
@@ -94,6 +99,7 @@ async def running(store: Store) -> AsyncIterator[RememberingBackend]:
         followed=(Followed(kind=THING, dialect=OneLineDialect()),),
         backend=backend,
         catalog=Catalog(),
+        references=(SECRET,),
         pod_kind=POD,
         node="here",
         clock=lambda: "2026-01-01T00:00:00Z",
@@ -226,3 +232,15 @@ async def test_a_refused_change_keeps_its_failure_while_the_old_revision_reports
 
         await until(is_noted)
         assert (await state(store, "a"))["state"] == "Failed"
+
+
+async def test_a_secret_that_appears_is_tried_at_once(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store, running(store) as backend:
+        await store.create(
+            SECRET, {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s3", "namespace": "default"}}
+        )
+
+        async def is_refreshed() -> bool:
+            return backend.refreshed == ["default"]
+
+        await until(is_refreshed)

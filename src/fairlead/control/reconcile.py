@@ -36,12 +36,14 @@ class Followed:
 
 @dataclass(slots=True, kw_only=True)
 class Reconciler:
-    """`clock` gives RFC 3339 times; `node` is the name pods are shown on; `pod_kind` is the API's own Pod."""
+    """`references` are the kinds that manifests refer to (Secrets and the like). `clock` gives RFC 3339 times; `node`
+    is the name pods are shown on; `pod_kind` is the API's own Pod."""
 
     store: Store
     followed: Sequence[Followed]
     backend: Backend
     catalog: Catalog
+    references: Sequence[Kind]
     pod_kind: Kind
     node: str
     clock: Callable[[], str]
@@ -53,6 +55,8 @@ class Reconciler:
         async with asyncio.TaskGroup() as tasks:
             for each in self.followed:
                 tasks.create_task(self._follow(each, listed))
+            for kind in self.references:
+                tasks.create_task(self._follow_reference(kind))
             tasks.create_task(self._report())
             await listed.wait()
             # Replicas whose resource was deleted while nobody watched are known to nobody: only now, with every
@@ -73,6 +77,16 @@ class Reconciler:
             except Gone:
                 _log.warning("%s: fell behind the changes, listing again", followed.kind.plural)
                 await self._drop_deleted(followed)
+
+    async def _follow_reference(self, kind: Kind) -> None:
+        since = self.store.revision
+        while True:
+            try:
+                async for event in self.store.watch(kind, since=since):
+                    await self.backend.refresh(event.object["metadata"].get("namespace", ""))
+                return
+            except Gone:
+                since = self.store.revision
 
     async def _drop_deleted(self, followed: Followed) -> None:
         present = {_key(doc) for doc in (await self.store.list(followed.kind)).items}

@@ -7,7 +7,7 @@ document may say is decided above (`control.api`).
 
 import base64
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -105,6 +105,10 @@ class Store:
 
     async def get(self, kind: Kind, namespace: str, name: str) -> Document:
         """A copy of one object; `NotFound` if there is none."""
+        return self.peek(kind, namespace, name)
+
+    def peek(self, kind: Kind, namespace: str, name: str) -> Document:
+        """`get` for callers that cannot wait."""
         record = self._ledger.committed(kind.group, kind.plural).get((_space(kind, namespace), name))
         if record is None:
             raise faults.not_found(kind, name)
@@ -144,7 +148,7 @@ class Store:
         *,
         since: int | None = None,
         bookmarks_s: float | None = None,
-    ) -> AsyncIterator[WatchEvent]:
+    ) -> AsyncGenerator[WatchEvent, None]:
         """Changes after a revision; without one, first every present object as ADDED and a BOOKMARK.
 
         Ends when the store closes. Raises `Gone` when the revision is no longer kept: list and watch anew.

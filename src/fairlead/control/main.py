@@ -1,0 +1,190 @@
+"""The control process of one machine: the API, the reconcile loop and the back-end, wired together.
+
+It may be killed at any moment. What it accepted is in the database, what it started belongs to the supervisor, and
+the gateway routes without it; the next one reads all three and goes on.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import logging
+import os
+import platform
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+import uvloop
+from starlette.applications import Starlette
+
+from fairlead.backends.local.backend import LocalBackend
+from fairlead.backends.local.client import SupervisorClient
+from fairlead.backends.local.gateway.client import GatewayClient
+from fairlead.backends.local.home import Home
+from fairlead.control import settings as settings_module
+from fairlead.control.api.app import build_app
+from fairlead.control.api.kinds import CLAIM, CONFIG_MAP, POD, SECRET, SERVICE_ACCOUNT
+from fairlead.control.lookup import StoreLookup
+from fairlead.control.reconcile import Followed, Reconciler
+from fairlead.control.replica_logs import ReplicaLogs
+from fairlead.control.settings import Settings
+from fairlead.control.store import Store
+from fairlead.dialects.base import Dialect, Kind
+from fairlead.dialects.catalog import Catalog
+from fairlead.dialects.seldon import SeldonDialect
+from fairlead.errors import ConfigError
+from fairlead.storage.fetch import Fetcher
+
+_log = logging.getLogger("fairlead.control")
+_REFERENCES = (SECRET, CONFIG_MAP, SERVICE_ACCOUNT, CLAIM)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ControlConfig:
+    """Where to keep things and where to listen. `data_url` is where the gateway answers, for statuses."""
+
+    home: Home
+    host: str
+    port: int
+    data_url: str
+    settings: Settings
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the control process; gives the exit status (78 when its settings cannot be used)."""
+    parser = argparse.ArgumentParser(prog="python -m fairlead.control", description=__doc__)
+    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--data-url", default="")
+    parser.add_argument("--config", type=Path, default=None)
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    home = Home(arguments.home)
+    try:
+        settings = settings_module.load(
+            arguments.config or home.config, environ=os.environ, flags={"host": arguments.host}
+        )
+        config = ControlConfig(
+            home=home, host=arguments.host, port=arguments.port, data_url=arguments.data_url, settings=settings
+        )
+        return uvloop.run(run_control(config))
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        return os.EX_CONFIG
+
+
+async def run_control(config: ControlConfig) -> int:
+    """Serve until SIGTERM or SIGINT."""
+    config.home.prepare()
+    catalog = Catalog.from_config(_catalog_tables(config.settings), config.settings.base)
+    dialects: tuple[Dialect, ...] = (SeldonDialect(external_url=config.data_url),)
+    async with _open_store(config.home) as store, SupervisorClient(config.home.supervisor_socket) as supervisor:
+        backend = _backend(config, store, supervisor)
+        reconciler = Reconciler(
+            store=store,
+            followed=[Followed(kind=kind, dialect=dialect) for dialect in dialects for kind in dialect.kinds],
+            backend=backend,
+            catalog=catalog,
+            references=_REFERENCES,
+            pod_kind=POD,
+            node=platform.node() or "localhost",
+            clock=_now,
+        )
+        server = _Server(_app(config, store, dialects, catalog), store, config)
+        async with asyncio.TaskGroup() as tasks:
+            work = [tasks.create_task(backend.run()), tasks.create_task(reconciler.run())]
+            await server.serve_until_stopped()
+            for task in work:
+                task.cancel()
+    return 0
+
+
+def _catalog_tables(settings: Settings) -> Mapping[str, Any]:
+    return {**settings.catalog, "default_env_secret": settings.default_env_secret}
+
+
+@contextlib.asynccontextmanager
+async def _open_store(home: Home) -> AsyncIterator[Store]:
+    store = await Store.open(home.database)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+def _backend(config: ControlConfig, store: Store, supervisor: SupervisorClient) -> LocalBackend:
+    settings = config.settings
+    roots = settings.storage_allowed_roots
+    fetcher = Fetcher(
+        config.home.cache,
+        defaults=os.environ,
+        allowed_roots=roots or None,
+        max_bytes=settings.cache_max_bytes or None,
+    )
+    lookup = StoreLookup(store=store, kinds={kind.plural: kind for kind in _REFERENCES}, claims=config.home.claims)
+    return LocalBackend(config.home, supervisor, GatewayClient(config.home.gateway_socket), fetcher, lookup)
+
+
+def _app(config: ControlConfig, store: Store, dialects: Sequence[Dialect], catalog: Catalog) -> Starlette:
+    by_kind = {kind: dialect for dialect in dialects for kind in dialect.kinds}
+
+    def admission(_operation: str, kind: Kind, new: dict[str, Any], _old: dict[str, Any] | None) -> dict[str, Any]:
+        by_kind[kind].validate(new, catalog=catalog)
+        return new
+
+    return build_app(
+        store,
+        list(by_kind),
+        lambda kind: by_kind[kind].open_api(kind),
+        admission=admission,
+        pods=ReplicaLogs(store=store, folder=config.home.logs),
+        token=config.settings.token or None,
+    )
+
+
+class _Server:
+    """uvicorn on a socket bound by us, so that a port in use is one clear line."""
+
+    def __init__(self, app: Starlette, store: Store, config: ControlConfig) -> None:
+        self._store = store
+        self._socket = _bind(config.host, config.port)
+        self._server = uvicorn.Server(
+            uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=5)
+        )
+
+    async def serve_until_stopped(self) -> None:
+        loop = asyncio.get_running_loop()
+        stopping = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        # uvicorn's own handling of signals would race with ours.
+        serving = loop.create_task(self._server._serve(sockets=[self._socket]))
+        stopped = loop.create_task(stopping.wait())
+        await asyncio.wait([serving, stopped], return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        self._store.end_watches()
+        self._server.should_exit = True
+        await serving
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        raise ConfigError(f"the API cannot listen on {host} port {port}: {error.strerror}") from error
+    listener.set_inheritable(False)
+    return listener
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
