@@ -44,6 +44,8 @@ def build() -> App:
         help="Runs Seldon Core manifests on one machine, with no cluster.",
         version=_version,
         default_parameter=Parameter(show_default=False),
+        # Rendering help as markdown would import a parser and a highlighter: 80 ms of 300.
+        help_format="plaintext",
         help_epilogue="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 timed out, 130 interrupted.",
     )
     for path, group, text in _COMMANDS:

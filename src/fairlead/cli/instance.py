@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 from fairlead.backends.local.home import Home
 from fairlead.cli.exits import CommandFailed, TimedOut
 from fairlead.cli.ports import settle
+from fairlead.control.api.kubeconfig import write_kubeconfig
 from fairlead.control.settings import Settings
 from fairlead.errors import Conflict
 
@@ -129,7 +130,7 @@ class Instance:
                 "`fairlead down` stops it, --home starts another"
             )
         self._home.prepare()
-        write_kubeconfig(self._home, self.control_url, settings.token)
+        write_kubeconfig(self._home.kubeconfig, self.control_url, settings.token or None)
         log = self._log()
         if log.exists() and log.stat().st_size > settings.log_max_bytes:
             log.replace(log.with_suffix(".log.1"))
@@ -168,25 +169,6 @@ def stop_running(running: Running, *, timeout_s: float) -> None:
                 "`fairlead down` again ends it at once"
             )
         time.sleep(_POLL_S)
-
-
-def write_kubeconfig(home: Home, control_url: str, token: str) -> None:
-    """For kubectl and Kubernetes clients, readable by the owner alone: it may hold the token."""
-    document = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "fairlead",
-        "clusters": [{"name": "fairlead", "cluster": {"server": control_url}}],
-        "users": [{"name": "fairlead", "user": {"token": token} if token else {}}],
-        "contexts": [
-            {"name": "fairlead", "context": {"cluster": "fairlead", "user": "fairlead", "namespace": "default"}}
-        ],
-    }
-    fresh = home.kubeconfig.with_suffix(".new")
-    with _private(fresh, os.O_TRUNC) as file:
-        # JSON is YAML, and every reader of kubeconfigs takes it.
-        file.write(json.dumps(document, indent=2).encode() + b"\n")
-    fresh.replace(home.kubeconfig)
 
 
 def _order(
