@@ -6,14 +6,13 @@ raw JSON make it call the codec.
 """
 
 import copy
-import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from fairlead.errors import BadRequest
+from fairlead.errors import BadRequest, FairleadError
 from fairlead.plan.model import Method, Unit
 from fairlead.protocols.message import Form, Message, Meta, Payload, Reward
 from fairlead.protocols.seldon_v1 import decode, to_object
@@ -23,8 +22,6 @@ from fairlead.runtimes.base import Rows
 from fairlead.runtimes.failures import BadData, translated
 from fairlead.runtimes.metadata import served_metadata
 from fairlead.runtimes.operations import ABSENT, Operation, first_answer, is_component_base, own_method
-
-_log = logging.getLogger(__name__)
 
 _OPERATIONS = {
     Method.PREDICT: "predict",
@@ -66,31 +63,19 @@ class Component:
 
     def invoke(self, method: Method, message: Message) -> Message:
         """One operation on one message."""
-        try:
-            return self._invoke(method, message)
-        except Exception as error:
-            raise self._failure(error) from error
+        return _translating(self._invoke, method, message)
 
     def aggregate(self, messages: list[Message]) -> Message:
         """One message from several; the encoding follows the first."""
-        try:
-            return self._aggregate(messages)
-        except Exception as error:
-            raise self._failure(error) from error
+        return _translating(self._aggregate, messages)
 
     def feedback(self, reward: Reward) -> Message:
         """Hand a reward to the unit."""
-        try:
-            return self._feedback(reward)
-        except Exception as error:
-            raise self._failure(error) from error
+        return _translating(self._feedback, reward)
 
     def health(self) -> Message:
         """What the unit says about itself; it raises when it is not well."""
-        try:
-            return self._health()
-        except Exception as error:
-            raise self._failure(error) from error
+        return _translating(self._health)
 
     def metadata(self) -> dict[str, Any]:
         """The model's description, or `BadMetadata` if what the unit gave at start was none."""
@@ -98,12 +83,6 @@ class Component:
 
     def close(self) -> None:
         """Nothing is held that the end of the process does not free."""
-
-    def _failure(self, error: Exception) -> Exception:
-        known = translated(error)
-        if known is not error:
-            _log.error("unit %s failed", self._name, exc_info=error)
-        return known
 
     def _invoke(self, method: Method, message: Message) -> Message:
         operation = self._operations[method]
@@ -199,6 +178,16 @@ class Component:
         if sets_status:
             message.http_status = _status_code(raw)
         return message
+
+
+def _translating(work: Callable[..., Message], *arguments: Any) -> Message:
+    """Run it; an exception of user code leaves as the error its client knows."""
+    try:
+        return work(*arguments)
+    except FairleadError:
+        raise
+    except Exception as error:
+        raise translated(error) from error
 
 
 def class_names_of(target: object) -> Any:

@@ -10,17 +10,16 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
 
 from fairlead.errors import LoadError
 from fairlead.runtimes.artifact import listing
 from fairlead.runtimes.base import LoadContext
 from fairlead.runtimes.component import Component
-from fairlead.runtimes.failures import translated, unusable
 from fairlead.runtimes.libraries import installed_version, need
 from fairlead.runtimes.metadata import read_metadata
 from fairlead.runtimes.parameters import as_arguments
+from fairlead.runtimes.row_wise import RowFunction, looks_at_rows_alone
 
 _log = logging.getLogger(__name__)
 
@@ -40,8 +39,8 @@ def load(context: LoadContext) -> Component:
     is_array = as_arguments(unit).get("xtype", "ndarray") == "ndarray"
     server = _Server(model, folder, frame=None if is_array else pandas.DataFrame)
     loader = description["flavors"]["python_function"].get("loader_module")
-    is_row_wise = is_array and loader in _ROW_WISE and model.metadata.signature is None
-    return Component(server, unit, env=context.env or None, rows=_Rows(server) if is_row_wise else None)
+    rows = _rows_of(model, server, loader) if is_array else None
+    return Component(server, unit, env=context.env or None, rows=rows)
 
 
 class _Server:
@@ -72,23 +71,14 @@ class _Server:
         return answer.to_numpy() if hasattr(answer, "to_numpy") else answer
 
 
-class _Rows:
-    """Rows of several requests, for the flavours that look at each row alone and were saved without a signature
-    (with one, the dtype of a request decides whether it is accepted)."""
-
-    class_names: list[str] | None = None
-
-    def __init__(self, server: _Server) -> None:
-        self._server = server
-
-    def predict(self, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        try:
-            answer = self._server.predict(rows, [])
-        except Exception as error:
-            raise translated(error) from error
-        if not isinstance(answer, np.ndarray) or answer.ndim == 0 or len(answer) != len(rows):
-            raise unusable(answer)
-        return answer
+def _rows_of(model: Any, server: _Server, loader: object) -> RowFunction | None:
+    """Rows of several requests together, for the flavours that look at each row alone and were saved without a
+    signature (with one, the dtype of a request decides whether it is accepted)."""
+    if model.metadata.signature is not None or loader not in _ROW_WISE:
+        return None
+    if loader == "mlflow.sklearn" and not looks_at_rows_alone(model.get_raw_model()):
+        return None
+    return RowFunction(lambda rows: server.predict(rows, []))
 
 
 def _model_folder(folder: Path | None, *, unit: str) -> Path:

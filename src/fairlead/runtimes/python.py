@@ -16,11 +16,12 @@ from fairlead.errors import LoadError
 from fairlead.plan.model import UserCode
 from fairlead.runtimes import seldon_shim
 from fairlead.runtimes.answers import as_array
-from fairlead.runtimes.base import LoadContext, Rows
+from fairlead.runtimes.base import LoadContext
 from fairlead.runtimes.component import Component, class_names_of
-from fairlead.runtimes.failures import is_not_implemented, translated, unusable
+from fairlead.runtimes.failures import is_not_implemented
 from fairlead.runtimes.operations import Operation, own_method
 from fairlead.runtimes.parameters import Scalar, as_arguments, parse_parameters
+from fairlead.runtimes.row_wise import RowFunction
 from fairlead.runtimes.user_code import failure_of, find_target, import_target
 
 __all__ = ["load", "parse_parameters"]
@@ -105,7 +106,7 @@ def _start_custom_service(target: object, *, unit: str) -> None:
     threading.Thread(target=run, name=f"custom-service-{unit}", daemon=True).start()
 
 
-def _rows_of(target: object, *, unit: str) -> Rows | None:
+def _rows_of(target: object, *, unit: str) -> RowFunction | None:
     """Row-wise prediction for a class that says `fairlead_rowwise = True` and reports nothing per request."""
     if getattr(target, "fairlead_rowwise", False) is not True:
         return None
@@ -117,25 +118,12 @@ def _rows_of(target: object, *, unit: str) -> Rows | None:
             f"has {', '.join(per_request)}" if per_request else "has no predict",
         )
         return None
-    return _UserRows(target)
+    predict = Operation(target, "predict")
+    names = class_names_of(target)
+    given = None if names is None else names()
 
+    def answer(rows: np.ndarray[Any, Any]) -> Any:
+        value = predict.call_with_meta(rows, [], None)
+        return as_array(value) if isinstance(value, list) else value
 
-class _UserRows:
-    """`predict` of a user's class on rows of several requests at once."""
-
-    def __init__(self, target: object) -> None:
-        self._predict = Operation(target, "predict")
-        names = class_names_of(target)
-        given = None if names is None else names()
-        self.class_names: list[str] | None = None if given is None else list(given)
-
-    def predict(self, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """One answer per row; anything else is the class's mistake."""
-        try:
-            value = self._predict.call_with_meta(rows, [], None)
-        except Exception as error:
-            raise translated(error) from error
-        array = as_array(value) if isinstance(value, list) else value
-        if not isinstance(array, np.ndarray) or array.ndim == 0 or len(array) != len(rows):
-            raise unusable(value)
-        return array
+    return RowFunction(answer, None if given is None else list(given))

@@ -11,9 +11,10 @@ import numpy as np
 
 from fairlead.errors import UnknownRuntime
 from fairlead.runtimes.bandits import EpsilonGreedy, ThompsonSampling
-from fairlead.runtimes.base import LoadContext, Rows
+from fairlead.runtimes.base import LoadContext
 from fairlead.runtimes.component import Component
 from fairlead.runtimes.parameters import Scalar, as_arguments
+from fairlead.runtimes.row_wise import RowFunction
 from fairlead.runtimes.user_code import failure_of
 
 
@@ -29,17 +30,17 @@ def load(context: LoadContext) -> Component:
         sample = maker(arguments, context)
     except (TypeError, ValueError) as error:
         raise failure_of(error, f"unit {unit.name}: {unit.variant}({', '.join(arguments)}) failed") from error
-    rows: Rows | None = sample if isinstance(sample, MockClassifier) and sample.delay_s == 0 else None
+    rows = None
+    if isinstance(sample, MockClassifier) and not sample.delay_s:
+        rows = RowFunction(sample.predict, sample.class_names)
     return Component(sample, unit, env=context.env or None, rows=rows)
 
 
 class MockClassifier:
     """A logistic curve over the mean of a row, shifted by `intValue`; `delaySecs` makes it slow."""
 
-    # Rows want a list, and the convention takes a plain attribute too.
-    class_names: list[str] | None = ["proba"]  # noqa: RUF012 - never changed
-
     def __init__(self, intValue: int = 0, delaySecs: int = 0) -> None:
+        self.class_names = ["proba"]
         self._shift = 2.9166666666666665 + intValue
         self.delay_s = delaySecs
 

@@ -13,6 +13,7 @@ from fairlead.runtimes.failures import unusable
 from fairlead.runtimes.libraries import installed_version, need
 from fairlead.runtimes.metadata import read_metadata
 from fairlead.runtimes.parameters import as_arguments
+from fairlead.runtimes.row_wise import RowFunction, looks_at_rows_alone
 from fairlead.runtimes.saved_version import saved_version
 
 _log = logging.getLogger(__name__)
@@ -31,20 +32,19 @@ def load(context: LoadContext) -> Component:
     estimator = _read(path, joblib, unit=unit.name)
     method = str(as_arguments(unit).get("method", "predict_proba"))
     server = _Server(estimator, method if method in _METHODS else "predict", path.parent, unit=unit.name)
-    return Component(server, unit, env=context.env or None, rows=server)
+    rows = RowFunction(server.function) if server.function and looks_at_rows_alone(estimator) else None
+    return Component(server, unit, env=context.env or None, rows=rows)
 
 
 class _Server:
-    """An estimator by the component convention, and its rows."""
-
-    class_names: list[str] | None = None
+    """An estimator by the component convention."""
 
     def __init__(self, estimator: Any, method: str, folder: Path, *, unit: str) -> None:
         self._folder = folder
         self._unit = unit
         self._method = method
-        self._function = getattr(estimator, method, None)
-        if self._function is None:
+        self.function = getattr(estimator, method, None)
+        if self.function is None:
             offered = ", ".join(name for name in _METHODS if hasattr(estimator, name))
             _log.error(
                 "unit %s: %s has no %s, so every request will fail; set the parameter method to one of: %s",
@@ -62,9 +62,9 @@ class _Server:
         """The chosen method's answer. A failure becomes the answer to a `None`, whose text clients know; the real
         reason is in the log (tests/runtimes/test_sklearn.py pins it)."""
         try:
-            if self._function is None:
+            if self.function is None:
                 raise AttributeError(f"the model has no {self._method}")
-            return self._function(rows)
+            return self.function(rows)
         except Exception as error:
             _log.error("unit %s: %s failed", self._unit, self._method, exc_info=error)
             raise unusable(None) from error

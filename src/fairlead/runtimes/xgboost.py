@@ -14,6 +14,7 @@ from fairlead.runtimes.component import Component
 from fairlead.runtimes.failures import translated
 from fairlead.runtimes.libraries import need
 from fairlead.runtimes.metadata import read_metadata
+from fairlead.runtimes.row_wise import RowFunction
 
 _NAMES = ("model.bst", "model.json", "model.ubj")
 _SUFFIXES = (".bst", ".ubj")
@@ -25,13 +26,11 @@ def load(context: LoadContext) -> Component:
     library = need("xgboost", extra="xgboost")
     path = find_file(context.folder, names=_NAMES, suffixes=_SUFFIXES, unit=unit.name)
     server = _Server(library, _read(path, library, unit=unit.name), path.parent)
-    return Component(server, unit, env=context.env or None, rows=server)
+    return Component(server, unit, env=context.env or None, rows=RowFunction(server.predict))
 
 
 class _Server:
-    """A booster by the component convention, and its rows."""
-
-    class_names: list[str] | None = None
+    """A booster by the component convention."""
 
     def __init__(self, library: Any, booster: Any, folder: Path) -> None:
         self._matrix = library.DMatrix
