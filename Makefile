@@ -32,7 +32,7 @@ bench: setup ## Measure floor, worker and gateway in one run; writes build/bench
 	$(BIN)/python -m bench
 
 bench-peers: setup ## Measure other model servers on this machine, in environments of their own
-	$(BIN)/python -m bench.peers
+	$(BIN)/python -m bench --peers
 
 clean: ## Remove the environment and everything that was built
 	rm -rf .venv .bootstrap .peers build dist
