@@ -81,7 +81,7 @@ async def supervisor(
     **options: object,
 ) -> AsyncIterator[RunningSupervisor]:
     """A supervisor whose workers are fake ones."""
-    settings = {"home": str(home.root), "control_argv": control_argv, "gateway_argv": gateway_argv}
+    settings: dict[str, object] = {"home": str(home.root), "control_argv": control_argv, "gateway_argv": gateway_argv}
     settings |= {"worker": "support.fake_worker", "grace_s": 5.0} | options
     reading, writing = os.pipe()
     try:
@@ -104,7 +104,9 @@ async def supervisor(
     assert process.stdout is not None
     reader = asyncio.create_task(_collect(process.stdout, running.output))
     try:
-        assert ready == b"ready\n", (await reader, running.log())
+        if ready != b"ready\n":
+            await reader
+            raise AssertionError(running.log())
         yield running
     finally:
         left = running.below()

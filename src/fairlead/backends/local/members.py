@@ -16,7 +16,7 @@ from fairlead.backends.local.forking import Born, Nurseries
 from fairlead.backends.local.logs import LogFile, LogPump
 from fairlead.backends.local.probing import until_answers
 from fairlead.backends.local.reaping import Reaper
-from fairlead.backends.local.rpc import Forked, Member, Program, encode, read_frame
+from fairlead.backends.local.rpc import Forked, Member, Program, encode, frame, read_frame
 from fairlead.backends.local.services import describe_exit
 from fairlead.dataplane.spec import Drain, Failed, FromWorker, Loading, Ready
 from fairlead.plan.status import Cause
@@ -107,11 +107,13 @@ class RunningMember:
         if self._channel is None:
             return
         reader, self._writer = await asyncio.open_connection(sock=self._channel)
+        if isinstance(self.member, Program):
+            self._writer.write(frame(self.member.told))
         while (body := await read_frame(reader)) is not None:
             await self._heard(msgspec.msgpack.decode(body, type=FromWorker))
 
-    async def _heard(self, frame: FromWorker) -> None:
-        match frame:
+    async def _heard(self, message: FromWorker) -> None:
+        match message:
             case Loading(unit=unit):
                 self._loading = unit
             case Ready():
@@ -121,7 +123,7 @@ class RunningMember:
                 elif not self.ready.done():
                     self.ready.set_result(None)
             case Failed(detail=detail):
-                self._failure = frame
+                self._failure = message
                 for line in detail.rstrip().splitlines():
                     self._log.write(line.encode(), now=self._clock(), source=self.unit)
                 self._log.flush()
@@ -144,7 +146,7 @@ class RunningMember:
         self._channel = None
 
     def _what(self) -> str:
-        return "the program" if isinstance(self.member, Program) else "the worker"
+        return self.member.what if isinstance(self.member, Program) else "the worker"
 
 
 async def start_member(

@@ -144,8 +144,6 @@ def _settle_process(request: ForkRequest) -> None:
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     processes.no_core_dumps()
-    if request.spec.memory_limit_bytes is not None:
-        processes.limit_memory(request.spec.memory_limit_bytes)
     os.environ.update(request.env)
     if request.cwd:
         os.chdir(request.cwd)

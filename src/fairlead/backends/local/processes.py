@@ -125,18 +125,6 @@ def thread_count() -> int:
         return 1
 
 
-def limit_memory(limit_bytes: int) -> None:
-    """Refuse this process private memory beyond `limit_bytes` on top of what it holds now.
-
-    RLIMIT_DATA counts what is writable and private (Linux 4.7), so mapped libraries and what a nursery already
-    loaded do not eat the allowance; a model that does not fit fails with MemoryError instead of taking the machine.
-    """
-    if not IS_LINUX:
-        return
-    held = _held_data_bytes()
-    resource.setrlimit(resource.RLIMIT_DATA, (held + limit_bytes, held + limit_bytes))
-
-
 def no_core_dumps() -> None:
     """Cores of workers hold payloads and environment; never write them."""
     hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
@@ -175,10 +163,3 @@ def _state(pid: int) -> str:
 def _parent(pid: int) -> int:
     fields = _stat(pid)
     return int(fields[1]) if len(fields) > 1 else 0
-
-
-def _held_data_bytes() -> int:
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("VmData:"):
-            return int(line.split()[1]) * 1024
-    return 0

@@ -32,10 +32,12 @@ class Program(msgspec.Struct, frozen=True, kw_only=True, tag="program"):
     """Another program that serves a unit.
 
     It is up when it answers at `address` (`host:port`; empty means as soon as it runs). With `speaks_frames` it
-    says itself how it goes, in a worker's frames, on the descriptor named by FAIRLEAD_CHANNEL_FD. `deadline_s`
-    bounds its start."""
+    says itself how it goes, in a worker's frames, on the descriptor named by FAIRLEAD_CHANNEL_FD, where it first
+    reads one frame that holds `told`. `what` is its name in messages."""
 
     unit: str
+    what: str = "the program"
+    told: bytes = b""
     argv: list[str]
     env: dict[str, str] = {}
     cwd: str = ""
@@ -61,8 +63,12 @@ class ReplicaSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Path of the socket the gateway uses."""
     workdir: str = ""
     log: str = ""
+    secrets: list[str] = []
+    """Values that must not appear in anything people are shown."""
     restarts: int = 0
     failures: int = 0
+    has_served: bool = False
+    """Whether an earlier life of it was ready."""
     start_timeout_s: float = 600.0
     drain_s: float = 20.0
 
@@ -158,8 +164,12 @@ _encoder = msgspec.msgpack.Encoder()
 
 
 def encode(message: msgspec.Struct) -> bytes:
-    """One frame."""
-    body = _encoder.encode(message)
+    """One message as a frame."""
+    return frame(_encoder.encode(message))
+
+
+def frame(body: bytes) -> bytes:
+    """A body with its length before it."""
     return _LENGTH.pack(len(body)) + body
 
 

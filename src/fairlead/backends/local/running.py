@@ -94,6 +94,8 @@ class Replica:
         self._happen(Happening.EMPTY)
 
     async def _start(self, log: LogFile) -> None:
+        if self.spec.workdir:
+            Path(self.spec.workdir).mkdir(mode=0o700, parents=True, exist_ok=True)
         for member in self.spec.members:
             try:
                 running = await start_member(

@@ -1,0 +1,68 @@
+"""Units that are another program: which ports it gets, and how it is told.
+
+The program finds its ports in the variables of its manifest's contract: every variable named `…_PORT` that repeats
+one of the unit's nominal ports gets the real one. A dialect decides what those variables are called.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from fairlead.backends.local.ports import LOOPBACK, Ports
+from fairlead.backends.local.rpc import Program
+from fairlead.plan.model import Unit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnitPorts:
+    """Real ports of one unit; 0 for those it has not."""
+
+    http: int = 0
+    grpc: int = 0
+    metrics: int = 0
+
+    @property
+    def address(self) -> str:
+        """Where the unit is called: HTTP when it has that."""
+        return f"{LOOPBACK}:{self.http or self.grpc}"
+
+
+def take_ports(unit: Unit, ports: Ports) -> UnitPorts:
+    """A real port for each nominal one. A unit that names none gets one for HTTP."""
+    return UnitPorts(
+        http=ports.take() if unit.http_port or not unit.grpc_port else 0,
+        grpc=ports.take() if unit.grpc_port else 0,
+        metrics=ports.take() if unit.metrics_port else 0,
+    )
+
+
+def with_real_ports(env: Mapping[str, str], unit: Unit, real: UnitPorts) -> dict[str, str]:
+    """The environment with nominal ports replaced."""
+    nominal = {
+        str(number): str(port)
+        for number, port in (
+            (unit.metrics_port, real.metrics),
+            (unit.grpc_port, real.grpc),
+            (unit.http_port, real.http),
+        )
+        if number and port
+    }
+    return {
+        name: nominal.get(value, value) if name == "PORT" or name.endswith("_PORT") else value
+        for name, value in env.items()
+    }
+
+
+def program_of(unit: Unit, *, env: Mapping[str, str], real: UnitPorts, workdir: Path) -> Program:
+    """How to run a `command` unit."""
+    told = with_real_ports(env, unit, real)
+    if not any(value == str(real.http or real.grpc) for value in told.values()):
+        told["PORT"] = str(real.http or real.grpc)
+    return Program(
+        unit=unit.name,
+        argv=list(unit.command),
+        env=told,
+        cwd=unit.code.path if unit.code is not None and unit.code.path else str(workdir),
+        address=real.address,
+        answers_http=bool(real.http),
+    )

@@ -1,0 +1,258 @@
+"""Gets everything a revision needs before a replica of it can start: its models, its environment, its claims.
+
+A model that several components name is fetched once. Credentials of the transfer go to the transfer and nowhere
+else. Failures come out as `PreparationFailed` with the unit and a sentence; whether and when to try again is the
+caller's business.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from fairlead.backends.base import Lookup
+from fairlead.backends.local.environment import MissingReference, Resolved, Resolver, worth_hiding
+from fairlead.errors import FairleadError, Retryable
+from fairlead.plan.model import Artifact, Component, Owner, Unit
+from fairlead.plan.status import Cause, Progress
+from fairlead.storage.credentials import from_secret
+
+
+class Fetches(Protocol):
+    """What is needed of `storage.Fetcher`."""
+
+    def fetch(
+        self,
+        uri: str,
+        *,
+        env: Mapping[str, str] | None = None,
+        claim_folder: Callable[[str], Path | None] = ...,
+        progress: Callable[[int, int], None] = ...,
+        should_stop: Callable[[], bool] = ...,
+    ) -> Path: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """What is needed to start replicas: per unit its folder and its variables; volumes by `kind:name` for
+    containers (folders of claims, contents of Secrets and ConfigMaps); init containers' variables by
+    `unit/container`; and the secret values among all of these."""
+
+    folders: Mapping[str, Path] = field(default_factory=dict)
+    env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    claims: Mapping[str, Path] = field(default_factory=dict)
+    contents: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
+    secrets: frozenset[str] = frozenset()
+
+
+class PreparationFailed(FairleadError):
+    """Why a revision cannot start. `may_pass`: it may well be different soon, without anybody changing the plan."""
+
+    def __init__(self, cause: Cause, *, may_pass: bool, is_reference: bool) -> None:
+        super().__init__(cause.message)
+        self.cause, self.may_pass, self.is_reference = cause, may_pass, is_reference
+
+
+class Listener(Protocol):
+    """Is told how a transfer goes. Called on the loop."""
+
+    def started(self, uri: str) -> None: ...
+    def progressed(self, progress: Progress) -> None: ...
+    def finished(self, uri: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """Transfers that are the same: one of them is enough."""
+
+    namespace: str
+    artifact: Artifact
+
+
+@dataclass(slots=True)
+class _Transfer:
+    task: asyncio.Task[Path]
+    listeners: list[Listener]
+    done: tuple[int, int] = (0, 0)
+    is_unwanted: bool = False
+
+
+class Preparer:
+    """Prepares revisions. Use inside a running loop; `close` ends transfers under way."""
+
+    def __init__(self, fetcher: Fetches, lookup: Lookup) -> None:
+        self._fetcher, self._lookup = fetcher, lookup
+        self._transfers: dict[_Key, _Transfer] = {}
+
+    async def prepare(
+        self, owner: Owner, component: Component, listener: Listener, *, folders: Mapping[str, Path]
+    ) -> Prepared:
+        """`folders` are the models that an earlier call already has; they are used as they are while they exist."""
+        resolver = Resolver(self._lookup, owner.namespace)
+        units = component.revision.units
+        env: dict[str, Mapping[str, str]] = {}
+        secrets: set[str] = set()
+        claims: dict[str, Path] = {}
+        contents: dict[str, Mapping[str, bytes]] = {}
+        for unit in units:
+            with _Naming(unit):
+                for key, resolved in (await _environments(resolver, unit)).items():
+                    env[key] = resolved.values
+                    secrets |= resolved.secrets
+                await self._volumes(resolver, owner.namespace, unit, claims, contents, secrets)
+        found = await self._folders(owner, units, listener, folders)
+        return Prepared(folders=found, env=env, claims=claims, contents=contents, secrets=frozenset(secrets))
+
+    async def close(self) -> None:
+        """Stop all transfers; a thread ends at its next look at `should_stop`."""
+        for transfer in self._transfers.values():
+            transfer.is_unwanted = True
+        await asyncio.gather(*(transfer.task for transfer in self._transfers.values()), return_exceptions=True)
+
+    async def _folders(
+        self, owner: Owner, units: Iterable[Unit], listener: Listener, known: Mapping[str, Path]
+    ) -> dict[str, Path]:
+        wanted = [unit for unit in units if unit.artifact is not None and not writes_its_own_model(unit)]
+        found: dict[str, Path] = {}
+        for unit in wanted:
+            if unit.name in known and known[unit.name].is_dir():
+                found[unit.name] = known[unit.name]
+        missing = [unit for unit in wanted if unit.name not in found]
+        results = await asyncio.gather(
+            *(self._folder(owner, unit, listener) for unit in missing), return_exceptions=True
+        )
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result
+        fetched = [result for result in results if isinstance(result, Path)]
+        found.update((unit.name, folder) for unit, folder in zip(missing, fetched, strict=True))
+        return found
+
+    async def _folder(self, owner: Owner, unit: Unit, listener: Listener) -> Path:
+        artifact = unit.artifact
+        assert artifact is not None
+        with _Naming(unit):
+            key = _Key(owner.namespace, artifact)
+            transfer = self._transfers.get(key)
+            if transfer is None:
+                transfer = self._transfers[key] = _Transfer(
+                    asyncio.create_task(self._fetch(key), name=f"fetch {artifact.uri}"), []
+                )
+                transfer.task.add_done_callback(lambda _: self._transfers.pop(key, None))
+            transfer.listeners.append(listener)
+            listener.started(artifact.uri)
+            try:
+                # Shielded: the transfer belongs to everybody who waits for it.
+                folder = await asyncio.shield(transfer.task)
+            finally:
+                transfer.listeners.remove(listener)
+                transfer.is_unwanted = transfer.is_unwanted or not transfer.listeners
+            listener.finished(artifact.uri)
+            return folder
+
+    async def _fetch(self, key: _Key) -> Path:
+        artifact, namespace = key.artifact, key.namespace
+        env = await self._credentials(namespace, artifact)
+        loop = asyncio.get_running_loop()
+
+        def claim_folder(name: str) -> Path | None:
+            return asyncio.run_coroutine_threadsafe(self._lookup.claim_folder(namespace, name), loop).result()
+
+        def progress(done: int, total: int) -> None:
+            loop.call_soon_threadsafe(self._progressed, key, done, total)
+
+        def should_stop() -> bool:
+            transfer = self._transfers.get(key)
+            return transfer is None or transfer.is_unwanted
+
+        return await asyncio.to_thread(
+            self._fetcher.fetch,
+            artifact.uri,
+            env=env,
+            claim_folder=claim_folder,
+            progress=progress,
+            should_stop=should_stop,
+        )
+
+    def _progressed(self, key: _Key, done: int, total: int) -> None:
+        transfer = self._transfers.get(key)
+        for listener in transfer.listeners if transfer else ():
+            listener.progressed(Progress(what=key.artifact.uri, done_bytes=done, total_bytes=total))
+
+    async def _credentials(self, namespace: str, artifact: Artifact) -> dict[str, str]:
+        """A ServiceAccount's Secrets, the Secret of the transfer over them, the manifest's literals over both. A
+        ServiceAccount that does not exist gives none, as in the original."""
+        env: dict[str, str] = {}
+        if artifact.service_account:
+            names = await self._lookup.service_account_secrets(namespace, artifact.service_account)
+            for name in names or ():
+                secret = await self._lookup.secret(namespace, name)
+                if secret is not None:
+                    env |= from_secret(secret.values, secret.annotations)
+        resolver = Resolver(self._lookup, namespace)
+        if artifact.env_secret:
+            env |= await resolver.values("Secret", artifact.env_secret)
+        return env | (await resolver.resolve(artifact.init_env, ())).values
+
+    async def _volumes(
+        self,
+        resolver: Resolver,
+        namespace: str,
+        unit: Unit,
+        claims: dict[str, Path],
+        contents: dict[str, Mapping[str, bytes]],
+        secrets: set[str],
+    ) -> None:
+        for source in sorted(mount_sources(unit)):
+            kind, _, name = source.partition(":")
+            if kind == "claim":
+                folder = await self._lookup.claim_folder(namespace, name)
+                if folder is None:
+                    raise MissingReference(f"PersistentVolumeClaim {name!r} does not exist in namespace {namespace!r}")
+                claims[source] = folder
+            elif kind == "secret":
+                contents[source] = await resolver.contents("Secret", name)
+                secrets |= worth_hiding((await resolver.values("Secret", name)).values())
+            elif kind == "config":
+                contents[source] = await resolver.contents("ConfigMap", name)
+
+
+def mount_sources(unit: Unit) -> set[str]:
+    """Every volume that a unit's containers mount."""
+    if unit.container is None:
+        return set()
+    mounts = [*unit.container.mounts, *(mount for init in unit.container.init for mount in init.mounts)]
+    return {mount.source for mount in mounts}
+
+
+def writes_its_own_model(unit: Unit) -> bool:
+    """Whether an init container of the manifest's fills the model's folder, so that there is nothing to fetch."""
+    inits = unit.container.init if unit.container else ()
+    return any(mount.source == "artifact" and not mount.read_only for init in inits for mount in init.mounts)
+
+
+async def _environments(resolver: Resolver, unit: Unit) -> dict[str, Resolved]:
+    found = {str(unit.name): await resolver.resolve(unit.env, unit.env_from)}
+    for init in unit.container.init if unit.container else ():
+        found[f"{unit.name}/{init.name}"] = await resolver.resolve(init.env, init.env_from)
+    return found
+
+
+class _Naming:
+    """Says which unit an error is about, and in which way it may pass."""
+
+    def __init__(self, unit: Unit) -> None:
+        self._unit = unit
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if not isinstance(error, Exception) or isinstance(error, PreparationFailed):
+            return
+        reason = error.reason if isinstance(error, FairleadError) else type(error).__name__
+        cause = Cause(unit=self._unit.name, reason=reason, message=str(error) or reason)
+        is_reference = isinstance(error, MissingReference)
+        may_pass = is_reference or isinstance(error, Retryable)
+        raise PreparationFailed(cause, may_pass=may_pass, is_reference=is_reference) from error

@@ -1,0 +1,72 @@
+"""The gateway's table from plans and the replicas that serve them now. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from fairlead.plan.model import Component, Plan
+from fairlead.plan.routing import Endpoint, Pool, RouteTable, Service
+from fairlead.plan.status import ComponentStatus, Phase, PlanStatus
+
+WAIT_S = 30.0
+"""How long a request may wait for a replica that is on its way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Serving:
+    """Who serves a component: replicas with their sockets."""
+
+    endpoints: tuple[Endpoint, ...] = ()
+
+
+def service_of(plan: Plan, status: PlanStatus, serving: Mapping[str, Serving]) -> Service:
+    """One plan's part of the table. `serving` is by component name."""
+    states = {state.component: state for state in status.components}
+    return Service(
+        kind=plan.owner.kind,
+        namespace=plan.owner.namespace,
+        name=plan.owner.name,
+        routes=plan.routes,
+        pools=tuple(
+            (component.name, _pool(component, states[component.name], serving.get(component.name, Serving())))
+            for component in plan.components
+        ),
+        state=_state(status),
+    )
+
+
+def table_of(services: Iterable[Service]) -> RouteTable:
+    """The whole table, in an order that does not depend on when things were applied."""
+    return RouteTable(services=tuple(sorted(services, key=lambda one: (one.kind, one.namespace, one.name))))
+
+
+def replicas_in(table: RouteTable) -> frozenset[str]:
+    """The replicas that get requests."""
+    return frozenset(
+        endpoint.replica for service in table.services for _, pool in service.pools for endpoint in pool.endpoints
+    )
+
+
+def _pool(component: Component, state: ComponentStatus, serving: Serving) -> Pool:
+    return Pool(
+        endpoints=serving.endpoints,
+        wait_s=WAIT_S,
+        refusal="" if serving.endpoints else _refusal(component, state),
+        protocol=component.revision.protocol.value,
+    )
+
+
+def _refusal(component: Component, state: ComponentStatus) -> str:
+    """Why waiting is pointless; empty when a replica is on its way."""
+    if state.desired == 0:
+        return f"{component.name} is scaled to zero replicas"
+    if state.phase is not Phase.FAILED or state.cause is None:
+        return ""
+    unit = f"{state.cause.unit}: " if state.cause.unit else ""
+    return f"{component.name} has no replica: {unit}{state.cause.message}"
+
+
+def _state(status: PlanStatus) -> str:
+    """One word for the listing: the worst phase of the components."""
+    order = (Phase.FAILED, Phase.DOWNLOADING, Phase.PENDING, Phase.STARTING)
+    phases = {state.phase for state in status.components}
+    return next((phase.value for phase in order if phase in phases), Phase.READY.value)
