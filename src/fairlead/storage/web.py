@@ -162,12 +162,19 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         headers: http.client.HTTPMessage,
         newurl: str,
     ) -> urllib.request.Request | None:
-        target = urlsplit(newurl).scheme.lower()
-        if target not in ("http", "https") or (req.type == "https" and target == "http"):
-            here, there = without_secrets(req.full_url), without_secrets(newurl)
-            raise StorageError(f"{here}: refused: it redirects to {there}, which is not https")
-        self._allow(without_secrets(newurl))
+        try:
+            self._check(req, newurl)
+        except FairleadError:
+            fp.close()
+            raise
         return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+    def _check(self, request: urllib.request.Request, target: str) -> None:
+        scheme = urlsplit(target).scheme.lower()
+        here, there = without_secrets(request.full_url), without_secrets(target)
+        if scheme not in ("http", "https") or (request.type == "https" and scheme == "http"):
+            raise StorageError(f"{here}: refused: it redirects to {there}, which is not https")
+        self._allow(there)
 
 
 def _opener(redirects: _Redirects) -> urllib.request.OpenerDirector:
