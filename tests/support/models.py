@@ -4,10 +4,12 @@ Training data is scikit-learn's bundled iris set, so nothing is downloaded and e
 Libraries are imported where they are used: most tests need one of them at most.
 """
 
+import copy
 import logging
 import os
 import pickle
 import warnings
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,12 @@ def iris() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
 
 
 def iris_classifier() -> Any:
-    """A fitted logistic regression."""
+    """A fitted logistic regression; the caller's own copy."""
+    return copy.deepcopy(_fitted())
+
+
+@cache
+def _fitted() -> Any:
     from sklearn.linear_model import LogisticRegression
 
     return LogisticRegression(max_iter=1000).fit(*iris())
