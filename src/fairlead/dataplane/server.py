@@ -87,6 +87,7 @@ class Connection(asyncio.Protocol):
     """One client. `since` is when the present phase began, as far as the sweep needs to know."""
 
     __slots__ = (
+        "_has_left",
         "_is_closing",
         "_is_corked",
         "_is_full",
@@ -108,6 +109,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport
         self._out: list[bytes] = []
         self._is_corked = False
+        self._has_left = False
         self._is_closing = False
         self._is_full = False
         self._since = 0.0
@@ -145,11 +147,13 @@ class Connection(asyncio.Protocol):
             self._was_used = True
 
     def eof_received(self) -> bool:
-        # A client may close its side and still read: what is due is sent, then the connection ends.
+        # A client may close its side and still read, or be gone; only time tells. What is due is sent for a while.
         self._parser.phase = Phase.OVER
         if not self.queue or self._is_closing or self._transport.get_extra_info("sslcontext") is not None:
             return False
         self.queue[-1].is_last = True
+        self._has_left = True
+        self._since = self._server.now()
         return True
 
     def pause_writing(self) -> None:
@@ -278,6 +282,9 @@ class Connection(asyncio.Protocol):
         elif self._is_closing:
             if now - self._since > _LINGER_S:
                 self._transport.abort()
+        elif self._has_left:
+            if now - self._since > self._server.limits.half_closed_timeout_s:
+                self._transport.abort()
         elif self._was_used:
             self._was_used = False
             self._since = now
@@ -335,7 +342,7 @@ class HttpServer:
         self._is_empty = asyncio.Event()
         ours = self.limits
         times_s = (ours.header_timeout_s, ours.body_timeout_s, ours.idle_timeout_s, ours.write_timeout_s)
-        self._sweep_s = min(1.0, min(times_s) / 4)
+        self._sweep_s = min(1.0, min(*times_s, ours.half_closed_timeout_s) / 4)
 
     async def listen(self, where: Listen, *, tls: ssl.SSLContext | None = None) -> int:
         """Accept connections there; gives the TCP port that was bound, 0 for a Unix socket.

@@ -30,7 +30,8 @@ class Limits:
     """What one connection may ask for and how long it may take.
 
     `body_timeout_s` grows by a second for every 64 KiB that arrived, so a large body on a slow line passes while a
-    client that drips does not.
+    client that drips does not. `half_closed_timeout_s` is how long an answer may take for a client that closed its
+    side: some still read, most are gone.
     """
 
     header_bytes: int = 64 * 1024
@@ -41,6 +42,7 @@ class Limits:
     body_timeout_s: float = 30.0
     idle_timeout_s: float = 65.0
     write_timeout_s: float = 30.0
+    half_closed_timeout_s: float = 2.0
 
 
 class Refused(Permanent):
