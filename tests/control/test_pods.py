@@ -52,6 +52,7 @@ def replica(state: ReplicaState, cause: Cause | None = None) -> ReplicaStatus:
         state=state,
         started_at=0.0,
         restarts=2,
+        pid=4711,
         cause=cause,
     )
 
@@ -61,6 +62,7 @@ def test_a_ready_replica_is_a_running_pod_with_its_units_as_containers() -> None
 
     assert pod["metadata"]["labels"]["seldon-deployment-id"] == "iris"
     assert pod["metadata"]["labels"]["version"] == "default"
+    assert pod["metadata"]["annotations"] == {"fairlead.dev/pid": "4711"}
     assert pod["status"]["phase"] == "Running"
     assert pod["status"]["containerStatuses"][0]["ready"] is True
     assert pod["status"]["containerStatuses"][0]["restartCount"] == 2

@@ -48,6 +48,7 @@ def _pod(
             "uid": f"{plan.owner.uid}-{replica.name}",
             "creationTimestamp": created,
             "labels": _labels(plan, component, state, replica),
+            "annotations": {"fairlead.dev/pid": str(replica.pid)} if replica.pid else {},
             "ownerReferences": [_owner_reference(plan)],
         },
         "spec": {
