@@ -146,7 +146,7 @@ def _simplify(event: yaml.Event) -> _Event | None:
 
 def _json_events(text: str, file: str) -> Iterator[_Event]:
     """JSON documents, one after the other. The standard decoder judges the syntax; tokens then give the lines."""
-    decoder = json.JSONDecoder()
+    decoder = json.JSONDecoder(parse_constant=_refuse_constant)
     text = text.lstrip("\ufeff")
     position = len(text) - len(text.lstrip())
     line = 1 + text.count("\n", 0, position)
@@ -155,6 +155,8 @@ def _json_events(text: str, file: str) -> Iterator[_Event]:
             _, end = decoder.raw_decode(text, position)
         except json.JSONDecodeError as error:
             _fail(Where(file=file, line=error.lineno), f"not valid JSON: {error.msg}")
+        except ValueError as error:
+            _fail(Where(file=file), f"not valid JSON: {error}")
         except RecursionError:
             _fail(Where(file=file), f"nested deeper than {MAX_DEPTH} levels")
         yield _Event("document", line)
@@ -166,6 +168,10 @@ def _json_events(text: str, file: str) -> Iterator[_Event]:
         yield _Event("end", line)
         position = end + len(text[end:]) - len(text[end:].lstrip())
         line += text.count("\n", last, position)
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is not a number that JSON can hold")
 
 
 def _json_event(text: str, line: int) -> _Event:
