@@ -1,7 +1,8 @@
 """What `make run` does: a model, Fairlead, Seldon's quick-start manifest, one answer, and how to go on.
 
 Everything it makes is under build/quickstart. It uses nothing but the `fairlead` command, so each step can be
-repeated by hand. Serves until Ctrl-C; with ONCE=1 it ends after the answer.
+repeated by hand. Serves until Ctrl-C; with ONCE=1 it ends after the answer. FAIRLEAD_PORT and FAIRLEAD_CONTROL_PORT
+choose other ports.
 """
 
 import json
@@ -48,9 +49,7 @@ def prepare() -> Path:
 
 def show(manifest: Path, env: Mapping[str, str]) -> int:
     """Serve the model, ask it once and say how to go on."""
-    serving = subprocess.Popen(
-        [FAIRLEAD, "up", *ports(), "--output", "json"], env=env, stdout=subprocess.PIPE, text=True
-    )
+    serving = subprocess.Popen([FAIRLEAD, "up", "--output", "json"], env=env, stdout=subprocess.PIPE, text=True)
     try:
         url = read_url(serving)
         subprocess.run([FAIRLEAD, "apply", "-f", manifest, "--wait"], env=env, check=True)
@@ -65,12 +64,6 @@ def show(manifest: Path, env: Mapping[str, str]) -> int:
         return serving.wait()
     finally:
         stop(serving)
-
-
-def ports() -> list[str]:
-    """Seldon's users know 8080; PORT and CONTROL_PORT choose others (0: any free one)."""
-    port, control_port = os.environ.get("PORT", "8080"), os.environ.get("CONTROL_PORT", "8090")
-    return ["--port", port, "--control-port", control_port, "--grpc-port", os.environ.get("GRPC_PORT", "8081")]
 
 
 def read_url(serving: "subprocess.Popen[str]") -> str:
@@ -104,9 +97,12 @@ Go on in another terminal:
 
   export FAIRLEAD_HOME={PLACE / "home"} KUBECONFIG={PLACE / "home" / "kubeconfig"}
   {FAIRLEAD} status
-  {FAIRLEAD} logs iris-model
+  {FAIRLEAD} describe sdep iris-model -n seldon
   kubectl get seldondeployments -A
-  $EDITOR {manifest} && {FAIRLEAD} apply -f {manifest} --wait""",
+
+Change {manifest}, apply it again, and requests go on without a break:
+
+  {FAIRLEAD} apply --wait -f {manifest}""",
         flush=True,
     )
 
