@@ -211,6 +211,14 @@ def test_the_base_class_implements_nothing() -> None:
     assert component(SeldonComponent()).methods == frozenset()
 
 
+def test_a_method_set_on_the_object_counts() -> None:
+    class Late(SeldonComponent):
+        def __init__(self) -> None:
+            vars(self)["predict"] = lambda X, names: X * 5
+
+    assert values(predict(Late())) == [[5, 10]]
+
+
 def test_an_absent_predict_answers_an_empty_array() -> None:
     answer = predict(object())
 

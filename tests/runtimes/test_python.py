@@ -238,6 +238,18 @@ def test_a_target_that_is_no_name_is_refused(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["json", "yaml", "sys"])
+def test_a_module_named_like_a_library_is_refused_and_the_library_stays(tmp_path: Path, name: str) -> None:
+    import yaml  # noqa: F401
+
+    library = sys.modules[name]
+
+    message = failure(unit(code=write(tmp_path, name, ADDING)))
+
+    assert f"the name of its module, {name}, is taken by an installed or built-in module" in message
+    assert sys.modules[name] is library
+
+
 def test_a_unit_without_code_cannot_be_loaded() -> None:
     assert "no Python class is named" in failure(unit())
 

@@ -20,9 +20,10 @@ Function = Callable[..., Any]
 def own_method(target: object, name: str) -> Function | None:
     """A method that the user wrote: not there, or merely inherited from SeldonComponent, is `None`."""
     function: Function | None = getattr(target, name, None)
-    if not callable(function) or _is_default(type(target), name):
+    if not callable(function):
         return None
-    return function
+    is_of_instance = name in getattr(target, "__dict__", ())
+    return function if is_of_instance or not _is_default(type(target), name) else None
 
 
 def _is_default(kind: type, name: str) -> bool:

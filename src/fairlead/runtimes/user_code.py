@@ -45,7 +45,11 @@ def _put_on_path(path: str, module_name: str, *, unit: str) -> None:
     sys.path.insert(0, entry)
     importlib.invalidate_caches()
     top = module_name.split(".")[0]
-    if _offers(folder, top) and not _is_from(sys.modules.get(top), folder):
+    known = sys.modules.get(top)
+    if known is not None and _offers(folder, top) and not _is_from(known, folder):
+        if not any(_is_users(place) for place in _places_of(known)):
+            taken = f"unit {unit}: the name of its module, {top}, is taken by an installed or built-in module"
+            raise LoadError(f"{taken}; give it another name")
         for name in [name for name in sys.modules if name == top or name.startswith(f"{top}.")]:
             del sys.modules[name]
 
@@ -54,11 +58,13 @@ def _offers(folder: Path, top: str) -> bool:
     return (folder / f"{top}.py").exists() or (folder / top).is_dir()
 
 
-def _is_from(module: ModuleType | None, folder: Path) -> bool:
-    if module is None:
-        return False
-    places = [getattr(module, "__file__", None), *getattr(module, "__path__", [])]
-    return any(place and Path(place).resolve().is_relative_to(folder) for place in places)
+def _is_from(module: ModuleType, folder: Path) -> bool:
+    return any(Path(place).resolve().is_relative_to(folder) for place in _places_of(module))
+
+
+def _places_of(module: ModuleType) -> list[str]:
+    """Its file and, of a package, its folders; nothing for a module that is built in."""
+    return [place for place in (getattr(module, "__file__", None), *getattr(module, "__path__", ())) if place]
 
 
 def _class_in(module: ModuleType, name: str, *, unit: str) -> type:
