@@ -1,0 +1,152 @@
+import copy
+from typing import Any
+
+import pytest
+
+from fairlead.dialects.catalog import Catalog, Entry
+from fairlead.dialects.seldon import SeldonDialect
+from fairlead.errors import InvalidManifest, UnknownRuntime
+from fairlead.plan.model import Logger, Owner, Protocol, UnitName, UserCode
+from support import golden
+from support.sdep import MODEL, lower, lower_unit, one, pod, predictor, sdep
+
+
+def test_a_predictor_becomes_a_component_under_the_names_of_a_cluster() -> None:
+    doc = sdep()
+    doc["metadata"] |= {"uid": "u-1", "generation": 3, "labels": {"b": "2", "a": "1"}}
+
+    plan = lower(doc)
+
+    assert plan.owner == Owner(
+        api_version="machinelearning.seldon.io/v1",
+        kind="SeldonDeployment",
+        namespace="seldon",
+        name="iris",
+        uid="u-1",
+        generation=3,
+    )
+    assert plan.labels == (("a", "1"), ("b", "2"))
+    (component,) = plan.components
+    assert (component.name, component.full_name) == ("default", "iris-default")
+    assert component.group == "iris-default-0-classifier"
+    assert component.revision.protocol is Protocol.SELDON
+    assert (component.progress_deadline_s, component.revision.drain_s) == (600.0, 20.0)
+
+
+def test_deadline_and_grace_period_are_taken_over() -> None:
+    pods = [pod({"name": "classifier"}, terminationGracePeriodSeconds=0)]
+
+    (component,) = lower(sdep(predictor(progressDeadlineSeconds=30, componentSpecs=pods))).components
+
+    assert (component.progress_deadline_s, component.revision.drain_s) == (30.0, 0.0)
+
+
+@pytest.mark.parametrize("folder", golden.folders("seldon"), ids=lambda folder: folder.name)
+def test_equal_manifests_give_equal_results(folder: Any) -> None:
+    assert golden.outcome(folder, SeldonDialect()) == golden.outcome(folder, SeldonDialect())
+
+
+def test_lowering_changes_nothing_of_the_document() -> None:
+    doc = sdep()
+    before = copy.deepcopy(doc)
+
+    lower(doc)
+
+    assert doc == before
+
+
+def test_an_image_of_the_catalog_runs_a_users_class() -> None:
+    entry = Entry(runtime="python", target="pkg.Model", path="/models")
+
+    unit = lower_unit(one({"name": "m", "image": "acme/m:1"}), Catalog(entries={"acme/m": entry}))
+
+    assert (unit.runtime, unit.image) == ("python", "acme/m:1")
+    assert unit.code == UserCode(target="pkg.Model", path="/models")
+
+
+def test_an_unknown_image_is_a_container() -> None:
+    unit = lower_unit(one({"name": "m", "image": "acme/m:1", "args": ["--name", "$(PREDICTIVE_UNIT_ID)"]}))
+
+    assert unit.runtime == "container"
+    assert unit.container is not None
+    assert (unit.container.image, unit.container.args) == ("acme/m:1", ("--name", "m"))
+
+
+@pytest.mark.parametrize(("image", "runtime"), [("mirror/xgboostserver:1", "xgboost"), ("acme/fork:1", "container")])
+def test_a_users_image_on_a_prepackaged_node_wins(image: str, runtime: str) -> None:
+    unit = lower_unit(sdep(predictor(componentSpecs=[pod({"name": "classifier", "image": image})])))
+
+    assert (unit.runtime, unit.image) == (runtime, image)
+
+
+def test_one_name_at_two_places_is_one_unit() -> None:
+    graph = {**MODEL, "children": [MODEL]}
+
+    assert [unit.name for unit in lower(sdep(predictor(graph=graph))).components[0].revision.units] == ["classifier"]
+
+
+def test_loggers_keep_their_mode_and_sink() -> None:
+    graph = {**MODEL, "logger": {"mode": "request", "url": "http://sink"}}
+
+    assert lower(sdep(predictor(graph=graph))).components[0].revision.loggers == (
+        Logger(unit=UnitName("classifier"), mode="request", url="http://sink"),
+    )
+
+
+def test_everything_that_cannot_run_is_told_at_once() -> None:
+    graph = {
+        "name": "a",
+        "implementation": "TRITON_SERVER",
+        "modelUri": "gs://m",
+        "parameters": [{"name": "x", "value": "one", "type": "INT"}],
+        "children": [{"name": "b"}],
+    }
+    container = {"name": "b", "resources": {"limits": {"cpu": "many"}}}
+
+    with pytest.raises(InvalidManifest) as caught:
+        lower(sdep(predictor(graph=graph, componentSpecs=[pod(container)])))
+
+    assert [(problem.where.path, problem.message) for problem in caught.value.problems] == [
+        (
+            "spec.predictors[0].graph.parameters[0].value",
+            "Bad model parameter: x with value one can't be parsed as a INT",
+        ),
+        ("spec.predictors[0].componentSpecs[0].spec.containers[0].image", "container b has no image"),
+        (
+            "spec.predictors[0].componentSpecs[0].spec.containers[0].resources.limits.cpu",
+            "'many' is not a quantity; write a number with an optional suffix, as 500m, 1.5 or 2Gi",
+        ),
+        (
+            "spec.predictors[0].graph.implementation",
+            "no runtime serves TRITON_SERVER yet; available: MLFLOW_SERVER, SKLEARN_SERVER, XGBOOST_SERVER",
+        ),
+    ]
+
+
+@pytest.mark.parametrize("implementation", ["TENSORFLOW_SERVER", "TRITON_SERVER", "HUGGINGFACE_SERVER", "TEMPO_SERVER"])
+def test_a_server_without_a_runtime_names_those_that_have_one(implementation: str) -> None:
+    with pytest.raises(UnknownRuntime, match=f"{implementation} yet; available: MLFLOW_SERVER"):
+        lower(sdep(predictor(graph={**MODEL, "implementation": implementation})))
+
+
+@pytest.mark.parametrize("protocol", ["kfserving", "v2"])
+def test_a_protocol_that_is_not_served_says_so_and_one_that_is_passes(protocol: str) -> None:
+    doc = sdep(protocol=protocol)
+
+    with pytest.raises(UnknownRuntime, match="protocol v2 is not served yet; available: seldon"):
+        lower(doc)
+
+    plan = lower(doc, Catalog(protocols=frozenset({"seldon", "v2"})))
+    assert plan.components[0].revision.protocol is Protocol.V2
+    assert plan.components[0].revision.units[0].image == "seldonio/mlserver:1.3.5-sklearn"
+
+
+@pytest.mark.parametrize("name", ["../../etc", "a/b", "", "-a", "a\n", "a b", "ä"])
+def test_names_that_are_more_than_names_are_refused(name: str) -> None:
+    with pytest.raises(InvalidManifest, match=r"spec\.predictors\[0\]\.name: .*name"):
+        lower(sdep(predictor(name)))
+
+
+def test_a_negative_share_is_refused() -> None:
+    with pytest.raises(InvalidManifest, match=r"spec\.predictors\[1\]\.traffic: traffic -50 is negative"):
+        lower(sdep(predictor("a", traffic=150), predictor("b", traffic=-50)))
