@@ -114,6 +114,16 @@ class Fetcher:
                     log.info("%s changed while it was fetched; listing it again", source.name)
         raise AssertionError("unreachable")
 
+    def cached(
+        self, uri: str, *, env: Mapping[str, str] | None = None, claim_folder: ClaimFolder = no_claims
+    ) -> Path | None:
+        """The copy this source gave when it was last fetched with these credentials, if it is still sound: for a
+        restart while the store is away. The store is not asked, so there may be something newer."""
+        with closing(self._opener.open(uri, env or {}, claim_folder)) as source, self.cache.in_use():
+            self._allow(source.name)
+            seen = self.cache.seen(_key(source.identity))
+            return self.cache.use(seen.snapshot) if seen else None
+
     def prune(self, keep: Collection[Path], max_bytes: int, *, just_used_s: float = 600.0) -> Pruned:
         """Drop least recently used snapshots until at most `max_bytes` are held; see `pruning.prune`."""
         return prune(self.cache, keep, max_bytes, just_used_s=just_used_s)

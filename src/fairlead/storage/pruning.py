@@ -1,6 +1,7 @@
 """Give the disk back: drop the snapshots nobody runs, the least recently used first, and then what only they held."""
 
 import time
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,14 +44,24 @@ def prune(
         before = _held_bytes(cache)
         _drop_leftovers(cache, now)
         _drop_orphans(cache)
-        for snapshot in _by_last_use(cache, now - just_used_s):
-            if _held_bytes(cache) <= max_bytes:
-                break
-            if snapshot / "content" not in keep:
-                remove_tree(snapshot)
-                _drop_orphans(cache)
+        _drop_oldest(cache, set(keep), max_bytes, used_before=now - just_used_s)
         after = _held_bytes(cache)
     return Pruned(freed_bytes=max(0, before - after), kept_bytes=after)
+
+
+def _drop_oldest(cache: Cache, keep: set[Path], max_bytes: int, *, used_before: float) -> None:
+    held = _held_bytes(cache)
+    holders = Counter(blob.sha256 for folder in _snapshots(cache) for blob in _blobs_of(cache, folder))
+    for snapshot in _by_last_use(cache, used_before):
+        if held <= max_bytes:
+            break
+        if snapshot / "content" in keep:
+            continue
+        mine = _blobs_of(cache, snapshot)
+        holders.subtract(blob.sha256 for blob in mine)
+        held -= sum(blob.size for blob in mine if not holders[blob.sha256])
+        remove_tree(snapshot)
+    _drop_orphans(cache)
 
 
 def _by_last_use(cache: Cache, used_before: float) -> list[Path]:
@@ -78,8 +89,8 @@ def _drop_leftovers(cache: Cache, now: float) -> None:
 
 
 def _drop_orphans(cache: Cache) -> None:
-    """Blobs no snapshot holds (a blob's name plus links would be 2 or more), and records of what is gone."""
-    linked = _linked(cache)
+    """Blobs no snapshot holds, and records of what is gone."""
+    linked = {blob.sha256 for folder in _snapshots(cache) for blob in _blobs_of(cache, folder)}
     for blob in _blobs(cache):
         if blob.name not in linked:
             blob.unlink()
@@ -91,12 +102,13 @@ def _drop_orphans(cache: Cache) -> None:
             path.unlink()
 
 
-def _linked(cache: Cache) -> set[str]:
-    digests: set[str] = set()
-    for folder in (cache.root / "snapshots").iterdir():
-        if manifest := cache.manifest(folder.name):
-            digests.update(file.blob.sha256 for file in manifest.files)
-    return digests
+def _snapshots(cache: Cache) -> list[Path]:
+    return list((cache.root / "snapshots").iterdir())
+
+
+def _blobs_of(cache: Cache, snapshot: Path) -> set[Blob]:
+    manifest = cache.manifest(snapshot.name)
+    return {file.blob for file in manifest.files} if manifest else set()
 
 
 def _records(folder: Path, kind: type[T]) -> Iterator[tuple[Path, T | None]]:

@@ -16,7 +16,7 @@ from fairlead.storage.clouds.gcs import GcsAccess
 from fairlead.storage.clouds.layer import Timeouts
 from fairlead.storage.clouds.s3 import S3Access
 from fairlead.storage.redaction import cleaned
-from fairlead.storage.source import MOST_FILES, Changed, Entry, checked
+from fairlead.storage.source import MOST_FILES, Changed, Entry, Restart, checked
 
 if TYPE_CHECKING:
     from obstore import GetOptions, ObjectMeta
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _CHUNK_BYTES = 256 * 1024
 _LIST_CHUNK = 1000
 _STATUS = re.compile(r"non-2xx status code: (\d{3})([^:\n]*):?(.*?)(?:\n\nDebug source|\Z)", re.DOTALL)
+_WHOLE_OBJECT = "Received non-partial response when range requested"
 _CAUSE = re.compile(r'(?:message|error): "((?:[^"\\]|\\.)+)"')
 _LASTING = ("Error parsing Path", "Encountered illegal", "InvalidPath", "Configuration", "InvalidCertificate")
 _SILENT_CAUSES = {
@@ -141,8 +142,12 @@ class ObjectSource:
     def _translated(self, error: Exception) -> FairleadError:
         """The one place where obstore's exceptions become ours."""
         text = str(error)
+        if _WHOLE_OBJECT in text:
+            return Restart(f"{self._written}: the store sends objects from their beginning only")
         status, words = _status_and_words(text)
         said = cleaned(words, self._secrets)
+        if "Encountered object with invalid path" in text:
+            return StorageError(f"{self._written}: refused: the store holds a name that cannot be a file here: {said}")
         hint = self._access.hint() if status in (401, 403, 404) else ""
         message = f"{self._written}: {self._access.endpoint}: {said}" + (f" ({hint})" if hint else "")
         if status is None and _is_configuration(error, text):
