@@ -46,6 +46,8 @@ class Load:
             with self._lock:
                 self.answers[answer.status] += 1
                 self.bodies[body] += 1
+        if connection is not None:
+            connection.close()
 
     def stop(self) -> None:
         self._stopping.set()
