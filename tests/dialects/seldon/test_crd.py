@@ -13,6 +13,7 @@ from support.sdep import MODEL, pod, predictor, sdep
 
 DIALECT = SeldonDialect()
 SCHEMA = DIALECT.open_api(DIALECT.kinds[0])
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
 
 
 def test_the_kind_is_served_under_its_names() -> None:
@@ -43,7 +44,7 @@ def test_every_valid_manifest_fits_the_schema_and_survives_pruning(folder: Path)
         json.dumps(doc), object_hook=lambda item: {k: v for k, v in item.items() if v is not None}
     )
 
-    jsonschema.validate(without_null, SCHEMA)
+    VALIDATOR.validate(without_null)
     assert DIALECT.prune(doc) == doc
 
 
@@ -87,7 +88,7 @@ def test_children_are_spelled_out_thirty_times() -> None:
 
 
 def test_unknown_fields_are_dropped_and_those_of_pods_kept() -> None:
-    extra = {"unknown": {"a": 1}}
+    extra: dict[str, Any] = {"unknown": {"a": 1}}
     doc = sdep(
         predictor(
             graph={**MODEL, **extra, "endpoint": {"type": "REST", **extra}},
@@ -105,5 +106,6 @@ def test_unknown_fields_are_dropped_and_those_of_pods_kept() -> None:
 
 
 def test_pruning_takes_any_shape() -> None:
-    for spec in (None, [], "text", {"predictors": "text"}, {"predictors": [1, {"graph": [None]}]}):
+    shapes: list[Any] = [None, [], "text", {"predictors": "text"}, {"predictors": [1, {"graph": [None]}]}]
+    for spec in shapes:
         assert DIALECT.prune({"spec": spec}) == {"spec": spec}

@@ -63,7 +63,7 @@ def test_what_is_missing_is_required() -> None:
         ("traffic", 0.5, "Invalid value: 0.5: must be of type integer, not number"),
     ],
 )
-def test_a_wrong_type_is_named(field: str, value: object, message: str) -> None:
+def test_a_wrong_type_is_named(field: str, value: Any, message: str) -> None:
     assert refusal(sdep(predictor(**{field: value}))) == [f"spec.predictors[0].{field}: {message}"]
 
 

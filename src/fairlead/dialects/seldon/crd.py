@@ -6,6 +6,7 @@ know, as an API server does before it stores an object.
 
 import types
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
@@ -43,8 +44,9 @@ SELDON_DEPLOYMENT = Kind(
 )
 
 
+@cache
 def open_api() -> dict[str, Any]:
-    """The schema of the whole object."""
+    """The schema of the whole object; shared, so not to be changed."""
     return {
         "type": "object",
         "description": "A graph of models, and how many of each to run.",
@@ -61,7 +63,8 @@ def open_api() -> dict[str, Any]:
 
 def prune(doc: Mapping[str, Any]) -> dict[str, Any]:
     """The document without the fields that the schema does not know."""
-    return {key: _prune(item, _SCHEMA["properties"][key]) for key, item in doc.items() if key in _SCHEMA["properties"]}
+    known = open_api()["properties"]
+    return {key: _prune(item, known[key]) for key, item in doc.items() if key in known}
 
 
 def _prune(value: Any, schema: Mapping[str, Any]) -> Any:
@@ -148,6 +151,3 @@ def _status() -> dict[str, Any]:
             "annotations": {"type": "object", "additionalProperties": text},
         },
     }
-
-
-_SCHEMA = open_api()
