@@ -184,6 +184,12 @@ class InvalidManifest(Permanent):
         self.problems = tuple(problems)
 
 
+class UnrunnableManifest(InvalidManifest):
+    """A document that is right in itself and asks for something that nothing here can run."""
+
+    reason = "UnknownRuntime"
+
+
 class UnknownRuntime(Permanent):
     """A unit asks for something that nothing here can run."""
 

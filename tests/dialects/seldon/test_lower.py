@@ -5,7 +5,7 @@ import pytest
 
 from fairlead.dialects.catalog import Catalog, Entry
 from fairlead.dialects.seldon import SeldonDialect
-from fairlead.errors import InvalidManifest, UnknownRuntime
+from fairlead.errors import InvalidManifest, UnrunnableManifest
 from fairlead.plan.model import Logger, Owner, Protocol, UnitName, UserCode
 from support import golden
 from support.sdep import MODEL, lower, lower_unit, one, pod, predictor, sdep
@@ -125,7 +125,7 @@ def test_everything_that_cannot_run_is_told_at_once() -> None:
 
 @pytest.mark.parametrize("implementation", ["TENSORFLOW_SERVER", "TRITON_SERVER", "HUGGINGFACE_SERVER", "TEMPO_SERVER"])
 def test_a_server_without_a_runtime_names_those_that_have_one(implementation: str) -> None:
-    with pytest.raises(UnknownRuntime, match=f"{implementation} yet; available: MLFLOW_SERVER"):
+    with pytest.raises(UnrunnableManifest, match=f"{implementation} yet; available: MLFLOW_SERVER"):
         lower(sdep(predictor(graph={**MODEL, "implementation": implementation})))
 
 
@@ -133,7 +133,7 @@ def test_a_server_without_a_runtime_names_those_that_have_one(implementation: st
 def test_a_protocol_that_is_not_served_says_so_and_one_that_is_passes(protocol: str) -> None:
     doc = sdep(protocol=protocol)
 
-    with pytest.raises(UnknownRuntime, match="protocol v2 is not served yet; available: seldon"):
+    with pytest.raises(UnrunnableManifest, match="protocol v2 is not served yet; available: seldon"):
         lower(doc)
 
     plan = lower(doc, Catalog(protocols=frozenset({"seldon", "v2"})))

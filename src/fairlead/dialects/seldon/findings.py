@@ -5,7 +5,7 @@ Mistakes are collected, so that a person corrects all of them at once.
 
 from dataclasses import dataclass, field
 
-from fairlead.errors import InvalidManifest, Problem, UnknownRuntime, Where
+from fairlead.errors import InvalidManifest, Problem, UnrunnableManifest, Where
 
 
 @dataclass(slots=True)
@@ -30,9 +30,8 @@ class Findings:
             self.warnings.append(sentence)
 
     def check(self) -> None:
-        """Raise `InvalidManifest`, or `UnknownRuntime` when that is all there is."""
-        if self.problems:
-            problems = [*self.problems, *self.unknown]
-            raise InvalidManifest(problems, message="; ".join(str(problem) for problem in problems))
-        if self.unknown:
-            raise UnknownRuntime("; ".join(str(problem) for problem in self.unknown))
+        """Raise `InvalidManifest`; the `UnrunnableManifest` kind when nothing is wrong but what we lack."""
+        problems = [*self.problems, *self.unknown]
+        if problems:
+            kind = InvalidManifest if self.problems else UnrunnableManifest
+            raise kind(problems, message="; ".join(str(problem) for problem in problems))

@@ -43,7 +43,7 @@ _SAFE_NAME = re.compile(r"[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?")
 
 
 def lower(sdep: SeldonDeployment, *, catalog: Catalog) -> Plan:
-    """The plan of a valid deployment. Raises `InvalidManifest` or `UnknownRuntime` for what cannot be run."""
+    """The plan of a valid deployment. Raises `InvalidManifest` for what cannot be run."""
     findings = Findings()
     defaulted = apply_defaults(sdep, catalog=catalog)
     sdep = defaulted.deployment
@@ -191,3 +191,6 @@ def _warn(sdep: SeldonDeployment, findings: Findings) -> None:
             findings.warn(f"{path}.explainer: {predictor.explainer.type} is not run yet; the predictor is")
         if predictor.ssl is not None and predictor.ssl.cert_secret_name:
             findings.warn(f"{path}.ssl: workers listen on private sockets; TLS belongs on the gateway's port")
+        for placed in walk(predictor, index):
+            if placed.node.logger is not None:
+                findings.warn(f"{placed.path}.logger: payloads are not logged yet")
