@@ -61,8 +61,10 @@ async def find_engine(candidates: Sequence[str] = ENGINES) -> Engine | None:
         if shutil.which(command) is None:
             continue
         engine = Engine(command)
-        status, _ = await engine.call("info", "--format", "{{.Driver}}{{.Store}}", timeout_s=_PROBE_S)
-        if status == 0 or await _answers_plainly(engine):
+        # Docker's `info` succeeds without a daemon in some versions, its `version` never does; Podman may have none.
+        question = ("version", "--format", "{{.Server.Version}}") if command == "docker" else ("info",)
+        status, _ = await engine.call(*question, timeout_s=_PROBE_S)
+        if status == 0:
             return engine
     return None
 
@@ -208,11 +210,6 @@ def _has_runner(line: str) -> bool:
     _, _, runner = line.partition(" ")
     pid, _, mark = runner.strip().partition(".")
     return pid.isdigit() and processes.is_alive(int(pid)) and processes.start_mark(int(pid)) == mark
-
-
-async def _answers_plainly(engine: Engine) -> bool:
-    status, _ = await engine.call("info", timeout_s=_PROBE_S)
-    return status == 0
 
 
 async def _serve(channel: socket.socket) -> int:

@@ -37,6 +37,7 @@ class RunningMember:
         self._failure: Failed | None = None
         self._loading = ""
         self._writer: asyncio.StreamWriter | None = None
+        self._probing: asyncio.Task[None] | None = None
         self._task = asyncio.create_task(self._attend())
 
     @property
@@ -91,9 +92,10 @@ class RunningMember:
     async def close(self) -> None:
         """Let go of everything, after its end."""
         processes.kill_group(self.pid)
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        for task in (self._task, self._probing):
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
         self._close_channel()
         self._pump.close()
         if not self.ready.done():
@@ -110,16 +112,17 @@ class RunningMember:
         if isinstance(self.member, Program):
             self._writer.write(frame(self.member.told))
         while (body := await read_frame(reader)) is not None:
-            await self._heard(msgspec.msgpack.decode(body, type=FromWorker))
+            self._heard(msgspec.msgpack.decode(body, type=FromWorker))
 
-    async def _heard(self, message: FromWorker) -> None:
+    def _heard(self, message: FromWorker) -> None:
         match message:
             case Loading(unit=unit):
                 self._loading = unit
             case Ready():
                 self._loading = ""
                 if isinstance(self.member, Program):
-                    await self._probe(self.member)
+                    # Beside the reading: what it says next may be why it never answers.
+                    self._probing = asyncio.create_task(self._probe(self.member))
                 elif not self.ready.done():
                     self.ready.set_result(None)
             case Failed(detail=detail):

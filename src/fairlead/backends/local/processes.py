@@ -21,7 +21,7 @@ _PR_SET_CHILD_SUBREAPER = 36
 # Loaded before any fork: dlopen between fork and exec may deadlock on the loader's lock.
 _LIBC = ctypes.CDLL(None, use_errno=True) if IS_LINUX else None
 
-# What a child may see of the owner's environment. Everything else could be a credential.
+# What a child may see of the owner's environment: places, no credentials. The engine's are for container runners.
 _PASSED = frozenset(
     {
         "PATH",
@@ -42,6 +42,12 @@ _PASSED = frozenset(
         "XDG_CACHE_HOME",
         "XDG_RUNTIME_DIR",
         "FAIRLEAD_HOME",
+        "DOCKER_HOST",
+        "DOCKER_CONTEXT",
+        "DOCKER_CONFIG",
+        "DOCKER_CERT_PATH",
+        "DOCKER_TLS_VERIFY",
+        "CONTAINER_HOST",
     }
 )
 _PASSED_PREFIXES = ("LC_", "PYTHON", "CUDA_", "NVIDIA_")
