@@ -76,7 +76,7 @@ class Reaper:
         self._tell_namespace(key)
         return document
 
-    def _leave_owner(self, key: ObjectKey, uid: str) -> None:
+    def _leave_owner(self, key: ObjectKey, uid: str, policy: Propagation = Propagation.BACKGROUND) -> None:
         """A dependent of several owners outlives one of them."""
         if self._ledger.current(key) is None:
             return
@@ -86,7 +86,7 @@ class Reaper:
             document["metadata"]["ownerReferences"] = others
             self._stage(key, document)
         elif "deletionTimestamp" not in document["metadata"]:
-            self.delete(key)
+            self.delete(key, policy)
 
     def _orphan(self, uid: str) -> None:
         for key in self._ledger.dependents(uid):
@@ -105,22 +105,25 @@ class Reaper:
         metadata["finalizers"] = [*(metadata.get("finalizers") or []), _FOREGROUND]
         self._mark(key, document)
         for dependent in self._ledger.dependents(metadata["uid"]):
-            if self._ledger.current(dependent) is not None:
-                self.delete(dependent, Propagation.FOREGROUND)
+            self._leave_owner(dependent, metadata["uid"], Propagation.FOREGROUND)
+        self._release(metadata["uid"])
         return document
 
     def _tell_owners(self, document: Document) -> None:
-        """An owner that was deleted in the foreground goes with its last dependent."""
         for owner in document["metadata"].get("ownerReferences") or ():
-            key = self._ledger.key_of(owner["uid"])
-            if key is None or self._ledger.dependents(owner["uid"]):
-                continue
-            waiting = self._load(key)
-            finalizers = waiting["metadata"].get("finalizers") or []
-            if _FOREGROUND in finalizers:
-                waiting["metadata"]["finalizers"] = [name for name in finalizers if name != _FOREGROUND]
-                if not self.finish(key, waiting):
-                    self._stage(key, waiting)
+            self._release(owner["uid"])
+
+    def _release(self, uid: str) -> None:
+        """An owner that was deleted in the foreground goes with its last dependent."""
+        key = self._ledger.key_of(uid)
+        if key is None or self._ledger.dependents(uid):
+            return
+        waiting = self._load(key)
+        finalizers = waiting["metadata"].get("finalizers") or []
+        if _FOREGROUND in finalizers:
+            waiting["metadata"]["finalizers"] = [name for name in finalizers if name != _FOREGROUND]
+            if not self.finish(key, waiting):
+                self._stage(key, waiting)
 
     def _delete_namespace(self, key: ObjectKey, document: Document) -> Document:
         if "deletionTimestamp" not in document["metadata"]:

@@ -255,6 +255,7 @@ EVENT_LAYOUT = Layout(
         _column("Name", wide=True),
     ),
     _event_cells,
+    starts_with_name=False,
 )
 
 

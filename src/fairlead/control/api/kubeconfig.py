@@ -1,5 +1,6 @@
 """The file that lets kubectl, and any Kubernetes client, find this API."""
 
+import base64
 import os
 import tempfile
 from pathlib import Path
@@ -9,13 +10,22 @@ import yaml
 _NAME = "fairlead"
 
 
-def write_kubeconfig(path: Path, url: str, token: str | None = None, namespace: str = "default") -> None:
-    """Write it for its owner's eyes only, and at once: a reader sees the old file or the new one."""
+def write_kubeconfig(
+    path: Path, url: str, token: str | None = None, namespace: str = "default", *, authority: bytes = b""
+) -> None:
+    """Write it for its owner's eyes only, and at once: a reader sees the old file or the new one.
+
+    `authority` is the PEM certificate to trust for an https `url`. kubectl sends a token over https only; over plain
+    http it leaves it out and is refused.
+    """
     user = {"token": token} if token else {}
+    cluster = {"server": url}
+    if authority:
+        cluster["certificate-authority-data"] = base64.b64encode(authority).decode()
     config = {
         "apiVersion": "v1",
         "kind": "Config",
-        "clusters": [{"name": _NAME, "cluster": {"server": url}}],
+        "clusters": [{"name": _NAME, "cluster": cluster}],
         "users": [{"name": _NAME, "user": user}],
         "contexts": [{"name": _NAME, "context": {"cluster": _NAME, "user": _NAME, "namespace": namespace}}],
         "current-context": _NAME,

@@ -17,10 +17,11 @@ AGE = Column(name="Age", type="string", path=".metadata.creationTimestamp")
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Columns after Name, and what fills them."""
+    """Columns after Name, and what fills them. Events are the kind whose rows do not start with their name."""
 
     columns: tuple[Column, ...]
     cells: Cells
+    starts_with_name: bool = True
 
 
 def layout_of(columns: Sequence[Column]) -> Layout:
@@ -49,7 +50,7 @@ def table(
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",
         "metadata": metadata,
-        "columnDefinitions": [name, *(_definition(column) for column in layout.columns)],
+        "columnDefinitions": [name] * layout.starts_with_name + [_definition(column) for column in layout.columns],
         "rows": [_row(layout, document, now, include) for document in documents],
     }
 
@@ -70,7 +71,8 @@ def _definition(column: Column) -> dict[str, Any]:
 
 
 def _row(layout: Layout, document: Document, now: datetime, include: str) -> dict[str, Any]:
-    row: dict[str, Any] = {"cells": [document["metadata"]["name"], *layout.cells(document, now)]}
+    name = [document["metadata"]["name"]] * layout.starts_with_name
+    row: dict[str, Any] = {"cells": name + layout.cells(document, now)}
     if include == "Object":
         row["object"] = document
     elif include != "None":
