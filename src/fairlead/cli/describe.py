@@ -50,7 +50,13 @@ def _events(server: Server, item: dict[str, Any]) -> list[dict[str, Any]]:
     selector = f"involvedObject.name={meta['name']},involvedObject.kind={item['kind']}"
     path = f"/api/v1/namespaces/{meta.get('namespace') or 'default'}/events"
     events: list[dict[str, Any]] = server.client.get(path, {"fieldSelector": selector}).get("items") or []
-    return sorted(events, key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
+    return sorted(events, key=_order)
+
+
+def _order(event: dict[str, Any]) -> tuple[str, int]:
+    """By time; within one second, which is all that events tell, by the order in which they were written."""
+    version = str(event["metadata"].get("resourceVersion", ""))
+    return str(event.get("lastTimestamp") or event.get("eventTime") or ""), int(version) if version.isdigit() else 0
 
 
 def _lines(item: dict[str, Any], events: list[dict[str, Any]]) -> Iterator[str]:

@@ -22,7 +22,7 @@ def predict(
     name: str,
     /,
     *,
-    data: Annotated[str, Parameter(name=["--data", "-d"])],
+    data: Annotated[str, Parameter(name=["--data", "-d"], allow_leading_hyphen=True)],
     namespace: Annotated[str, Parameter(name=["--namespace", "-n"])] = "",
     url: str = "",
     connection: Connection | None = None,
