@@ -1,9 +1,7 @@
 """The HTTP server behind TLS."""
 
 import asyncio
-import shutil
 import ssl
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import pytest
 from fairlead.dataplane.server import HttpServer
 from fairlead.dataplane.spec import TcpSocket
 from fairlead.protocols.exchange import Reply, Request, Response
+from support.certificates import make_certificate
 from support.loops import BOTH_LOOPS, LOOP_NAMES
 from support.wire import get, post, wire_to
 
@@ -27,19 +26,8 @@ def echo(request: Request, reply: Reply) -> None:
     reply(Response(200, b"", request.body))
 
 
-def certificate(folder: Path) -> tuple[Path, Path]:
-    openssl = shutil.which("openssl")
-    assert openssl is not None, "the tests need the openssl program"
-    key, cert = folder / "key.pem", folder / "cert.pem"
-    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    argv = [openssl, "req", "-x509", *curve, "-keyout", str(key), "-out", str(cert), *subject]
-    subprocess.run(argv, check=True, capture_output=True)
-    return cert, key
-
-
 async def test_requests_come_over_tls_and_a_drained_server_closes_properly(tmp_path: Path) -> None:
-    cert, key = certificate(tmp_path)
+    cert, key = make_certificate(tmp_path)
     ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ours.load_cert_chain(cert, key)
     theirs = ssl.create_default_context(cafile=cert)
@@ -61,7 +49,7 @@ async def test_requests_come_over_tls_and_a_drained_server_closes_properly(tmp_p
 
 
 async def test_a_client_without_tls_is_hung_up_on(tmp_path: Path) -> None:
-    cert, key = certificate(tmp_path)
+    cert, key = make_certificate(tmp_path)
     ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     ours.load_cert_chain(cert, key)
     server = HttpServer(echo)

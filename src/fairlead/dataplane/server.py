@@ -35,6 +35,7 @@ _PENDING_BODY_BYTES = 1024 * 1024
 _SMALL_BODY_BYTES = 64 * 1024
 _BODY_BYTES_PER_S = 64 * 1024
 _LINGER_S = 2.0
+_DRAIN_LINGER_S = 0.5
 _DRAIN_IDLE_S = 0.25
 
 
@@ -280,7 +281,7 @@ class Connection(asyncio.Protocol):
         if self._is_stuck(now):
             self._transport.abort()
         elif self._is_closing:
-            if now - self._since > _LINGER_S:
+            if now - self._since > (_DRAIN_LINGER_S if self._server.is_draining else _LINGER_S):
                 self._transport.abort()
         elif self._has_left:
             if now - self._since > self._server.limits.half_closed_timeout_s:

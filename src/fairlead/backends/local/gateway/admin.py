@@ -26,7 +26,7 @@ from fairlead.backends.local.gateway.messages import (
 )
 from fairlead.backends.local.gateway.switchboard import Switchboard
 from fairlead.dataplane.listening import bind_unix
-from fairlead.errors import ConfigError
+from fairlead.errors import BadRequest, ConfigError
 from fairlead.plan.routing import RouteTable
 
 log = logging.getLogger(__name__)
@@ -68,6 +68,7 @@ class Admin:
         self._file = file
         self._stats = stats
         self._server: asyncio.Server | None = None
+        self._is_saved = True
         self._sessions: set[asyncio.StreamWriter] = set()
 
     async def listen(self, path: Path) -> None:
@@ -87,8 +88,8 @@ class Admin:
             while (body := await read_message(reader)) is not None:
                 write_message(writer, self._answer(body))
                 await writer.drain()
-        except ConnectionError as error:
-            log.debug("an admin connection ended: %s", error)
+        except (ConnectionError, BadRequest) as error:
+            log.warning("an admin connection ended: %s", error)
         finally:
             self._sessions.discard(writer)
             writer.close()
@@ -105,11 +106,14 @@ class Admin:
         return self._publish(message)
 
     def _publish(self, message: Publish) -> FromGateway:
-        if message.table == self._switchboard.table:
+        if self._is_saved and message.table == self._switchboard.table:
             return Published()
+        # Requests follow the table even when the disk is full; the publisher hears of it and tries again.
+        self._switchboard.publish(message.table)
+        self._is_saved = False
         try:
-            self._switchboard.publish(message.table)
             self._file.save(message.table)
         except ConfigError as error:
-            return Refused(str(error))
+            return Refused(f"the table is in force, but {error}")
+        self._is_saved = True
         return Published()

@@ -1,0 +1,180 @@
+"""Which route takes a request: pure."""
+
+import time
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairlead.backends.local.gateway.matching import Matcher, host_name, rewritten
+from fairlead.plan.model import HeaderMatch, Route
+
+
+@dataclass(eq=False)
+class Named:
+    """A route with a name to find it by."""
+
+    name: str
+    route: Route
+
+
+def matcher(**routes: Route) -> Matcher[Named]:
+    made: Matcher[Named] = Matcher()
+    for name, route in routes.items():
+        made.add(Named(name, route))
+    return made
+
+
+def found(among: Matcher[Named], path: str, **headers: str) -> str | None:
+    pairs = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    item = among.find(path, pairs)
+    return item.name if item is not None else None
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/seldon/ns/iris/api/v1.0/predictions", "iris"),
+        ("/seldon/ns/iris/", "iris"),
+        ("/seldon/ns/iris", "iris"),
+        ("/seldon/ns/iris-2/x", "iris2"),
+        ("/seldon/ns/iris-20/x", None),
+        ("/seldon/ns/ir", None),
+        ("/seldon/iris/x", "short"),
+        ("/seldon/ns/iris/deep/er", "deep"),
+        ("/seldon", None),
+        ("/", None),
+        ("/SELDON/ns/iris/", None),
+    ],
+)
+def test_the_longest_prefix_wins_on_whole_segments(path: str, name: str | None) -> None:
+    routes = matcher(
+        iris=Route(path_prefix="/seldon/ns/iris/"),
+        iris2=Route(path_prefix="/seldon/ns/iris-2"),
+        short=Route(path_prefix="/seldon/iris/"),
+        deep=Route(path_prefix="/seldon/ns/iris/deep/"),
+    )
+
+    assert found(routes, path, host="h") == name
+
+
+def test_a_host_is_preferred_to_none_and_a_name_to_a_wildcard() -> None:
+    routes = matcher(
+        any=Route(path_prefix="/"),
+        wild=Route(path_prefix="/", host="*.example.org"),
+        wilder=Route(path_prefix="/", host="*.a.example.org"),
+        exact=Route(path_prefix="/", host="A.example.org"),
+        star=Route(path_prefix="/x/", host="*"),
+    )
+
+    assert found(routes, "/p", host="a.example.org:8080") == "exact"
+    assert found(routes, "/p", host="b.example.org") == "wild"
+    assert found(routes, "/p", host="b.a.example.org") == "wilder"
+    assert found(routes, "/p", host="example.org") == "any"
+    assert found(routes, "/x/p", host="whatever") == "star"
+
+
+def test_more_headers_win_and_a_route_without_any_takes_the_rest() -> None:
+    version = HeaderMatch(name="X-Version", value="v2")
+    routes = matcher(
+        plain=Route(path_prefix="/a/"),
+        one=Route(path_prefix="/a/", headers=(version,)),
+        two=Route(path_prefix="/a/", headers=(version, HeaderMatch(name="x-who", value="me"))),
+        pattern=Route(path_prefix="/a/", headers=(HeaderMatch(name="x-who", value="[ab]+", is_regex=True),)),
+    )
+
+    assert found(routes, "/a/") == "plain"
+    assert found(routes, "/a/", x_version="v2") == "one"
+    assert found(routes, "/a/", x_version="v2", x_who="me") == "two"
+    assert found(routes, "/a/", x_who="abba") == "pattern"
+    assert found(routes, "/a/", x_who="abbac") == "plain"
+
+
+def test_grpc_metadata_is_matched_as_headers() -> None:
+    routes = matcher(
+        one=Route(path_prefix="/", metadata=(("seldon", "one"), ("namespace", "ns"))),
+        two=Route(path_prefix="/", metadata=(("seldon", "two"), ("namespace", "ns"))),
+    )
+
+    assert found(routes, "/seldon.protos.Seldon/Predict", seldon="two", namespace="ns") == "two"
+    assert found(routes, "/seldon.protos.Seldon/Predict", seldon="two") is None
+
+
+def test_a_guarded_route_that_does_not_match_leaves_the_request_to_a_shorter_prefix() -> None:
+    routes = matcher(
+        guarded=Route(path_prefix="/a/b/", headers=(HeaderMatch(name="x", value="1"),)), outer=Route(path_prefix="/a/")
+    )
+
+    assert found(routes, "/a/b/c") == "outer"
+    assert found(routes, "/a/b/c", x="1") == "guarded"
+
+
+def test_an_expression_that_cannot_be_compiled_matches_nothing() -> None:
+    routes = matcher(bad=Route(path_prefix="/", headers=(HeaderMatch(name="x", value="(", is_regex=True),)))
+
+    assert found(routes, "/", x="(") is None
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["", "/", "/a/", "/a/b/", "/c"]), st.sampled_from(["", "h", "*.h"])), max_size=8)
+)
+def test_what_is_removed_is_as_if_it_had_never_been_there(keys: list[tuple[str, str]]) -> None:
+    items = [Named(str(number), Route(path_prefix=prefix, host=host)) for number, (prefix, host) in enumerate(keys)]
+    changed: Matcher[Named] = Matcher()
+    for item in items:
+        changed.add(item)
+
+    for item in items[::2]:
+        changed.remove(item)
+
+    fresh: Matcher[Named] = Matcher()
+    for item in items[1::2]:
+        fresh.add(item)
+    for path in ("/", "/a/b/c", "/c/d"):
+        for host in ("h", "x.h", "other"):
+            assert found(changed, path, host=host) == found(fresh, path, host=host)
+
+
+@pytest.mark.parametrize(
+    ("path", "prefix", "rewrite", "expected"),
+    [
+        ("/seldon/ns/a/api", "/seldon/ns/a/", "/", "/api"),
+        ("/seldon/ns/a", "/seldon/ns/a/", "/", "/"),
+        ("/seldon/ns/a/", "/seldon/ns/a", "/", "/"),
+        ("/a/b", "/a/", "/x/y/", "/x/y/b"),
+        ("/a/b", "/", "/", "/a/b"),
+        ("/a//b", "/a/", "/", "//b"),
+    ],
+)
+def test_a_rewrite_takes_the_place_of_the_prefix(path: str, prefix: str, rewrite: str, expected: str) -> None:
+    assert rewritten(path, prefix, rewrite) == expected
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [(b"A.B:80", "a.b"), (b"a", "a"), (b"[::1]:8080", "[::1]"), (b"[::1]", "[::1]"), (b"", "")],
+)
+def test_a_host_is_compared_without_its_port(host: bytes, name: str) -> None:
+    assert host_name(host) == name
+
+
+@pytest.mark.slow
+def test_finding_one_of_thousands_costs_what_finding_one_of_ten_costs() -> None:
+    def cost(count: int) -> float:
+        routes: Matcher[Named] = Matcher()
+        for number in range(count):
+            metadata = (("seldon", f"m{number}"), ("namespace", "ns"))
+            routes.add(Named("path", Route(path_prefix=f"/seldon/ns/m{number}/")))
+            routes.add(Named("metadata", Route(path_prefix="/", metadata=metadata)))
+        headers = [(b"host", b"h"), (b"seldon", b"m5"), (b"namespace", b"ns")]
+        best = float("inf")
+        for _ in range(7):
+            start = time.perf_counter()
+            for _ in range(200):
+                assert routes.find("/seldon/ns/m7/api/v1.0/predictions", headers) is not None
+                assert routes.find("/seldon.protos.Seldon/Predict", headers) is not None
+            best = min(best, time.perf_counter() - start)
+        return best
+
+    assert cost(4000) < 5 * cost(10)
