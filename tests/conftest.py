@@ -10,3 +10,11 @@ def anyio_backend() -> str:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write expected files of golden folders anew")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What this machine could not check is named, so that nobody takes its silence for success."""
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        why = reason.removeprefix("Skipped: ").removeprefix("not run: ")
+        terminalreporter.write_line(f"not run: {report.nodeid}: {why}", yellow=True)
