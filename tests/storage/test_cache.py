@@ -158,6 +158,14 @@ class TestWriting:
         assert max(most) == 1
         assert not list((cache.root / "locks").iterdir())
 
+    def test_a_partial_file_left_read_only_by_a_killed_writer_can_be_written_again(self, cache: Cache) -> None:
+        cache.partial("key").write_bytes(b"whole")
+        cache.partial("key").chmod(0o444)
+
+        with cache.writing("key", waiting=lambda: None) as partial:
+            assert partial.stat().st_mode & 0o200
+            assert partial.read_bytes() == b"whole"
+
     def test_a_writer_who_waits_may_give_up(self, cache: Cache) -> None:
         def give_up() -> None:
             raise StorageError("enough")

@@ -77,7 +77,11 @@ class Cache:
     def writing(self, key: str, *, waiting: Callable[[], None]) -> Iterator[Path]:
         """Be the only one who downloads `key`; yields the path of its partial file (which may exist)."""
         with locks.held(self.root / "locks" / key, waiting=waiting):
-            yield self.partial(key)
+            partial = self.partial(key)
+            if partial.exists():
+                # Its last writer may have died in `adopt`, after the file was made read-only.
+                partial.chmod(0o600)
+            yield partial
 
     def partial(self, key: str) -> Path:
         """Where the download of `key` is collected."""
