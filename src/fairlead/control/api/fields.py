@@ -118,9 +118,9 @@ def is_set(value: Any) -> bool:
 
 
 def without(document: Document, fields: Iterable[Field], schema: Schema) -> Document:
-    """The document less these fields; objects and lists that this empties go too."""
+    """The document less these fields; objects and lists that this empties go too, keys of list items never do."""
     result = document
-    for field in sorted(fields, key=len, reverse=True):
+    for field in sorted(fields, key=len):
         result = _removed(result, field, schema)
     return result
 
@@ -139,6 +139,8 @@ def _removed(value: Any, field: Field, schema: Schema) -> Any:
     if not isinstance(value, list):
         return value
     items = schema.get("items", {})
+    if len(rest) == 1 and rest[0][2:] in schema.get("x-kubernetes-list-map-keys", ()):
+        return value
     changed = [
         (_removed(item, rest, items) if rest else None) if item_step(item, schema) == step else item for item in value
     ]
