@@ -90,7 +90,8 @@ async def gather(steps: Sequence[Step[T]]) -> list[T]:
 
     for index, step in enumerate(steps):
         drive(step, lambda value, error, index=index: finish(index, value, error))  # type: ignore[misc]  # bound index
-    await all_done
+    if steps:
+        await all_done
     for error in errors:
         if error is not None:
             raise error

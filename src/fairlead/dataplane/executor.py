@@ -100,18 +100,6 @@ class _Call:
         return self._unit.call(self._method, parcel, walk)
 
 
-class _Aggregate:
-    """Ask a unit to reduce a list of one, which is what a combiner without a branch is given."""
-
-    __slots__ = ("_unit",)
-
-    def __init__(self, unit: GraphUnit) -> None:
-        self._unit = unit
-
-    def run(self, parcel: Parcel, walk: Walk) -> Walking[Parcel]:
-        return self._unit.aggregate([parcel], walk)
-
-
 class _Chain:
     """One step after the other."""
 
@@ -160,13 +148,12 @@ class _Branch:
     async def _ask(self, choices: tuple[_Bound, ...], parcel: Parcel, walk: Walk) -> list[Parcel]:
         if len(choices) == 1:
             return [await choices[0].run(parcel, walk)]
-        return await gather([choice.run(parcel.copy(), walk) for choice in choices])
+        return await gather([choice.run(parcel, walk) for choice in choices])
 
 
 def _bind(step: Step, units: Mapping[str, GraphUnit]) -> _Bound:
     if isinstance(step, Call):
-        unit = units[step.unit]
-        return _Aggregate(unit) if step.method is Method.AGGREGATE else _Call(unit, step.method)
+        return _Call(units[step.unit], step.method)
     if isinstance(step, Chain):
         return _Chain(tuple(_bind(part, units) for part in step.steps))
     assert isinstance(step, Branch)  # the plan knows three kinds of step

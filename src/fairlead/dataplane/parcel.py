@@ -1,18 +1,17 @@
 """A message on its way through a graph, as bytes or decoded: whichever is asked for is made once.
 
 A step that leaves the process hands on the bytes it was given, and a step inside it the decoded message; only
-where the two meet is anything converted.
+where the two meet is anything converted. Several units may hold one message: who writes into it copies it first
+(`runtimes` does, for the methods of users).
 """
 
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from fairlead.errors import FairleadError
 from fairlead.protocols import jsontext, seldon_v1
 from fairlead.protocols.exchange import Request
-from fairlead.protocols.message import Message, Payload
+from fairlead.protocols.message import Message
 from fairlead.protocols.request_forms import inflated, read_object
 
 JSON = b"application/json"
@@ -82,17 +81,6 @@ class Parcel:
             assert self._message is not None
             self._body = seldon_v1.encode(self._message)
         return self._body
-
-    def copy(self) -> "Parcel":
-        """The same message with an array of its own, for units that write into what they are given."""
-        message = self._message
-        if message is None or not isinstance(message.payload.value, np.ndarray):
-            return self
-        payload = Payload(message.payload.form, message.payload.value.copy(), message.payload.names)
-        own = Message(payload, message.meta, message.status, message.raw, message.http_status)
-        return Parcel(
-            message=own, body=self._body, content_type=self.content_type, content_encoding=self.content_encoding
-        )
 
 
 class Walk:

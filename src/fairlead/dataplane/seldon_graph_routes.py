@@ -251,7 +251,7 @@ class GraphRoutes:
         if outcome.content_encoding:
             head += b"Content-Encoding: " + outcome.content_encoding + b"\r\n"
         if outcome.unit:
-            head += b"Fairlead-Unit: " + outcome.unit.encode() + b"\r\n"
+            head += b"Fairlead-Unit: " + outcome.unit.encode("latin-1", "replace") + b"\r\n"
         return head
 
     def _puid(self, request: Request) -> bytes:

@@ -94,7 +94,7 @@ class LocalUnit:
 
     async def route(self, parcel: Parcel, walk: Walk) -> int:
         """The branch the unit chooses."""
-        answer = await self.call(Method.ROUTE, parcel.copy(), walk)
+        answer = await self.call(Method.ROUTE, parcel, walk)
         return seldon_v1.route_of(answer.message())
 
     async def aggregate(self, parcels: list[Parcel], walk: Walk) -> Parcel:  # noqa: ARG002 - a seam's signature

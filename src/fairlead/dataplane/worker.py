@@ -16,21 +16,18 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from fairlead.dataplane.batching import Lane, RowQueue
+from fairlead.dataplane.assembling import assemble
 from fairlead.dataplane.channel import Channel
 from fairlead.dataplane.driving import as_future
 from fairlead.dataplane.executor import Executor
 from fairlead.dataplane.frame_server import FrameServer
-from fairlead.dataplane.loading import Load, NotLoaded, is_elsewhere, load_units
+from fairlead.dataplane.loading import Load, NotLoaded, load_units
 from fairlead.dataplane.memory_limit import limit_memory
-from fairlead.dataplane.metering import Meters, Place
-from fairlead.dataplane.remote import Peer
+from fairlead.dataplane.metering import Meters
 from fairlead.dataplane.seldon_surface import MetricsSurface, SeldonSurface, refusal
 from fairlead.dataplane.server import HttpServer, Limits
-from fairlead.dataplane.spec import Drain, Failed, FromWorker, Placement, Ready, WorkerSpec
-from fairlead.dataplane.units import GraphUnit, LocalUnit, RemoteUnit
-from fairlead.errors import ConfigError, FairleadError
-from fairlead.plan.model import Unit
+from fairlead.dataplane.spec import Drain, Failed, FromWorker, Ready, WorkerSpec
+from fairlead.errors import FairleadError
 from fairlead.runtimes import registry
 from fairlead.runtimes.base import Servable
 
@@ -84,7 +81,7 @@ class _Worker:
             loop.add_signal_handler(number, self._stop_within, self._spec.revision.drain_s)
         if self._link is not None:
             self._link.listen(lambda message: self._heard(loop, message))
-        executor, meters = self._assemble(loop)
+        executor, meters = assemble(self._spec, self._servables, loop)
         try:
             port = await self._listen(SeldonSurface(self._spec, executor, meters), meters)
         except (FairleadError, OSError) as error:
@@ -98,31 +95,6 @@ class _Worker:
         executor.close()
         return 0
 
-    def _assemble(self, loop: asyncio.AbstractEventLoop) -> tuple[Executor, Meters]:
-        spec = self._spec
-        meters = Meters(
-            Place(
-                deployment=spec.service, predictor=spec.component, version=dict(spec.revision.labels).get("version", "")
-            )
-        )
-        placements = {placement.unit: placement for placement in spec.placements}
-        units = {
-            str(unit.name): self._bind(unit, placements.get(unit.name), loop, meters) for unit in spec.revision.units
-        }
-        return Executor(spec.revision.graph, units), meters
-
-    def _bind(
-        self, unit: Unit, placement: Placement | None, loop: asyncio.AbstractEventLoop, meters: Meters
-    ) -> GraphUnit:
-        spec = self._spec
-        if is_elsewhere(unit, placement):
-            peer = _peer(unit, placement, spec.max_body_bytes)
-            return RemoteUnit(unit, peer, meters, timeout_s=spec.revision.timeout_s, limit_bytes=spec.max_body_bytes)
-        servable = self._servables[unit.name]
-        lane = Lane(unit.name, loop, threads=spec.threads)
-        queue = RowQueue(servable.rows, lane, loop) if servable.rows is not None else None
-        return LocalUnit(unit, servable, lane, queue, meters)
-
     async def _listen(self, surface: SeldonSurface, meters: Meters) -> int:
         spec = self._spec
         limits = Limits(body_bytes=spec.max_body_bytes)
@@ -132,7 +104,7 @@ class _Worker:
             self._servers.append(http)
             port = await http.listen(spec.http)
         if spec.frames is not None:
-            frames = FrameServer(surface)
+            frames = FrameServer(surface, limits=limits, refuse=refusal)
             self._servers.append(frames)
             await frames.listen(spec.frames)
         if spec.metrics is not None:
@@ -159,16 +131,6 @@ class _Worker:
     def _stop_within(self, grace_s: float) -> None:
         if not self._stop.done():
             self._stop.set_result(grace_s)
-
-
-def _peer(unit: Unit, placement: Placement | None, limit_bytes: int) -> Peer:
-    address = placement.address if placement is not None else ""
-    address = (address or unit.url).removeprefix("http://")
-    where, _, base = address.partition("/")
-    host, _, port = where.rpartition(":")
-    if not host or not port.isdigit():
-        raise ConfigError(f"unit {unit.name!r}: {address!r} is no address; expected host:port")
-    return Peer(host, int(port), base=f"/{base}".rstrip("/"), limit_bytes=limit_bytes)
 
 
 def _metrics_path(spec: WorkerSpec) -> str:

@@ -1,0 +1,60 @@
+"""JSON in and out, as Python services write it."""
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fairlead.protocols import jsontext
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(values)
+def test_what_is_written_reads_back_as_python_reads_it(value: object) -> None:
+    text = jsontext.dumps(value)
+
+    assert text.endswith(b"\n")
+    assert text.isascii()
+    assert repr(json.loads(text)) == repr(json.loads(json.dumps(value, sort_keys=True)))
+
+
+@given(values)
+def test_python_json_of_anything_is_read(value: object) -> None:
+    assert repr(jsontext.loads(json.dumps(value).encode())) == repr(value)
+
+
+def test_keys_are_sorted_without_spaces() -> None:
+    assert (
+        jsontext.dumps({"b": [1, 2.0], "a": {"d": "é", "c": True}}) == b'{"a":{"c":true,"d":"\\u00e9"},"b":[1,2.0]}\n'
+    )
+
+
+def test_numbers_that_are_not_finite_are_pythons_words() -> None:
+    assert jsontext.dumps([math.nan, math.inf, -math.inf, None]) == b"[NaN,Infinity,-Infinity,null]\n"
+    assert jsontext.loads(b"[Infinity, -Infinity]") == [math.inf, -math.inf]
+
+
+def test_text_beyond_the_basic_plane_is_a_surrogate_pair() -> None:
+    assert jsontext.dumps("😀") == b'"\\ud83d\\ude00"\n'
+
+
+def test_a_lone_surrogate_goes_through() -> None:
+    assert jsontext.dumps(jsontext.loads(b'"\\ud800"')) == b'"\\ud800"\n'
+
+
+@pytest.mark.parametrize("text", [b"", b"nope", b"{", b"[" * 100_000, b"\xff", b"1" * 5000])
+def test_text_that_is_no_json_is_a_value_error(text: bytes) -> None:
+    with pytest.raises(ValueError):
+        jsontext.loads(text)
+
+
+def test_html_is_escaped_only_where_it_occurs() -> None:
+    assert jsontext.html_safe(b'{"a":"<b>&"}') == b'{"a":"\\u003cb\\u003e\\u0026"}'
+    assert jsontext.html_safe(b'{"a":1}') == b'{"a":1}'
