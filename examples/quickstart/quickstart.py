@@ -1,8 +1,8 @@
 """What `make run` does: a model, Fairlead, Seldon's quick-start manifest, one answer, and how to go on.
 
-Everything it makes is under build/quickstart. It uses nothing but the `fairlead` command, so each step can be
-repeated by hand. Serves until Ctrl-C; with ONCE=1 it ends after the answer. FAIRLEAD_PORT and FAIRLEAD_CONTROL_PORT
-choose other ports.
+Everything it makes is under build/quickstart, or the folder it is given. It uses nothing but the `fairlead` command, so
+each step can be repeated by hand. Serves until Ctrl-C; with ONCE=1 it ends after the answer. FAIRLEAD_PORT and
+FAIRLEAD_CONTROL_PORT choose other ports.
 """
 
 import json
@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PLACE = HERE.parent.parent / "build" / "quickstart"
+PLACE = Path(sys.argv[1] if len(sys.argv) > 1 else HERE.parent.parent / "build" / "quickstart").resolve()
 FAIRLEAD = Path(sys.executable).with_name("fairlead")
 REQUEST = '{"data":{"ndarray":[[1,2,3,4]]}}'
 
@@ -49,6 +49,7 @@ def prepare() -> Path:
 
 def show(manifest: Path, env: Mapping[str, str]) -> int:
     """Serve the model, ask it once and say how to go on."""
+    print("Starting Fairlead.", flush=True)
     serving = subprocess.Popen([FAIRLEAD, "up", "--output", "json"], env=env, stdout=subprocess.PIPE, text=True)
     try:
         url = read_url(serving)
@@ -68,7 +69,6 @@ def show(manifest: Path, env: Mapping[str, str]) -> int:
 
 def read_url(serving: "subprocess.Popen[str]") -> str:
     """Where predictions go, from what `up -o json` prints once it serves."""
-
     assert serving.stdout is not None
     text = ""
     for line in serving.stdout:
