@@ -1,0 +1,71 @@
+"""Real clients in environments of their own, made once under `.peers/` from the files in `tests/peers/`."""
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+ENVIRONMENTS = ROOT / ".peers"
+
+
+def uv() -> str:
+    """The uv that `make setup` used."""
+    found = os.environ.get("UV") or shutil.which("uv") or str(ROOT / ".bootstrap" / "bin" / "uv")
+    if not Path(found).exists():
+        raise AssertionError("uv is not here: run `make setup` first")
+    return found
+
+
+def environment(name: str) -> Path:
+    """The interpreter of a peer's environment; builds it the first time."""
+    requirements = ROOT / "tests" / "peers" / f"{name}.txt"
+    folder = ENVIRONMENTS / f"test-{name}"
+    ENVIRONMENTS.mkdir(exist_ok=True)
+    with (ENVIRONMENTS / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        stamp = folder / "requirements.txt"
+        if not stamp.exists() or stamp.read_text() != requirements.read_text():
+            subprocess.run([uv(), "venv", "-q", "--clear", "--python", sys.executable, str(folder)], check=True)
+            install = [uv(), "pip", "install", "-q", "--python", str(folder / "bin" / "python")]
+            subprocess.run([*install, "-r", str(requirements)], check=True)
+            stamp.write_text(requirements.read_text())
+    return folder / "bin" / "python"
+
+
+class SeldonClientProcess:
+    """The public SeldonClient behind a pipe."""
+
+    def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self._process = process
+
+    def __call__(self, call: str, client: dict[str, Any], **arguments: Any) -> dict[str, Any]:
+        """`SeldonClient(**client).<call>(**arguments)` as success, msg and response."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps({"client": client, "call": call, "arguments": arguments}) + "\n")
+        self._process.stdin.flush()
+        result: dict[str, Any] = json.loads(self._process.stdout.readline())
+        return result
+
+
+@contextlib.contextmanager
+def seldon_client() -> Iterator[SeldonClientProcess]:
+    """One process of it for many calls."""
+    driver = ROOT / "tests" / "fixtures" / "seldon_client_driver.py"
+    with subprocess.Popen(
+        [str(environment("seldon-core")), str(driver)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        yield SeldonClientProcess(process)
+        assert process.stdin is not None
+        process.stdin.close()
