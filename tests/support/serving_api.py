@@ -6,10 +6,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import orjson
 import uvicorn
 
 from fairlead.control.api.admitting import Admission, admit_all
@@ -127,15 +129,10 @@ class ApiServer:
     ) -> tuple[int, Any]:
         """Status code and decoded body of one request."""
         headers = {"content-type": type_} if body is not None else {}
-        data = body if isinstance(body, str | bytes) or body is None else _dumps(body)
+        text = body.encode() if isinstance(body, str) else orjson.dumps(body)
+        data = BytesIO(text) if body is not None else None
         async with self.http.request(method, self.url + path, data=data, headers=headers, params=params) as response:
             return response.status, await response.json(content_type=None)
-
-
-def _dumps(body: Any) -> bytes:
-    import orjson
-
-    return orjson.dumps(body)
 
 
 @asynccontextmanager
@@ -152,6 +149,7 @@ async def serving(
     app = build_app(store, (SDEP,), sdep_schema, admission=admission, pods=pods, token=token, clock=clock)
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
+    listener.listen()
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", ws="none"))
     serve = asyncio.create_task(server._serve([listener]))
     try:

@@ -82,15 +82,11 @@ def build_app(
         Route("/{path:path}", _Endpoint(api)),
     ]
     guard = Middleware(Guard, token=token, hosts=frozenset(hosts))
-    return Starlette(routes=routes, middleware=[guard], exception_handlers={Exception: _failed, 405: _wrong_method})
+    return Starlette(routes=routes, middleware=[guard], exception_handlers={Exception: _failed})
 
 
 async def _failed(_request: Request, error: Exception) -> Response:
     return failure_response(error)
-
-
-async def _wrong_method(_request: Request, _error: Exception) -> Response:
-    return failure_response(_not_allowed())
 
 
 def _not_allowed() -> MethodNotAllowed:
