@@ -21,7 +21,9 @@ from fairlead.protocols.exchange import Head, Headers, Request
 
 _END = b"\r\n\r\n"
 _CR_LF = (13, 10)
+_DECISIVE = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
 _MEMORY_HEADS = 512
+_MEMORY_MARKS = 8 * _MEMORY_HEADS
 _MEMORY_HEAD_BYTES = 2048
 
 
@@ -56,10 +58,23 @@ class Refused(Permanent):
 
 
 class HeadMemory(dict[bytes, Head]):
-    """Heads by their bytes, for the connections of one server. Bounded: full means start again."""
+    """Heads by their bytes, for the connections of one server. Bounded: full means start again.
+
+    A head is kept when it comes a second time, so that clients whose heads never repeat (an id in each request)
+    push nothing out and leave nothing behind."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: set[int] = set()
 
     def remember(self, raw: bytes, head: Head) -> None:
-        """Keep a head that needs nothing but its body's length to be served."""
+        """Note a head, and keep it if it repeats and needs nothing but its body's length to be served."""
+        mark = hash(raw)
+        if mark not in self._seen:
+            if len(self._seen) >= _MEMORY_MARKS:
+                self._seen.clear()
+            self._seen.add(mark)
+            return
         if len(raw) > _MEMORY_HEAD_BYTES or head.length < 0 or not head.keeps_alive or head.expects_continue:
             return
         if len(self) >= _MEMORY_HEADS:
@@ -151,8 +166,9 @@ def _finish(reader: _HeadReader, limits: Limits) -> Head:
         raise Refused(501, "CONNECT is not offered: this is not a proxy")
     if len(reader.headers) > limits.header_count:
         raise Refused(431, f"more than {limits.header_count} headers")
-    headers, path, query = _target(reader)
-    length = _body_length(reader.version, headers)
+    decisive = [pair for pair in reader.headers if pair[0] in _DECISIVE]
+    headers, path, query = _target(reader, decisive)
+    length = _body_length(reader.version, decisive)
     if length > limits.body_bytes:
         raise Refused(413, f"the body of {length} bytes is larger than {limits.body_bytes} bytes")
     return Head(
@@ -163,14 +179,14 @@ def _finish(reader: _HeadReader, limits: Limits) -> Head:
         length=length,
         keeps_alive=reader.keeps_alive,
         connection=_connection_line(reader),
-        expects_continue=_expects_continue(reader.version, headers),
+        expects_continue=_expects_continue(reader.version, decisive),
     )
 
 
-def _target(reader: _HeadReader) -> tuple[Headers, bytes, bytes]:
+def _target(reader: _HeadReader, decisive: Headers) -> tuple[Headers, bytes, bytes]:
     """Path and query, and the headers with the Host that counts (RFC 9112 sections 3.2 and 3.2.2)."""
     headers = reader.headers
-    hosts = sum(1 for name, _ in headers if name == b"host")
+    hosts = sum(1 for name, _ in decisive if name == b"host")
     if hosts != 1 and (hosts or reader.version == "1.1"):
         raise Refused(400, f"a request has one Host header; this one has {hosts}")
     target = reader.target.partition(b"#")[0]
@@ -189,10 +205,10 @@ def _connection_line(reader: _HeadReader) -> bytes:
     return b"Connection: keep-alive\r\n" if reader.version == "1.0" else b""
 
 
-def _body_length(version: str, headers: Headers) -> int:
+def _body_length(version: str, decisive: Headers) -> int:
     """-1 for chunks. llhttp refuses most contradictions; those it leaves are refused here."""
-    lengths = [value for name, value in headers if name == b"content-length"]
-    codings = [value for name, value in headers if name == b"transfer-encoding"]
+    lengths = [value for name, value in decisive if name == b"content-length"]
+    codings = [value for name, value in decisive if name == b"transfer-encoding"]
     if codings:
         if lengths:
             raise Refused(400, "both Transfer-Encoding and Content-Length")
@@ -208,8 +224,8 @@ def _body_length(version: str, headers: Headers) -> int:
     return int(lengths[0])
 
 
-def _expects_continue(version: str, headers: Headers) -> bool:
-    wishes = [value.lower() for name, value in headers if name == b"expect"]
+def _expects_continue(version: str, decisive: Headers) -> bool:
+    wishes = [value.lower() for name, value in decisive if name == b"expect"]
     if not wishes or version == "1.0":
         return False
     if wishes != [b"100-continue"]:
