@@ -128,6 +128,13 @@ class TestS3:
         assert says in str(caught.value)
         self.holds_no_secret(caught.value, env)
 
+    def test_a_bucket_of_another_region_is_a_permanent_failure(self, s3: S3Server, fetcher: Fetcher) -> None:
+        with file_server() as server:
+            server.files["/models"] = Served(status=301)
+
+            with pytest.raises(StorageError, match="incorrectly configured region"):
+                fetcher.fetch("s3://models/iris", env=s3.env(ENDPOINT=server.url))
+
     def test_a_store_that_does_not_answer_is_unavailable(self, s3: S3Server, fetcher: Fetcher) -> None:
         env = s3.env(ENDPOINT="http://127.0.0.1:1")
 
@@ -345,6 +352,7 @@ class TestFaults:
         source = tmp_path / "model"
         source.mkdir()
         (source / "model.bst").write_bytes(MODEL)
+        (source / "a-labels.txt").write_text("this one fits")
         script = """
 import sys
 from pathlib import Path

@@ -134,6 +134,24 @@ def test_a_server_without_ranges_is_asked_from_the_beginning(server: FileServer,
     assert only_file(fetcher.fetch(f"{server.url}/model.bst"))[1] == MODEL
 
 
+def test_a_complete_copy_of_a_file_of_unknown_size_is_not_asked_beyond_its_end(
+    server: FileServer, fetcher: Fetcher
+) -> None:
+    arrived = 0
+
+    def note(done: int, total: int) -> None:
+        nonlocal arrived
+        arrived = done
+
+    server.files["/model.bst"] = Served(MODEL, has_length=False)
+    with pytest.raises(StorageUnavailable, match="stopped"):
+        fetcher.fetch(f"{server.url}/model.bst", progress=note, should_stop=lambda: arrived > 0)
+    (partial,) = (fetcher.cache.root / "partial").iterdir()
+    partial.write_bytes(MODEL)
+
+    assert only_file(fetcher.fetch(f"{server.url}/model.bst"))[1] == MODEL
+
+
 def test_a_file_replaced_during_the_transfer_is_fetched_whole(server: FileServer, fetcher: Fetcher) -> None:
     new = Served(b"n" * 500_000, etag='"v2"')
     server.files["/model.bst"] = Served(

@@ -71,6 +71,8 @@ class _Handler(BaseHTTPRequestHandler):
             return self._answer(404, {}, b"<h1>no such page</h1>")
         if served.failures:
             return self._answer(served.failures.pop(0), {"Retry-After": "0"}, b"busy")
+        if 0 < len(served.content) <= self._start_of_range(served):
+            return self._answer(416, {"Content-Range": f"bytes */{len(served.content)}"}, b"")
         return self._serve(served)
 
     def log_message(self, format: str, *args: object) -> None:

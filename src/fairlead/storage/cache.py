@@ -11,6 +11,7 @@ Everything appears by rename after fsync, so a crash leaves a complete thing or 
 """
 
 import errno
+import functools
 import hashlib
 import os
 import shutil
@@ -84,8 +85,9 @@ class Cache:
             yield partial
 
     def partial(self, key: str) -> Path:
-        """Where the download of `key` is collected."""
-        return self.root / "partial" / key
+        """Where the download of `key` is collected. What an earlier boot left is not gone on with: after a power
+        failure a file can have its length and not its bytes."""
+        return self.root / "partial" / f"{key}-{_boot()}"
 
     def known(self, key: str, *, thorough: bool = False) -> Blob | None:
         """The content of a remote file that was fetched before, if it is still here and sound."""
@@ -241,12 +243,25 @@ class Cache:
             raise no_room(error, self.root) or error from error
 
 
-def no_room(error: OSError, root: Path) -> StorageError | None:
+@functools.cache
+def _boot() -> str:
+    """Names this boot of the machine, where the system tells."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
+    except OSError:
+        return "any"
+
+
+class DiskFull(StorageError):
+    """The disk of the cache has no room for the model."""
+
+
+def no_room(error: OSError, root: Path) -> DiskFull | None:
     """The error a person can act on, if the disk is why writing failed."""
     if error.errno not in _FULL:
         return None
     free = shutil.disk_usage(root).free
-    return StorageError(
+    return DiskFull(
         f"the model cache {root} cannot hold the model: {os.strerror(error.errno or 0)} ({free >> 20} MiB free); "
         "free some space, or put FAIRLEAD_HOME on a larger disk"
     )

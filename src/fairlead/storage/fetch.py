@@ -7,6 +7,7 @@ fetch at once, the same model included. See docs/storage.md for the rules a user
 import fnmatch
 import hashlib
 import logging
+import sys
 import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
@@ -14,7 +15,7 @@ from contextlib import closing
 from pathlib import Path
 
 from fairlead.errors import Forbidden, StorageError
-from fairlead.storage.cache import Blob, Cache, Seen
+from fairlead.storage.cache import Blob, Cache, DiskFull, Seen
 from fairlead.storage.clouds.layer import Timeouts
 from fairlead.storage.folders import FolderSource, LocalAccess
 from fairlead.storage.opening import Opener
@@ -102,9 +103,18 @@ class Fetcher:
         StorageUnavailable (the store does not answer, or `should_stop` said yes). `progress(done, total)` is called
         from several threads, one at a time; a total of 0 means unknown. `thorough` reads cached bytes again.
         """
-        with closing(self._opener.open(uri, env or {}, claim_folder)) as source, self.cache.in_use():
+        with closing(self._opener.open(uri, env or {}, claim_folder)) as source:
             self._allow(source.name)
             stop = Stop(source.name, should_stop)
+            try:
+                return self._fetch(source, progress=progress, stop=stop, thorough=thorough)
+            except DiskFull:
+                # What of the model did fit must not keep the disk full; nobody holds it yet.
+                prune(self.cache, keep=(), max_bytes=sys.maxsize, partial_life_s=0)
+                raise
+
+    def _fetch(self, source: Source, *, progress: Progress, stop: Stop, thorough: bool) -> Path:
+        with self.cache.in_use():
             for listing in range(1, _LISTINGS + 1):
                 try:
                     return self._copy(source, progress=progress, stop=stop, thorough=thorough)

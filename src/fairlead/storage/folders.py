@@ -65,10 +65,10 @@ class FolderSource:
                 self._files = dict(islice(found, MOST_FILES + 1))
             else:
                 self._files = {self.path.name: (self.path, self._regular(self.path, self.path.name))}
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise StorageError(self._missing()) from None
-        except PermissionError as error:
-            raise StorageError(f"{self._written}: {error.filename}: permission denied") from error
+        except OSError as error:
+            raise StorageError(f"{self._written}: {error.filename}: {error.strerror}") from error
         return checked(
             f"{self._written} ({self.path})",
             [Entry(path=path, size=info.st_size, version=_version(info)) for path, (_, info) in self._files.items()],

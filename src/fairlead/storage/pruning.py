@@ -34,6 +34,7 @@ def prune(
     *,
     now: float | None = None,
     just_used_s: float = _JUST_USED_S,
+    partial_life_s: float = _PARTIAL_LIFE_S,
 ) -> Pruned:
     """Remove snapshots until at most `max_bytes` are held. Never removes a folder of `keep`, nor one that was used in
     the last `just_used_s` seconds (its fetch may have returned a moment ago). Steps back when a fetch is under way."""
@@ -42,7 +43,7 @@ def prune(
         if not alone:
             return Pruned(busy=True)
         before = _held_bytes(cache)
-        _drop_leftovers(cache, now)
+        _drop_leftovers(cache, partials_before=now - partial_life_s)
         _drop_orphans(cache)
         _drop_oldest(cache, set(keep), max_bytes, used_before=now - just_used_s)
         after = _held_bytes(cache)
@@ -73,7 +74,7 @@ def _by_last_use(cache: Cache, used_before: float) -> list[Path]:
     return [folder for _, folder in sorted(used)]
 
 
-def _drop_leftovers(cache: Cache, now: float) -> None:
+def _drop_leftovers(cache: Cache, *, partials_before: float) -> None:
     """What a killed process left half made. Partial files live a day, so that an interrupted apply can go on."""
     for name in ("files", "sources", "snapshots"):
         for left in (cache.root / name).glob(".*"):
@@ -82,7 +83,7 @@ def _drop_leftovers(cache: Cache, now: float) -> None:
             else:
                 left.unlink()
     for partial in (cache.root / "partial").iterdir():
-        if partial.stat().st_mtime < now - _PARTIAL_LIFE_S:
+        if partial.stat().st_mtime < partials_before:
             partial.unlink()
     for lock in (cache.root / "locks").iterdir():
         lock.unlink()

@@ -27,7 +27,14 @@ _LIST_CHUNK = 1000
 _STATUS = re.compile(r"non-2xx status code: (\d{3})([^:\n]*):?(.*?)(?:\n\nDebug source|\Z)", re.DOTALL)
 _WHOLE_OBJECT = "Received non-partial response when range requested"
 _CAUSE = re.compile(r'(?:message|error): "((?:[^"\\]|\\.)+)"')
-_LASTING = ("Error parsing Path", "Encountered illegal", "InvalidPath", "Configuration", "InvalidCertificate")
+_LASTING = (
+    "without LOCATION",
+    "Error parsing Path",
+    "Encountered illegal",
+    "InvalidPath",
+    "Configuration",
+    "InvalidCertificate",
+)
 _SILENT_CAUSES = {
     "InvalidCertificate": "the server's certificate is not trusted",
     "TimedOut": "nothing arrived in time",

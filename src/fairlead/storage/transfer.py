@@ -37,6 +37,10 @@ class Patience:
         return float(min(self.longest_pause_s, self.first_pause_s * 2 ** (failures - 1)) * spread)
 
 
+class _OverLimit(StorageError):
+    """More arrived than the owner allows for one model."""
+
+
 class Stop:
     """The caller's wish to stop, and the wish of a sibling transfer that failed."""
 
@@ -103,6 +107,8 @@ class Transfer:
         self._report = report
         self._furthest = 0
         self._last_furthest = 0
+        self._hash = hashlib.sha256()
+        self._hashed_bytes = 0
 
     def run(self, *, thorough: bool) -> Blob:
         """The file as a blob: the one that is here already, or a new one."""
@@ -111,10 +117,7 @@ class Transfer:
         with self._cache.writing(key, waiting=self._waiting) as partial:
             blob = self._cache.known(key, thorough=thorough) if self._entry.version else None
             if blob is None:
-                try:
-                    blob = self._bring(partial)
-                except OSError as error:
-                    raise self._broken(error, partial) from error
+                blob = self._bring_safely(partial)
         self._report(blob.size)
         return blob
 
@@ -131,6 +134,19 @@ class Transfer:
             self._report(self._cache.partial(self.key).stat().st_size)
         except FileNotFoundError:
             return
+
+    def _bring_safely(self, partial: Path) -> Blob:
+        """`_bring`, leaving a partial file behind only if another attempt can go on from it."""
+        try:
+            return self._bring(partial)
+        except (Changed, _OverLimit):
+            partial.unlink(missing_ok=True)
+            raise
+        except OSError as error:
+            if full := no_room(error, self._cache.root):
+                partial.unlink(missing_ok=True)
+                raise full from error
+            raise StorageError(f"{self._source.name}: {self._entry.path}: {error}") from error
 
     def _bring(self, partial: Path) -> Blob:
         if not self._entry.version:
@@ -150,16 +166,13 @@ class Transfer:
             except Restart:
                 file.truncate(0)
                 return self._append(file)
-            except Changed:
-                file.truncate(0)
-                raise
 
     def _append(self, file: BinaryIO) -> str:
         entry = self._entry
         file.seek(0, 2)
         if not entry.version or (entry.size is not None and file.tell() > entry.size):
             file.truncate(0)
-        seen = _hash_of(file)
+        seen = self._hash_of(file)
         arrived = file.tell()
         if entry.size is None or arrived < entry.size or not arrived:
             for chunk in self._source.read(entry, arrived):
@@ -167,6 +180,7 @@ class Transfer:
                 file.write(chunk)
                 seen.update(chunk)
                 arrived += len(chunk)
+                self._hashed_bytes = arrived
                 self._check_size(arrived)
                 self._furthest = max(self._furthest, arrived)
                 self._report(arrived)
@@ -176,6 +190,19 @@ class Transfer:
                 f"{self._source.name}: {entry.path}: the transfer ended after {arrived} of {entry.size} bytes"
             )
         return seen.hexdigest()
+
+    def _hash_of(self, file: BinaryIO) -> "hashlib._Hash":
+        """The hash of what the file holds; read again only if it is not what this transfer wrote."""
+        if file.seek(0, 2) != self._hashed_bytes:
+            self._hash = hashlib.sha256()
+            file.seek(0)
+            while chunk := file.read(_READ_BYTES):
+                self._stop.check()
+                self._hash.update(chunk)
+            self._hashed_bytes = file.tell()
+        elif not self._hashed_bytes:
+            self._hash = hashlib.sha256()
+        return self._hash
 
     def _moved(self) -> bool:
         """Bytes that cannot be resumed do not count: they will be fetched again."""
@@ -187,22 +214,7 @@ class Transfer:
         if self._entry.size is not None and arrived > self._entry.size:
             raise Changed(f"{self._source.name}: {self._entry.path} is larger than its listing said")
         if self._limit_bytes is not None and arrived > self._limit_bytes:
-            raise StorageError(f"{self._source.name}: larger than the limit of {self._limit_bytes} bytes")
-
-    def _broken(self, error: OSError, partial: Path) -> StorageError:
-        if full := no_room(error, self._cache.root):
-            # What we could not finish must not keep the disk full.
-            partial.unlink(missing_ok=True)
-            return full
-        return StorageError(f"{self._source.name}: {self._entry.path}: {error}")
-
-
-def _hash_of(file: BinaryIO) -> "hashlib._Hash":
-    seen = hashlib.sha256()
-    file.seek(0)
-    while chunk := file.read(_READ_BYTES):
-        seen.update(chunk)
-    return seen
+            raise _OverLimit(f"{self._source.name}: larger than the limit of {self._limit_bytes} bytes")
 
 
 def _digest(path: Path) -> str:

@@ -28,6 +28,7 @@ from fairlead.storage.uris import HttpUri, without_secrets
 
 _CHUNK_BYTES = 256 * 1024
 _SHOWN_BODY_BYTES = 4096
+_BEYOND_END = http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 Allow = Callable[[str], None]
 
@@ -88,7 +89,7 @@ class WebSource:
         headers = {"Range": f"bytes={offset}-"}
         if not entry.version.startswith("W/"):
             headers["If-Range"] = entry.version
-        response = self._request(headers)
+        response = self._request(headers, beyond_end=Restart(f"{self.name}: the file ends where the copy ends"))
         asked = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
         if _version(response) != entry.version:
             response.close()
@@ -98,7 +99,7 @@ class WebSource:
             raise Restart(f"{self.name}: the server sends the file from its beginning only")
         return response
 
-    def _request(self, headers: dict[str, str]) -> http.client.HTTPResponse:
+    def _request(self, headers: dict[str, str], beyond_end: Restart | None = None) -> http.client.HTTPResponse:
         request = urllib.request.Request(self._url, headers={"User-Agent": "fairlead", "Accept-Encoding": "identity"})  # noqa: S310 - http and https only, see _opener
         for name, value in headers.items():
             request.add_header(name, value)
@@ -107,6 +108,9 @@ class WebSource:
         try:
             response: http.client.HTTPResponse = self._opener.open(request, timeout=self._timeouts.read_s)
         except Exception as error:
+            if beyond_end and isinstance(error, urllib.error.HTTPError) and error.code == _BEYOND_END:
+                error.close()
+                raise beyond_end from error
             raise self._translated(error) from error
         return response
 
