@@ -12,7 +12,7 @@ from fairlead.backends.local import processes, rpc
 from fairlead.backends.local.home import Home
 from fairlead.backends.local.ports import Ports
 from fairlead.plan.status import ReplicaState
-from support.supervising import gone, replica_spec, short_home, supervisor, until, watched
+from support.supervising import RunningSupervisor, gone, replica_spec, short_home, supervisor, until, watched
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 SERVER = """
@@ -130,8 +130,9 @@ async def test_an_isolated_worker_is_part_of_its_replica(home: Home) -> None:
         alone = rpc.Forked(unit="alone", spec=other.spec)
         await seen.client.start(replica_spec(home, "one", members=[main, alone]))
         ready = await seen.until_state("one", ReplicaState.READY)
-        workers = [pid for pid in running.running("backends.local.nursery") if _parent(pid) == running.pid]
-        (other_pid,) = [pid for pid in workers if pid != ready.pid and os.getsid(pid) == pid and _is_worker(pid)]
+        await until(lambda: len(_workers(running)) == 2)
+        workers = _workers(running)
+        (other_pid,) = [pid for pid in workers if pid != ready.pid]
         os.kill(other_pid, signal.SIGKILL)
         info = await seen.until_state("one", ReplicaState.GONE)
 
@@ -142,6 +143,11 @@ async def test_an_isolated_worker_is_part_of_its_replica(home: Home) -> None:
 
 def _line(pid: int) -> str:
     return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+
+
+def _workers(running: RunningSupervisor) -> list[int]:
+    forked = running.running("backends.local.nursery")
+    return [pid for pid in forked if _parent(pid) == running.pid and _is_worker(pid)]
 
 
 def _parent(pid: int) -> int:

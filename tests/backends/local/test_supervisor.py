@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fairlead.backends.local import processes
 from fairlead.backends.local.home import Home
 from fairlead.errors import Conflict
 from fairlead.plan.status import ReplicaState
@@ -89,13 +90,27 @@ async def test_workers_live_on_when_their_nursery_is_killed(home: Home) -> None:
         spec = replica_spec(home, "one")
         await seen.client.start(spec)
         ready = await seen.until_state("one", ReplicaState.READY)
-        (forker,) = [pid for pid in running.running("backends.local.nursery") if pid != ready.pid]
-        os.kill(forker, signal.SIGKILL)
+        for pid in running.running("backends.local.nursery"):
+            if pid != ready.pid:
+                os.kill(pid, signal.SIGKILL)
         await seen.client.start(replica_spec(home, "two"))
         await seen.until_state("two", ReplicaState.READY)
 
         assert await ask_pid(spec.frames) == ready.pid
         assert seen.replicas["one"].state is ReplicaState.READY
+
+
+@pytest.mark.parametrize("which", ["the nursery", "its standby"])
+async def test_a_nursery_of_which_one_process_is_killed_goes_on(home: Home, which: str) -> None:
+    async with supervisor(home) as running, watched(home) as seen:
+        await until(lambda: len(running.running("backends.local.nursery")) == 2)
+        nursery = set(running.running("backends.local.nursery"))
+        standby = {child for pid in nursery for child in processes.descendants(pid)}
+        (victim,) = standby if which == "its standby" else nursery - standby
+        os.kill(victim, signal.SIGKILL)
+        await seen.client.start(replica_spec(home, "one"))
+
+        await seen.until_state("one", ReplicaState.READY)
 
 
 async def test_workers_live_on_and_are_listed_when_control_is_killed(home: Home) -> None:

@@ -61,9 +61,14 @@ def adopt_orphans() -> None:
 def die_with_parent(parent: int, signal_number: int = signal.SIGKILL) -> None:
     """Have the kernel send this process a signal when its parent ends. `parent` is the pid it should have now;
     if that one has ended already, this process ends here."""
-    _prctl(_PR_SET_PDEATHSIG, signal_number)
+    signal_at_parents_end(signal_number)
     if IS_LINUX and os.getppid() != parent:
         os.kill(os.getpid(), signal_number)
+
+
+def signal_at_parents_end(signal_number: int) -> None:
+    """Have the kernel send this process a signal when the parent it has at this moment ends."""
+    _prctl(_PR_SET_PDEATHSIG, signal_number)
 
 
 def scrubbed_environment(environ: Mapping[str, str], extra: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -1,0 +1,216 @@
+"""The whole of one machine without its control API: real supervisor, nurseries, workers and gateway."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+
+from fairlead.backends.local.backend import LocalBackend
+from fairlead.backends.local.client import SupervisorClient
+from fairlead.backends.local.gateway.client import GatewayClient
+from fairlead.backends.local.home import Home
+from fairlead.errors import NotReady
+from fairlead.plan.model import Artifact, Component, Parameter, Plan, Unit, UserCode
+from fairlead.plan.status import Phase
+from fairlead.storage import Fetcher
+from support.local_world import FakeGateway, FakeLookup, World, component, plan, unit
+from support.supervising import RunningSupervisor, short_home, supervisor
+
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+MODEL = """
+import os
+class Model:
+    def __init__(self, answer):
+        self.answer = answer
+    def predict(self, X, names, meta=None):
+        return [self.answer, os.getpid()]
+"""
+COMMAND = """
+import http.server, json, os
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.answer({"data": {"names": [], "ndarray": []}})
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.answer({"data": {"names": [], "ndarray": ["from beside"]}})
+    def answer(self, body):
+        data = json.dumps(body).encode()
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["UNIT_PORT"])), Handler).serve_forever()
+"""
+
+
+@dataclass
+class Machine:
+    world: World
+    port: int
+    code: Path
+
+    async def predict(self) -> tuple[int, dict[str, object]]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        body = b'{"data":{"ndarray":[[1]]}}'
+        head = f"POST /x/api/v1.0/predictions HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}"
+        writer.write(f"{head}\r\nContent-Type: application/json\r\n\r\n".encode() + body)
+        answer = await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        _, _, payload = answer.partition(b"\r\n\r\n")
+        return int(answer.split()[1]), json.loads(payload)
+
+    def model(self, answer: str, **changes: object) -> Unit:
+        made = unit(
+            code=UserCode(target="Model", path=str(self.code)), parameters=(Parameter(name="answer", value=answer),)
+        )
+        return replace(made, **changes)  # type: ignore[arg-type]  # fields by name, from a test
+
+    async def apply(self, made: Component) -> None:
+        wanted: Plan = plan(made)
+        await self.world.backend.apply(replace(wanted, routes=(replace(wanted.routes[0], path_prefix="/x/"),)))
+
+
+@pytest.fixture
+async def machine(tmp_path: Path) -> AsyncIterator[Machine]:
+    (tmp_path / "Model.py").write_text(MODEL)
+    with short_home() as home, socket.socket() as reserved:
+        # Bound and not listening: the port is ours to hand to the gateway, which shares it by SO_REUSEPORT or takes
+        # it a moment after it is released here.
+        reserved.bind(("127.0.0.1", 0))
+        port = reserved.getsockname()[1]
+        reserved.close()
+        argv = (sys.executable, "-m", "fairlead.backends.local.gateway", "--port", str(port))
+        argv += ("--admin", str(home.gateway_socket), "--table", str(home.routes))
+        async with supervisor(home, gateway_argv=argv, worker="fairlead.dataplane.worker") as running:
+            async with _control(home, running) as world:
+                await world.backend.settle()
+                yield Machine(world, port, tmp_path)
+
+
+@contextlib.asynccontextmanager
+async def _control(home: Home, running: RunningSupervisor) -> AsyncIterator[World]:
+    gateway = GatewayClient(home.gateway_socket)
+    async with SupervisorClient(home.supervisor_socket) as client:
+        backend = LocalBackend(home, client, gateway, Fetcher(home.cache), FakeLookup())
+        world = World(home, running, FakeGateway(), None, FakeLookup(), backend)  # type: ignore[arg-type]  # real ones are behind the backend
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(backend.run()), group.create_task(world.listen())]
+            yield world
+            for task in tasks:
+                task.cancel()
+
+
+async def test_a_users_class_answers_through_the_gateway(machine: Machine) -> None:
+    await machine.apply(component(machine.model("hello")))
+    await machine.world.until_routed()
+    status, answer = await machine.predict()
+
+    assert status == 200
+    assert "hello" in json.dumps(answer)
+
+
+async def test_no_request_is_dropped_while_revisions_and_replicas_change(machine: Machine) -> None:
+    await machine.apply(component(machine.model("one"), replicas=2))
+    await machine.world.until_routed()
+    statuses: list[int] = []
+    answers: set[str] = set()
+    is_over = asyncio.Event()
+
+    async def ask() -> None:
+        while not is_over.is_set():
+            status, answer = await machine.predict()
+            statuses.append(status)
+            answers.add("one" if "one" in json.dumps(answer) else "two")
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(4):
+            group.create_task(ask())
+        await machine.apply(component(machine.model("two"), replicas=2, revision="rev2bbbb"))
+        await machine.world.until(lambda status: {replica.revision for replica in status.replicas} == {"rev2bbbb"})
+        await machine.apply(component(machine.model("two"), replicas=1, revision="rev2bbbb"))
+        await machine.world.until(lambda status: len(status.replicas) == 1)
+        is_over.set()
+
+    assert set(statuses) == {200}
+    assert answers == {"one", "two"}
+
+
+async def test_requests_wait_for_a_killed_worker_to_come_back(machine: Machine) -> None:
+    await machine.apply(component(machine.model("hello")))
+    first = (await machine.world.until_routed()).components[0].replicas[0]
+    os.kill(first.pid, signal.SIGKILL)
+    await machine.world.until(lambda status: not status.ready or status.replicas[0].pid != first.pid)
+
+    assert (await machine.predict())[0] == 200
+
+
+async def test_a_killed_gateway_serves_again_without_being_told(machine: Machine) -> None:
+    await machine.apply(component(machine.model("hello")))
+    await machine.world.until_routed()
+    (gateway,) = machine.world.supervisor.running("backends.local.gateway")
+    os.kill(gateway, signal.SIGKILL)
+    client = GatewayClient(machine.world.home.gateway_socket)
+    async with asyncio.timeout(20):
+        while machine.world.supervisor.running("backends.local.gateway") in ([], [gateway]):
+            await asyncio.sleep(0.01)
+        while True:
+            with contextlib.suppress(NotReady):
+                await client.stats()
+                break
+            await asyncio.sleep(0.01)
+
+    assert (await machine.predict())[0] == 200
+
+
+async def test_a_command_is_called_for_its_unit(machine: Machine) -> None:
+    command = (sys.executable, "-c", COMMAND)
+    beside = unit({"UNIT_PORT": "9000"}, runtime="command", command=command, http_port=9000)
+    await machine.apply(component(beside))
+    await machine.world.until_routed()
+    status, answer = await machine.predict()
+
+    assert status == 200
+    assert "from beside" in json.dumps(answer)
+
+
+async def test_an_isolated_unit_answers_from_its_own_process(machine: Machine) -> None:
+    await machine.apply(component(machine.model("alone", isolate=True)))
+    replica = (await machine.world.until_routed()).components[0].replicas[0]
+    status, answer = await machine.predict()
+
+    assert status == 200
+    assert "alone" in json.dumps(answer)
+    assert str(replica.pid) not in json.dumps(answer)
+
+
+async def test_a_corrupt_model_fails_with_its_cause(machine: Machine, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "model.joblib").write_bytes(b"this is no pickle")
+    await machine.apply(component(unit(runtime="sklearn", artifact=Artifact(uri=str(folder)))))
+    status = await machine.world.until(lambda status: status.phase is Phase.FAILED)
+
+    assert status.cause is not None
+    assert (status.cause.unit, status.cause.reason) == ("model", "LoadError")
+    assert (await machine.predict())[0] == 503
+
+
+async def test_a_class_that_raises_while_it_loads_is_quoted(machine: Machine) -> None:
+    (machine.code / "Model.py").write_text(
+        "class Model:\n    def __init__(self, answer):\n        raise ValueError('no licence')\n"
+    )
+    await machine.apply(component(machine.model("hello")))
+    status = await machine.world.until(lambda status: status.phase is Phase.FAILED)
+
+    assert status.cause is not None
+    assert "ValueError: no licence" in status.cause.message
