@@ -53,7 +53,7 @@ class Fake:
     def invoke(self, method: Method, message: Message) -> Message:
         self.asked.append((method.value, message.payload.value))
         answer = self._answers.get(method.value.replace("-", "_"))
-        if self.rows is not None and method is Method.PREDICT and answer is None:
+        if self.rows is not None and method is Method.PREDICT and message.payload.is_array:
             return self._message(message, self.rows.predict(message.payload.value))
         return self._message(message, message.payload.value if answer is None else answer(message.payload.value))
 

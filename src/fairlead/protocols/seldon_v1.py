@@ -142,7 +142,7 @@ def failure(error: BaseException) -> tuple[int, bytes]:
     http, reason = 500, INTERNAL_ERROR
     if isinstance(error, FairleadError):
         http, reason = error.http, _REASONS.get(error.reason, error.reason)
-    status = {"code": -1, "info": str(error), "reason": reason, "status": 1}
+    status = {"code": -1, "info": str(error) or type(error).__name__, "reason": reason, "status": 1}
     return http, jsontext.dumps({"status": status})
 
 
