@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ from fairlead.backends.local.backend import LocalBackend
 from fairlead.backends.local.client import SupervisorClient
 from fairlead.backends.local.gateway.client import GatewayClient
 from fairlead.backends.local.home import Home
+from fairlead.backends.local.ports import Ports
 from fairlead.errors import NotReady
 from fairlead.plan.model import Artifact, Component, Parameter, Plan, Unit, UserCode
 from fairlead.plan.status import Phase
@@ -83,18 +83,16 @@ class Machine:
 @pytest.fixture
 async def machine(tmp_path: Path) -> AsyncIterator[Machine]:
     (tmp_path / "Model.py").write_text(MODEL)
-    with short_home() as home, socket.socket() as reserved:
-        # Bound and not listening: the port is ours to hand to the gateway, which shares it by SO_REUSEPORT or takes
-        # it a moment after it is released here.
-        reserved.bind(("127.0.0.1", 0))
-        port = reserved.getsockname()[1]
-        reserved.close()
-        argv = (sys.executable, "-m", "fairlead.backends.local.gateway", "--port", str(port))
-        argv += ("--admin", str(home.gateway_socket), "--table", str(home.routes))
-        async with supervisor(home, gateway_argv=argv, worker="fairlead.dataplane.worker") as running:
-            async with _control(home, running) as world:
-                await world.backend.settle()
-                yield Machine(world, port, tmp_path)
+    with short_home() as home:
+        port = Ports().take()
+        options = ("--port", str(port), "--admin", str(home.gateway_socket), "--table", str(home.routes))
+        argv = (sys.executable, "-m", "fairlead.backends.local.gateway", *options)
+        async with (
+            supervisor(home, gateway_argv=argv, worker="fairlead.dataplane.worker") as running,
+            _control(home, running) as world,
+        ):
+            await world.backend.settle()
+            yield Machine(world, port, tmp_path)
 
 
 @contextlib.asynccontextmanager

@@ -108,7 +108,9 @@ class _Supervisor:
     async def run(self) -> int:
         home = self._config.home
         loop = asyncio.get_running_loop()
-        for number in _STOP_SIGNALS:
+        # Under nohup a hang-up is ignored, and stays so.
+        heeded = [number for number in _STOP_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+        for number in heeded:
             loop.add_signal_handler(number, self._asked_to_stop)
         server = await _listen(home.supervisor_socket, self._connected)
         try:
@@ -125,7 +127,7 @@ class _Supervisor:
             home.instance.unlink(missing_ok=True)
             server.close()
             home.supervisor_socket.unlink(missing_ok=True)
-            for number in _STOP_SIGNALS:
+            for number in heeded:
                 loop.remove_signal_handler(number)
         return self._failed
 
