@@ -9,9 +9,10 @@ from fairlead.cli import output
 from fairlead.cli.client import APPLY_PATCH, ApiError
 from fairlead.cli.connection import Connection, Server
 from fairlead.cli.durations import seconds
-from fairlead.cli.following import Subject, wait_until_ready
+from fairlead.cli.following import wait_until_ready
 from fairlead.cli.kinds import Resource, find_by_type
 from fairlead.cli.manifests import Document, read_documents
+from fairlead.cli.watching import Subject
 
 FIELD_MANAGER = "fairlead"
 

@@ -106,6 +106,9 @@ class Instance:
                 time.sleep(_POLL_S)
         return Running(pid=self._process.pid, url=self.url, control_url=self.control_url, home=self._home)
 
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
     def wait(self) -> int:
         """Until the supervisor ends by itself; its exit code."""
         return self._process.wait()

@@ -39,9 +39,14 @@ def _socket(host: str) -> socket.socket:
     return listener
 
 
+def _variable(flag: str) -> str:
+    return "FAIRLEAD" + flag.removeprefix("-").replace("-", "_").upper()
+
+
 def _explain(problem: OSError, host: str, port: int, flag: str) -> Exception:
     if problem.errno == errno.EADDRINUSE:
-        return PortInUse(f"port {port} on {host} is in use by another program; choose another with {flag} PORT")
+        way_out = f"choose another with {flag} or {_variable(flag)}"
+        return PortInUse(f"port {port} on {host} is in use by another program; {way_out}")
     if problem.errno == errno.EACCES:
-        return PortInUse(f"port {port} needs more rights than this user has; choose one above 1023 with {flag} PORT")
+        return PortInUse(f"port {port} needs more rights than this user has; choose one above 1023 with {flag}")
     return ConfigError(f"cannot listen on {host} port {port}: {problem.strerror or problem}; see --host")

@@ -19,12 +19,13 @@ class Stage(StrEnum):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readiness:
     """`word` is the object's own (`Creating`), `why` its own sentence, `share` how much of a transfer is done
-    (0 to 1, `None` when nothing is transferred or nobody knows)."""
+    (0 to 1, `None` when nothing is transferred or nobody knows), `address` where it answers once it is ready."""
 
     stage: Stage
     word: str
     why: str = ""
     share: float | None = None
+    address: str = ""
 
 
 _DONE_WITHOUT_STATUS = frozenset(
@@ -44,13 +45,13 @@ def read(item: Mapping[str, Any]) -> Readiness:
         return Readiness(stage=Stage.WORKING, word="Pending")
     why = " ".join(str(status.get("description") or status.get("message") or "").split())
     if state := str(status.get("state") or status.get("phase") or ""):
-        return _by_word(state, why)
+        return _by_word(state, why, str((status.get("address") or {}).get("url") or ""))
     return _by_conditions(status.get("conditions") or [], why)
 
 
-def _by_word(word: str, why: str) -> Readiness:
+def _by_word(word: str, why: str, address: str) -> Readiness:
     if word in ("Available", "Ready", "Running", "Active", "Bound", "Succeeded"):
-        return Readiness(stage=Stage.READY, word=word, why=why)
+        return Readiness(stage=Stage.READY, word=word, why=why, address=address)
     if word == "Failed":
         return Readiness(stage=Stage.FAILED, word=word, why=why)
     return Readiness(stage=Stage.WORKING, word=word, why=why, share=_share(why))

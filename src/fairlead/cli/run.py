@@ -19,10 +19,11 @@ from fairlead.cli.apply import apply_documents
 from fairlead.cli.connection import Connection
 from fairlead.cli.durations import seconds
 from fairlead.cli.exits import CommandFailed, Exit
-from fairlead.cli.following import Subject, wait_until_ready
+from fairlead.cli.following import wait_until_ready
 from fairlead.cli.instance import Instance, Running
 from fairlead.cli.manifests import read_documents
 from fairlead.cli.up import interrupted_by_termination, read_settings
+from fairlead.cli.watching import Subject
 
 
 def run(

@@ -1,5 +1,6 @@
 """`fairlead up`: start this machine's instance, in the foreground or detached."""
 
+import math
 import os
 import signal
 from collections.abc import Iterator
@@ -10,10 +11,14 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from fairlead.backends.local.home import Home
 from fairlead.cli import output
-from fairlead.cli.connection import home_at
+from fairlead.cli.connection import Connection, home_at
 from fairlead.cli.exits import CommandFailed
 from fairlead.cli.instance import Instance, Running
+from fairlead.cli.kinds import find
+from fairlead.cli.live import show_all_until
+from fairlead.cli.watching import Feed
 from fairlead.control import settings as settings_module
 from fairlead.control.settings import Settings
 
@@ -60,7 +65,7 @@ def up(
         try:
             running = instance.wait_until_serving()
             announce(running, output_, is_detached=detach)
-            return 0 if detach else _serve(instance)
+            return 0 if detach else _serve(instance, place, has_view=output_ == "text" and output.is_person())
         except KeyboardInterrupt:
             if not detach:
                 output.note("\nStopping.")
@@ -71,11 +76,16 @@ def up(
             raise
 
 
-def read_settings(home: Any, config: Path | None, flags: dict[str, Any]) -> Settings:
+def read_settings(home: Home, config: Path | None, flags: dict[str, Any]) -> Settings:
     return settings_module.load(config or home.config, environ=os.environ, flags=flags, is_required=config is not None)
 
 
-def _serve(instance: Instance) -> int:
+def _serve(instance: Instance, home: Home, *, has_view: bool) -> int:
+    if has_view:
+        client = Connection(home=home.root).open().client
+        # Control may be restarted while somebody looks; the view picks up again, however long it takes.
+        feed = Feed(resource=find(client, "SeldonDeployment"), patience_s=math.inf)
+        show_all_until(instance.has_ended, client.target, feed)
     code = instance.wait()
     if code:
         raise CommandFailed(instance.why_it_ended())
