@@ -27,6 +27,12 @@ def test_what_is_inside_json_and_connection_strings_is_secret_too() -> None:
     assert text == "key *** of a@b.c, ***"
 
 
+def test_the_signature_of_a_signed_url_is_secret_by_itself() -> None:
+    env = {"RCLONE_CONFIG_AZ_SAS_URL": "https://acme.example/?sv=1&sig=abc%3Ddef"}
+
+    assert cleaned("bad signature abc=def or abc%3Ddef", secrets_of(env)) == "bad signature *** or ***"
+
+
 def test_signatures_and_passwords_in_urls_go_and_lines_are_joined() -> None:
     text = cleaned("GET https://me:pw@host/a?X-Amz-Signature=00ff\n  failed", ())
 

@@ -8,7 +8,7 @@ from fairlead.storage.clouds.layer import Timeouts
 from fairlead.storage.credentials import RcloneAccess, resolve
 from fairlead.storage.folders import FolderSource, LocalAccess
 from fairlead.storage.rclone import RcloneSource
-from fairlead.storage.redaction import secrets_of
+from fairlead.storage.redaction import secrets_of, secrets_of_query
 from fairlead.storage.source import Source
 from fairlead.storage.stores import ObjectSource
 from fairlead.storage.uris import ClaimUri, FileUri, HttpUri, RemoteUri, parse
@@ -45,7 +45,7 @@ class Opener:
 
     def _remote(self, uri: RemoteUri, env: Mapping[str, str]) -> Source:
         access = resolve(uri, env, defaults=self._defaults, read_file=self._read_file)
-        secrets = secrets_of({**self._defaults, **env})
+        secrets = (*secrets_of_query(uri.query), *secrets_of({**self._defaults, **env}))
         if isinstance(access, RcloneAccess):
             restricted = self._access.roots is not None
             return RcloneSource(uri, access, timeouts=self._timeouts, secrets=secrets, restricted=restricted)

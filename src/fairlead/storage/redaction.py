@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Mapping
+from urllib.parse import unquote
 
 from fairlead.storage.uris import without_secrets
 
@@ -21,6 +22,13 @@ def secrets_of(env: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(sorted((value for value in found if len(value) >= _SHORTEST_SECRET), key=len, reverse=True))
 
 
+def secrets_of_query(query: str) -> tuple[str, ...]:
+    """The values of a URL's query: signatures and tokens live there, and servers repeat them in their errors."""
+    raw = [part.partition("=")[2] for part in query.split("&")]
+    values = {*raw, *(unquote(value) for value in raw), query}
+    return tuple(sorted((value for value in values if len(value) >= _SHORTEST_SECRET), key=len, reverse=True))
+
+
 def cleaned(text: str, secrets: tuple[str, ...]) -> str:
     """The text on one line of bounded length, without those values and without queries and passwords of URLs."""
     for secret in secrets:
@@ -31,8 +39,10 @@ def cleaned(text: str, secrets: tuple[str, ...]) -> str:
 
 
 def _parts(text: str) -> Iterator[str]:
-    """The value, and for JSON and connection strings what is inside."""
+    """The value, and what is inside of signed URLs, connection strings and JSON."""
     yield text.strip()
+    if "?" in text:
+        yield from secrets_of_query(text.partition("?")[2].strip())
     yield from (part.partition("=")[2] for part in text.split(";") if "=" in part)
     try:
         inner = json.loads(text)

@@ -22,7 +22,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from fairlead.errors import FairleadError, StorageError, StorageUnavailable
 from fairlead.storage import answers
 from fairlead.storage.clouds.layer import Timeouts
-from fairlead.storage.redaction import cleaned
+from fairlead.storage.redaction import cleaned, secrets_of_query
 from fairlead.storage.source import Changed, Entry, Restart, checked
 from fairlead.storage.uris import HttpUri, without_secrets
 
@@ -40,7 +40,7 @@ class WebSource:
         self.name = str(uri)
         self.identity = f"{self.name} {hashlib.sha256(uri.url.encode()).hexdigest()}"
         self._url, self._authorization, own = _without_login(uri.url)
-        self._secrets = (*secrets, *own)
+        self._secrets = (*secrets, *own, *secrets_of_query(urlsplit(uri.url).query))
         self._timeouts = timeouts
         self._opener = _opener(_Redirects(allow))
         self._first: http.client.HTTPResponse | None = None
