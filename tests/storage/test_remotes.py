@@ -44,7 +44,7 @@ def test_an_unknown_remote_is_told_its_variable_and_the_ones_there_are() -> None
 
 @pytest.mark.parametrize("option", ["BEARER_TOKEN_COMMAND", "SSH", "PASSWORD_COMMAND"])
 def test_options_that_run_programs_are_refused(option: str) -> None:
-    env = {"RCLONE_CONFIG_DAV_TYPE": "webdav", f"RCLONE_CONFIG_DAV_{option}": "touch /tmp/owned"}
+    env = {"RCLONE_CONFIG_DAV_TYPE": "webdav", f"RCLONE_CONFIG_DAV_{option}": "touch owned"}
 
     with pytest.raises(StorageError, match=f"RCLONE_CONFIG_DAV_{option}: refused") as caught:
         configured(env)
