@@ -50,7 +50,8 @@ class RunningWorker:
             return None
         body = self._exactly(_LENGTH.unpack(head)[0], timeout_s)
         assert body is not None
-        return msgspec.msgpack.decode(body, type=FromWorker)
+        word: FromWorker = msgspec.msgpack.decode(body, type=FromWorker)
+        return word
 
     def last_word(self) -> FromWorker | None:
         """What it says after its units loaded, or why they did not."""
