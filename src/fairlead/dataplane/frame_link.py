@@ -24,6 +24,7 @@ class FrameLink(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._decoder = FrameDecoder()
         self._out: list[bytes] = []
+        self._handed_over: list[bytes] = []
         self._is_flush_due = False
 
     def take(self, frame: Frame) -> None:
@@ -63,8 +64,12 @@ class FrameLink(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 (asyncio's signature)
+    def connection_lost(self, exc: Exception | None) -> None:
         unsent, self._out = self._out, []
+        if isinstance(exc, BrokenPipeError):
+            # The other end was gone before the last write, so the kernel took nothing of it.
+            unsent = self._handed_over + unsent
+        self._handed_over = []
         self.lost(unsent)
 
     def data_received(self, data: bytes) -> None:
@@ -87,6 +92,7 @@ class FrameLink(asyncio.Protocol):
         if not self._out or self._transport is None or self._transport.is_closing():
             return
         out, self._out = self._out, []
+        self._handed_over = [] if self._transport.get_write_buffer_size() else out
         if len(out) == 1:
             self._transport.write(out[0])
         else:

@@ -355,3 +355,5 @@ class Plan:
     labels: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
     """What the manifest asks for that means nothing here, one sentence each."""
+    docs_path: str = ""
+    """Where a browser finds the API's own page, on the gateway."""

@@ -31,6 +31,7 @@ def service_of(plan: Plan, status: PlanStatus, serving: Mapping[str, Serving]) -
             for component in plan.components
         ),
         state=_state(status),
+        docs_path=plan.docs_path,
     )
 
 

@@ -60,6 +60,7 @@ def lower(sdep: SeldonDeployment, *, catalog: Catalog) -> Plan:
         secrets=_secrets(components),
         labels=tuple(sorted(sdep.metadata.labels.items())),
         warnings=tuple(findings.warnings),
+        docs_path=f"/seldon/{sdep.metadata.namespace}/{sdep.metadata.name}/api/v1.0/doc/",
     )
 
 
