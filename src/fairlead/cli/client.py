@@ -64,6 +64,12 @@ class Client:
         self._tls = _tls_context(target) if parts.scheme == "https" else None
         self._kept: http.client.HTTPConnection | None = None
 
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def get(self, path: str, query: Mapping[str, str] | None = None, *, accept: str = "application/json") -> Any:
         return self.request("GET", path, query=query, accept=accept)
 

@@ -12,6 +12,7 @@ from fairlead.cli.kinds import Resource
 from fairlead.cli.kubeconfig import Target
 
 _RETRY_S = 0.5
+_PAUSE_S = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +59,15 @@ def updates_of(target: Target, feeds: Sequence[Feed]) -> Iterator[Updates]:
 
 
 def _follow(client: Client, feed: Feed, updates: Updates, ended: threading.Event) -> None:
+    with client:
+        _follow_until(client, feed, updates, ended)
+
+
+def _follow_until(client: Client, feed: Feed, updates: Updates, ended: threading.Event) -> None:
     known = {Subject(feed.resource, feed.namespace, feed.name)} if feed.name else set()
     missed_s = 0.0
-    while not ended.is_set():
+    # A server that ends every watch at once must not be asked without a pause.
+    while not ended.wait(_PAUSE_S):
         try:
             version = _put_current(client, feed, known, updates)
             missed_s = 0.0
@@ -86,6 +93,8 @@ def _put_current(client: Client, feed: Feed, known: set[Subject], updates: Updat
         updates.put((subject, None))
     for subject, item in found.items():
         updates.put((subject, item))
+    if not feed.name:
+        known.clear()
     known.update(found)
     return str((listed.get("metadata") or {}).get("resourceVersion", ""))
 
