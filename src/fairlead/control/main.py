@@ -13,7 +13,7 @@ import platform
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -38,10 +38,11 @@ from fairlead.control.store import Store
 from fairlead.dialects.base import Dialect, Kind
 from fairlead.dialects.catalog import Catalog
 from fairlead.dialects.seldon import SeldonDialect
-from fairlead.errors import ConfigError
+from fairlead.errors import ConfigError, FairleadError
 from fairlead.storage.fetch import Fetcher
 
 _log = logging.getLogger("fairlead.control")
+_PRUNE_EVERY_S = 300.0
 _REFERENCES = (SECRET, CONFIG_MAP, SERVICE_ACCOUNT, CLAIM)
 
 
@@ -84,10 +85,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 async def run_control(config: ControlConfig) -> int:
     """Serve until SIGTERM or SIGINT."""
     config.home.prepare()
-    catalog = Catalog.from_config(_catalog_tables(config.settings), config.settings.base)
+    catalog = Catalog.from_config(config.settings.catalog, config.settings.base)
     dialects: tuple[Dialect, ...] = (SeldonDialect(external_url=config.data_url),)
     async with _open_store(config.home) as store, SupervisorClient(config.home.supervisor_socket) as supervisor:
-        backend = _backend(config, store, supervisor)
+        fetcher = _fetcher(config)
+        backend = _backend(config, store, supervisor, fetcher)
         reconciler = Reconciler(
             store=store,
             followed=[Followed(kind=kind, dialect=dialect) for dialect in dialects for kind in dialect.kinds],
@@ -101,14 +103,12 @@ async def run_control(config: ControlConfig) -> int:
         server = _Server(_app(config, store, dialects, catalog), store, config)
         async with asyncio.TaskGroup() as tasks:
             work = [tasks.create_task(backend.run()), tasks.create_task(reconciler.run())]
+            if config.settings.cache_max_bytes:
+                work.append(tasks.create_task(_prune_forever(fetcher, backend, config.settings.cache_max_bytes)))
             await server.serve_until_stopped()
             for task in work:
                 task.cancel()
     return 0
-
-
-def _catalog_tables(settings: Settings) -> Mapping[str, Any]:
-    return {**settings.catalog, "default_env_secret": settings.default_env_secret}
 
 
 @contextlib.asynccontextmanager
@@ -120,16 +120,28 @@ async def _open_store(home: Home) -> AsyncIterator[Store]:
         await store.close()
 
 
-def _backend(config: ControlConfig, store: Store, supervisor: SupervisorClient) -> LocalBackend:
-    settings = config.settings
-    roots = settings.storage_allowed_roots
-    fetcher = Fetcher(
-        config.home.cache,
-        defaults=os.environ,
-        allowed_roots=roots or None,
-        max_bytes=settings.cache_max_bytes or None,
+def _fetcher(config: ControlConfig) -> Fetcher:
+    roots = config.settings.storage_allowed_roots
+    return Fetcher(config.home.cache, defaults=os.environ, allowed_roots=roots or None)
+
+
+async def _prune_forever(fetcher: Fetcher, backend: LocalBackend, max_bytes: int) -> None:
+    """Keep the cache within its bound; what runs stays, whatever the bound."""
+    while True:
+        await asyncio.sleep(_PRUNE_EVERY_S)
+        try:
+            await asyncio.to_thread(fetcher.prune, backend.folders_in_use(), max_bytes)
+        except (OSError, FairleadError):
+            _log.exception("the cache could not be pruned")
+
+
+def _backend(config: ControlConfig, store: Store, supervisor: SupervisorClient, fetcher: Fetcher) -> LocalBackend:
+    lookup = StoreLookup(
+        store=store,
+        kinds={kind.plural: kind for kind in _REFERENCES},
+        claims=config.home.claims,
+        allowed_roots=config.settings.storage_allowed_roots,
     )
-    lookup = StoreLookup(store=store, kinds={kind.plural: kind for kind in _REFERENCES}, claims=config.home.claims)
     return LocalBackend(config.home, supervisor, GatewayClient(config.home.gateway_socket), fetcher, lookup)
 
 

@@ -11,6 +11,7 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 from fairlead.backends.base import Lookup, Notice
@@ -115,6 +116,10 @@ class LocalBackend:
             if tracked.owner is not None and tracked.owner.namespace == namespace and tracked.preparation.trouble:
                 tracked.preparation.retry_at = 0.0
                 self._touch(tracked.key)
+
+    def folders_in_use(self) -> set[Path]:
+        """The fetched models that replicas read or that a start is prepared with."""
+        return {folder for tracked in self._tracked.values() for folder in tracked.every_folder()}
 
     def observe(self) -> AsyncIterator[PlanStatus | Notice]:
         """How it goes, for one reader."""

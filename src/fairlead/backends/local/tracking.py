@@ -171,6 +171,11 @@ class Tracked:
                 folders |= _folders(spec)
         return folders | dict(self.preparation.prepared.folders if self.preparation.prepared else {})
 
+    def every_folder(self) -> set[Path]:
+        """The models of all its replicas, old ones too, and of its preparation."""
+        held = {folder for spec in self.specs().values() for folder in _folders(spec).values()}
+        return held | set(self.preparation.prepared.folders.values() if self.preparation.prepared else ())
+
 
 def _folders(spec: ReplicaSpec) -> dict[str, Path]:
     workers: Iterable[Forked] = (member for member in spec.members if isinstance(member, Forked))

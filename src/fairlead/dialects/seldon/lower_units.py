@@ -44,7 +44,7 @@ def _unit(context: NodeContext) -> Unit:
         artifact=artifact,
         env=lower_env(context, entry.env),
         env_from=lower_env_from(container.env_from, path, context.findings),
-        code=UserCode(target=entry.target, path=entry.path) if entry.target else None,
+        code=UserCode(target=entry.target, path=entry.path) if entry.target or entry.path else None,
         command=entry.command,
         http_port=context.ports.http,
         grpc_port=context.ports.grpc,
