@@ -214,6 +214,20 @@ async def test_aggregating_and_routing_work_on_a_bare_unit() -> None:
     assert routed["data"]["ndarray"] == [[1]]
 
 
+async def test_aggregating_nothing_is_the_units_own_affair() -> None:
+    nothing = Message(Payload(Form.STRING, "nothing"))
+    spec = worker_spec([unit("m")], call("m"), single_unit=True)
+
+    class Empty(Fake):
+        def aggregate(self, messages: list[Message]) -> Message:
+            assert messages == []
+            return nothing
+
+    response = await served(spec, m=Empty("m")).post("/aggregate", [])
+
+    assert (response.status, json.loads(response.body)["strData"]) == (200, "nothing")
+
+
 async def test_a_bare_unit_has_no_orchestrator() -> None:
     surface = one(single_unit=True)
 

@@ -89,13 +89,29 @@ class Lane:
         """Whether a call would start at once."""
         return self._running < self._threads and not self._waiting
 
-    async def call(self, work: Work, *args: Any) -> Any:
-        """Run `work(*args)` in turn and give what it gives."""
-        if self.pace.is_quick and self.is_free:
-            return self._run_here(work, args, 1)
+    @property
+    def is_open(self) -> bool:
+        """Whether a call may run here and now."""
+        return self.pace.is_quick and self._running < self._threads and not self._waiting
+
+    def run(self, work: Work, *args: Any) -> Any:
+        """Run `work(*args)` here and now; only while `is_open`."""
+        # Nothing else can start meanwhile: this is the loop's thread, and the work does not come back here.
+        started = perf_counter()
+        try:
+            return work(*args)
+        finally:
+            self.pace.note(perf_counter() - started, 1)
+
+    def later(self, work: Work, *args: Any) -> Later[Any]:
+        """Run `work(*args)` in turn; what it gives settles the `Later`."""
         later: Later[Any] = Later()
         self.submit(work, args, later.settle)
-        return await later
+        return later
+
+    async def call(self, work: Work, *args: Any) -> Any:
+        """Run `work(*args)` now or in turn and give what it gives."""
+        return self.run(work, *args) if self.is_open else await self.later(work, *args)
 
     def submit(self, work: Work, args: tuple[Any, ...], finish: Done[Any], *, rows: int = 1) -> None:
         """Run `work(*args)` in turn and call `finish` on the loop, possibly before this returns."""
@@ -115,22 +131,15 @@ class Lane:
             else:
                 self._hand_over(job)
 
-    def _run_here(self, work: Work, args: tuple[Any, ...], rows: int) -> Any:
-        self._running += 1
+    def _settle_here(self, job: _Job) -> None:
+        value, problem = None, None
         started = perf_counter()
         try:
-            return work(*args)
-        finally:
-            self.pace.note(perf_counter() - started, rows)
-            self._running -= 1
-
-    def _settle_here(self, job: _Job) -> None:
-        try:
-            value = self._run_here(job.work, job.args, job.rows)
+            value = job.work(*job.args)
         except Exception as error:
-            job.finish(None, error)
-        else:
-            job.finish(value, None)
+            problem = error
+        self.pace.note(perf_counter() - started, job.rows)
+        job.finish(value, problem)
 
     def _hand_over(self, job: _Job) -> None:
         self._running += 1

@@ -30,6 +30,7 @@ PATHS = {
     Method.AGGREGATE: "/aggregate",
     Method.FEEDBACK: "/send-feedback",
 }
+_PREDICT = Method.PREDICT  # a member of an enum costs a call to look up
 STATUS_PATH = "/health/status"
 METADATA_PATH = "/metadata"
 
@@ -80,6 +81,7 @@ class LocalUnit:
         self.queue = queue
         self._lane = lane
         self._meters = meters
+        self._invoke = servable.invoke
         self._ok = {method: meters.client(unit, path, "200") for method, path in PATHS.items()}
 
     async def call(self, method: Method, parcel: Parcel, walk: Walk) -> Parcel:  # noqa: ARG002 - a seam's signature
@@ -87,10 +89,18 @@ class LocalUnit:
         started = perf_counter()
         try:
             message = parcel.message()
-            answer = await self._ask(method, message)
+            if self.queue is not None and method is _PREDICT and is_batchable(message.payload):
+                answer = await self._in_batch(self.queue, message)
+            elif self._lane.is_open:
+                answer = self._lane.run(self._invoke, method, message)
+            else:
+                answer = await self._lane.later(self._invoke, method, message)
         except Exception as error:
             raise self._stopped(method, error, started) from error
-        return self._checked(method, message, answer, started)
+        if answer.own_metrics or answer.raw is not None or answer.http_status != 200:
+            self._look_at(method, message, answer, started)
+        self._ok[method].observe(perf_counter() - started)
+        return Parcel(message=answer)
 
     async def route(self, parcel: Parcel, walk: Walk) -> int:
         """The branch the unit chooses."""
@@ -102,10 +112,12 @@ class LocalUnit:
         started = perf_counter()
         try:
             messages = [_child(parcel) for parcel in parcels]
-            answer = await self._lane.call(self.servable.aggregate, messages)
+            answer: Message = await self._lane.call(self.servable.aggregate, messages)
         except Exception as error:
             raise self._stopped(Method.AGGREGATE, error, started) from error
-        return self._checked(Method.AGGREGATE, messages[0] if messages else None, answer, started)
+        self._look_at(Method.AGGREGATE, messages[0] if messages else None, answer, started)
+        self._ok[Method.AGGREGATE].observe(perf_counter() - started)
+        return Parcel(message=answer)
 
     async def feedback(self, parcel: Parcel, reward: Reward, walk: Walk) -> Parcel:  # noqa: ARG002 - same seam
         """Tell the unit; its answer is already written as answers to rewards are."""
@@ -148,18 +160,18 @@ class LocalUnit:
         self._lane.close()
         self.servable.close()
 
-    async def _ask(self, method: Method, message: Message) -> Message:
-        if method is Method.PREDICT and self.queue is not None and is_batchable(message.payload):
-            ticket = _Rows(message.payload.value)
-            self.queue.submit(ticket)
-            rows = await ticket
-            if rows is not None:
-                assert self.servable.rows is not None  # there is a queue only for units with rows
-                return rows_answer(self.unit, self.servable.rows, message, rows)
-        answer: Message = await self._lane.call(self.servable.invoke, method, message)
+    async def _in_batch(self, queue: RowQueue, message: Message) -> Message:
+        ticket = _Rows(message.payload.value)
+        queue.submit(ticket)
+        rows = await ticket
+        if rows is not None:
+            assert self.servable.rows is not None  # there is a queue only for units with rows
+            return rows_answer(self.unit, self.servable.rows, message, rows)
+        answer: Message = await self._lane.call(self._invoke, _PREDICT, message)
         return answer
 
-    def _checked(self, method: Method, asked: Message | None, answer: Message, started: float) -> Parcel:
+    def _look_at(self, method: Method, asked: Message | None, answer: Message, started: float) -> None:
+        """What an answer may hold besides its payload and meta."""
         if answer.own_metrics:
             self._meters.custom(self.unit, method.value, answer.own_metrics)
         if asked is not None and answer.raw is asked.raw:
@@ -168,8 +180,6 @@ class LocalUnit:
         if answer.http_status != 200:
             self._meters.client(self.unit, PATHS[method], str(answer.http_status)).observe(perf_counter() - started)
             raise Stopped(self.unit.name, answer.http_status, seldon_v1.encode(answer))
-        self._ok[method].observe(perf_counter() - started)
-        return Parcel(message=answer)
 
     def _stopped(self, method: Method, error: Exception, started: float) -> Stopped:
         stopped = self._failed(error)

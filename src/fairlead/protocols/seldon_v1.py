@@ -24,6 +24,7 @@ INTERNAL_ERROR = "MICROSERVICE_INTERNAL_ERROR"
 NO_JSON = "Can't find JSON in data"
 
 _FEEDBACK_FIELDS = ["request", "response", "reward", "truth"]
+_DEFAULT_NAMES = [f"t:{index}" for index in range(1024)]
 _MESSAGE_FIELDS = {"request", "response", "truth"}
 # Words of our own hierarchy that a Seldon client would not know.
 _REASONS = {"BadRequest": BAD_DATA, "RequestEntityTooLarge": BAD_DATA, "UnitFailed": INTERNAL_ERROR}
@@ -134,7 +135,10 @@ def column_names(class_names: list[str] | None, array: Array) -> list[str]:
     """The names of an answer's columns; a list of single values has none."""
     if array.ndim < 2:
         return []
-    return class_names if class_names is not None else [f"t:{index}" for index in range(array.shape[1])]
+    if class_names is not None:
+        return class_names
+    width = array.shape[1]
+    return _DEFAULT_NAMES[:width] if width <= len(_DEFAULT_NAMES) else [f"t:{index}" for index in range(width)]
 
 
 def failure(error: BaseException) -> tuple[int, bytes]:
