@@ -14,6 +14,7 @@ import socket
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Protocol
 
 from fairlead.dataplane.assembling import assemble
@@ -26,7 +27,7 @@ from fairlead.dataplane.memory_limit import limit_memory
 from fairlead.dataplane.metering import Meters
 from fairlead.dataplane.seldon_surface import MetricsSurface, SeldonSurface, refusal
 from fairlead.dataplane.server import HttpServer, Limits
-from fairlead.dataplane.spec import Drain, Failed, FromWorker, Ready, WorkerSpec
+from fairlead.dataplane.spec import Drain, Failed, FromWorker, Loading, Ready, WorkerSpec
 from fairlead.errors import FairleadError
 from fairlead.runtimes import registry
 from fairlead.runtimes.base import Servable
@@ -49,7 +50,7 @@ def main(spec: WorkerSpec, channel: socket.socket | None, *, load: Load = regist
     # Ctrl-C reaches every process of a terminal; the supervisor decides what it means for its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN if channel is not None else signal.default_int_handler)
     link = Channel(channel) if channel is not None else None
-    say = link.say if link is not None else _log_word
+    say = _log_word if link is None else partial(_say_and_log, link)
     limit_memory(spec.memory_limit_bytes)
     try:
         servables = load_units(spec, load, say)
@@ -146,12 +147,20 @@ def _not_listening(error: Exception) -> Failed:
     return Failed(unit="", reason=reason, message=str(error), detail="".join(traceback.format_exception(error)))
 
 
+def _say_and_log(link: Channel, word: FromWorker) -> None:
+    link.say(word)
+    _log_word(word)
+
+
 def _log_word(word: FromWorker) -> None:
-    """Without a supervisor the log is the one to tell."""
-    if isinstance(word, Failed):
-        _log.error("%s\n%s", word.message, word.detail)
-    else:
-        _log.info("%s", word)
+    """What the supervisor is told is what somebody looks for in the log too."""
+    match word:
+        case Loading(unit=unit):
+            _log.info("unit %s: loading", unit)
+        case Ready():
+            _log.info("ready")
+        case Failed(message=message, detail=detail):
+            _log.error("%s\n%s", message, detail.rstrip())
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -5,6 +5,7 @@ The order is an API server's, so the first refusal a person sees is the one they
 
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 
 from fairlead.control import faults, metadata
 from fairlead.control.api import validation
@@ -12,7 +13,7 @@ from fairlead.control.api.calls import Call
 from fairlead.control.api.resources import Resource
 from fairlead.control.ledger import Document
 from fairlead.dialects.base import Kind
-from fairlead.errors import BadRequest, InvalidManifest, Subject
+from fairlead.errors import BadRequest, InvalidManifest, Problem, Subject
 
 Admission = Callable[[str, Kind, Document, Document | None], Document]
 """`(operation, kind, new, old) -> new`: CREATE or UPDATE of a custom object, which may change it or raise
@@ -96,9 +97,14 @@ def admit(resource: Resource, new: Document, old: Document | None, admission: Ad
         raise _denied(resource.kind, name, error) from error
 
 
+def _as_cause(problem: Problem) -> Problem:
+    """A cause repeats the value before the words (`Invalid value: "x": …`), as Kubernetes' field errors do."""
+    return replace(problem, message=f'Invalid value: "{problem.value}": {problem.message}')
+
+
 def _denied(kind: Kind, name: str, error: InvalidManifest) -> InvalidManifest:
     """A refusal by a dialect's rules reads as its webhook's, because scripts look for that."""
     text = f'admission webhook "v1.v{kind.kind.lower()}.kb.io" denied the request: {error}'
-    denied = InvalidManifest(error.problems, message=text)
+    denied = InvalidManifest([_as_cause(problem) for problem in error.problems], message=text)
     denied.about(Subject(group=kind.group, kind=kind.kind, name=name))
     return denied
