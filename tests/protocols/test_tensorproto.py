@@ -38,6 +38,7 @@ def test_every_numeric_array_comes_back(array: np.ndarray[Any, Any]) -> None:
         ({"dtype": "DT_BOOL", "tensorShape": {"dim": [{"size": "2"}]}, "boolVal": [True]}, [True, True]),
         ({"dtype": "DT_HALF", "tensorShape": {"dim": [{"size": "1"}]}, "halfVal": [15360]}, [1.0]),
         ({"dtype": "DT_FLOAT", "tensorShape": {}, "floatVal": [3]}, 3.0),
+        ({"dtype": "DT_COMPLEX64", "tensorShape": {}, "scomplexVal": ["Infinity", 2]}, complex(np.inf, 2)),
     ],
 )
 def test_typed_values_are_read(proto: dict[str, Any], expected: Any) -> None:
@@ -64,6 +65,7 @@ def test_strings_are_bytes() -> None:
         {"dtype": "DT_FLOAT", "tensorShape": {"dim": [{"size": "2"}]}, "tensorContent": "AAAA"},
         {"dtype": "DT_FLOAT", "tensorShape": {"dim": 5}},
         {"dtype": "DT_STRING", "tensorContent": "AAAA"},
+        {"dtype": "DT_COMPLEX64", "tensorShape": {}, "scomplexVal": [1]},
     ],
 )
 def test_what_cannot_be_read_is_a_bad_request(proto: Any) -> None:

@@ -126,8 +126,9 @@ def _listed(values: list[Any], kind: _Kind) -> Array:
     if kind.name == "DT_HALF":
         return np.array(values, dtype="<u2").view("<f2")
     if kind.values in ("scomplexVal", "dcomplexVal"):
-        pairs = np.array([float(value) for value in values], dtype=np.float64).reshape(-1, 2)
-        return (pairs[:, 0] + 1j * pairs[:, 1]).astype(kind.dtype)
+        # Real and imaginary parts alternate. Adding them up would make a NaN of an infinity.
+        parts = np.array([float(value) for value in values], dtype=kind.dtype.type(0).real.dtype)
+        return parts.view(kind.dtype)
     if kind.dtype.kind == "f":
         return np.array([float(value) for value in values], dtype=kind.dtype)
     if kind.dtype.kind == "b":
