@@ -21,11 +21,14 @@ REVISION = Revision(
     hash="0123456789",
     units=(UNIT,),
     graph=Graph(root=Call(unit=UNIT.name, method=Method.PREDICT)),
-    labels=(("version", "default"),),
 )
 PLAN = Plan(
     owner=OWNER,
-    components=(Component(name=ComponentName("default"), full_name="iris-default", revision=REVISION),),
+    components=(
+        Component(
+            name=ComponentName("default"), full_name="iris-default", revision=REVISION, labels=(("version", "default"),)
+        ),
+    ),
     routes=(),
     labels=(("seldon-deployment-id", "iris"),),
 )

@@ -74,7 +74,7 @@ def _labels(
 ) -> Mapping[str, str]:
     labels = dict(plan.labels)
     if component is not None:
-        labels |= dict(component.revision.labels)
+        labels |= dict(component.labels)
     return labels | {
         "fairlead.dev/service": plan.owner.name,
         "fairlead.dev/component": state.component,

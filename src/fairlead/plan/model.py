@@ -300,6 +300,8 @@ class Component:
     scale: ScalePolicy = field(default_factory=ScalePolicy)
     group: str = ""
     progress_deadline_s: float = 600.0
+    labels: tuple[tuple[str, str], ...] = ()
+    """What its replicas are found by; no part of the revision."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from fairlead.dialects.seldon.context import NodeContext, PredictorContext, pred
 from fairlead.dialects.seldon.defaults import apply_defaults
 from fairlead.dialects.seldon.findings import Findings
 from fairlead.dialects.seldon.graph import walk
+from fairlead.dialects.seldon.labels import pod_labels
 from fairlead.dialects.seldon.lower_env import lower_variables
 from fairlead.dialects.seldon.lower_graph import lower_graph
 from fairlead.dialects.seldon.lower_routes import lower_routes
@@ -86,6 +87,7 @@ def _component(context: PredictorContext) -> Component:
         scale=lower_scale(context),
         group=deployment_names(sdep, predictor)[0],
         progress_deadline_s=PROGRESS_DEADLINE_S if deadline is None else float(deadline),
+        labels=pod_labels(context),
     )
 
 
