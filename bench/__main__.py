@@ -4,12 +4,14 @@ import argparse
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bench import fairlead_runs, report
-from bench.load import IRIS_ROW, Figure, measure
+from bench.load import IRIS_ROW, Served, measure_in_turns, wrk
 from bench.model import train
-from bench.peers.run import PEERS, build, requirements, run
+from bench.peers.run import PEERS, build, requirements, running
 from bench.servers import free_port, start
 
 CONNECTIONS = (1, 32)
@@ -19,22 +21,23 @@ def main() -> None:
     """Run what was asked for and print the table."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--peers", action="store_true", help="measure the servers people use today instead")
-    parser.add_argument("--seconds", type=float, default=4, help="length of each measurement")
+    parser.add_argument("--seconds", type=float, default=2, help="length of each measurement")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds, of which the best counts")
     parser.add_argument("--out", type=Path, default=None, help="where to write the figures as JSON")
     arguments = parser.parse_args()
+    wrk()
     core, load_core = _cores()
-    with tempfile.TemporaryDirectory() as folder:
-        model = train(Path(folder))
-        os.environ["IRIS_MODEL"] = str(model / "model.joblib")
-        figures = _floor(model, core=core, load_core=load_core, seconds=arguments.seconds)
+    with tempfile.TemporaryDirectory() as name, ExitStack() as started:
+        folder = Path(name)
+        model = train(folder)
+        servers = [started.enter_context(_floor(model, core=core))]
         if arguments.peers:
-            environments = {name: build(name, packages) for name, packages in requirements().items()}
-            for peer in PEERS:
-                figures += run(peer, environments[peer.name], connections=CONNECTIONS, core=core, load_core=load_core)
+            servers += _peers(model, folder, started, core=core)
         else:
-            figures += fairlead_runs.all_figures(
-                model, connections=CONNECTIONS, core=core, load_core=load_core, seconds=arguments.seconds
-            )
+            servers += started.enter_context(fairlead_runs.servers(model, folder, core=core))
+        figures = measure_in_turns(
+            servers, connections=CONNECTIONS, rounds=arguments.rounds, seconds=arguments.seconds, core=load_core
+        )
     figures = report.with_ratios(figures)
     report.show(figures)
     report.write(figures, arguments.out or Path("build/bench-peers.json" if arguments.peers else "build/bench.json"))
@@ -45,18 +48,24 @@ def _cores() -> tuple[int, int]:
     return available[0], available[-1]
 
 
-def _floor(model: Path, *, core: int, load_core: int, seconds: float) -> list[Figure]:
+@contextmanager
+def _floor(model: Path, *, core: int) -> Iterator[Served]:
     port = free_port()
     server = start([sys.executable, "-m", "bench.floor", str(model), str(port)], env={}, core=core)
     try:
         url = f"http://127.0.0.1:{port}/"
         server.wait_for(url, body=IRIS_ROW, timeout_s=30)
-        return [
-            measure("floor", url, connections=count, pids=server.pids(), core=load_core, seconds=seconds)
-            for count in CONNECTIONS
-        ]
+        yield Served(name="floor", url=url, pids=server.pids())
     finally:
         server.stop()
+
+
+def _peers(model: Path, folder: Path, started: ExitStack, *, core: int) -> list[Served]:
+    os.environ["IRIS_MODEL"] = str(model / "model.joblib")
+    environments = {name: build(name, packages) for name, packages in requirements().items()}
+    return [
+        started.enter_context(running(peer, environments[peer.name], folder / peer.name, core=core)) for peer in PEERS
+    ]
 
 
 if __name__ == "__main__":

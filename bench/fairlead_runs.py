@@ -1,12 +1,13 @@
 """Fairlead under the same load as the floor: a worker by itself, a gateway before it on the same core, and graphs."""
 
 import sys
-import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
 
-from bench.load import IRIS_ROW, Figure, measure
+from bench.load import IRIS_ROW, Served
 from bench.servers import Running, free_port, start
 from fairlead.dataplane.spec import Placement, TcpSocket, UnixSocket, WorkerSpec
 from fairlead.plan.model import (
@@ -31,22 +32,15 @@ PREDICT = "/api/v1.0/predictions"
 UNITS = Path(__file__).parent / "units"
 
 
-def all_figures(
-    model: Path, *, connections: tuple[int, ...], core: int, load_core: int, seconds: float
-) -> list[Figure]:
-    """Every figure of ours that is one server under load."""
-    figures = []
-    for name, revision in (("worker", iris()), ("no-op unit", noop(1)), ("five no-op units, fused", noop(5))):
-        with tempfile.TemporaryDirectory() as folder:
-            figures += _worker(
-                name, revision, model, Path(folder), connections=connections, core=core, load_core=load_core,
-                seconds=seconds,
-            )  # fmt: skip
-    with tempfile.TemporaryDirectory() as folder:
-        figures += _gateway(
-            model, Path(folder), connections=connections, core=core, load_core=load_core, seconds=seconds
-        )
-    return figures
+@contextmanager
+def servers(model: Path, folder: Path, *, core: int) -> Iterator[list[Served]]:
+    """A worker by itself, graphs of units that do nothing, and a gateway with a worker behind it; all on one core."""
+    with ExitStack() as running:
+        served = [
+            running.enter_context(_worker(name, revision, model, folder / revision.hash, core=core))
+            for name, revision in (("worker", iris()), ("no-op unit", noop(1)), ("five no-op units", noop(5)))
+        ]
+        yield [*served, running.enter_context(_gateway(model, folder / "gateway", core=core))]
 
 
 def iris() -> Revision:
@@ -113,33 +107,22 @@ def _start_worker(worker: WorkerSpec, folder: Path, *, core: int) -> Running:
     return start([sys.executable, "-m", "fairlead.dataplane", "--spec", str(path)], env={}, core=core)
 
 
-def _worker(
-    name: str,
-    revision: Revision,
-    model: Path,
-    folder: Path,
-    *,
-    connections: tuple[int, ...],
-    core: int,
-    load_core: int,
-    seconds: float,
-) -> list[Figure]:
+@contextmanager
+def _worker(name: str, revision: Revision, model: Path, folder: Path, *, core: int) -> Iterator[Served]:
+    folder.mkdir()
     port = free_port()
     server = _start_worker(spec(revision, model, folder, port=port), folder, core=core)
     try:
         url = f"http://127.0.0.1:{port}{PREDICT}"
         server.wait_for(url, body=IRIS_ROW, timeout_s=30)
-        return [
-            measure(name, url, connections=count, pids=server.pids(), core=load_core, seconds=seconds)
-            for count in connections
-        ]
+        yield Served(name=name, url=url, pids=server.pids())
     finally:
         server.stop()
 
 
-def _gateway(
-    model: Path, folder: Path, *, connections: tuple[int, ...], core: int, load_core: int, seconds: float
-) -> list[Figure]:
+@contextmanager
+def _gateway(model: Path, folder: Path, *, core: int) -> Iterator[Served]:
+    folder.mkdir()
     worker = _start_worker(spec(iris(), model, folder, port=None), folder, core=core)
     table = folder / "routes.json"
     table.write_bytes(msgspec.json.encode(_table(folder)))
@@ -149,11 +132,7 @@ def _gateway(
     try:
         url = f"http://127.0.0.1:{port}/seldon/bench/iris{PREDICT}"
         gateway.wait_for(url, body=IRIS_ROW, timeout_s=30)
-        pids = worker.pids() + gateway.pids()
-        return [
-            measure("gateway and worker", url, connections=count, pids=pids, core=load_core, seconds=seconds)
-            for count in connections
-        ]
+        yield Served(name="gateway and worker", url=url, pids=worker.pids() + gateway.pids())
     finally:
         gateway.stop()
         worker.stop()

@@ -51,40 +51,58 @@ def cpu_seconds(pids: list[int]) -> float:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
-def measure(
-    name: str,
-    url: str,
-    *,
-    connections: int,
-    pids: list[int],
-    seconds: float = 4,
-    body: bytes = IRIS_ROW,
-    core: int | None = None,
-) -> Figure:
-    """Run wrk against `url` for `seconds` after a short warm-up. An answer other than 2xx or a broken connection
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Served:
+    """A running server: where, with which processes, and what it is asked."""
+
+    name: str
+    url: str
+    pids: list[int]
+    body: bytes = IRIS_ROW
+
+
+def measure(served: Served, *, connections: int, seconds: float, core: int | None) -> Figure:
+    """Run wrk against a server for `seconds` after a short warm-up. An answer other than 2xx or a broken connection
     ends the run: a fast wrong answer is no figure."""
-    _load(url, connections=connections, seconds=1, body=body, core=core)
-    before = cpu_seconds(pids)
-    result = _load(url, connections=connections, seconds=seconds, body=body, core=core)
+    _load(served, connections=connections, seconds=1, core=core)
+    before = cpu_seconds(served.pids)
+    result = _load(served, connections=connections, seconds=seconds, core=core)
     if result["bad"] or result["errors"]:
-        raise SystemExit(f"bench: {name}: {result['bad']} answers were not 2xx, {result['errors']} socket errors")
+        raise SystemExit(
+            f"bench: {served.name}: {result['bad']} answers were not 2xx, {result['errors']} socket errors"
+        )
     return Figure(
-        name=name,
+        name=served.name,
         connections=connections,
         rps=result["requests"] / (result["us"] / 1e6),
         p50_us=result["p50_us"],
         p99_us=result["p99_us"],
-        cpu_us_per_request=(cpu_seconds(pids) - before) / result["requests"] * 1e6,
+        cpu_us_per_request=(cpu_seconds(served.pids) - before) / result["requests"] * 1e6,
     )
 
 
-def _load(url: str, *, connections: int, seconds: float, body: bytes, core: int | None) -> dict[str, int]:
+def measure_in_turns(
+    servers: list[Served], *, connections: tuple[int, ...], rounds: int, seconds: float, core: int | None
+) -> list[Figure]:
+    """The best of several rounds for each server. They take turns, so that a noisy minute of a shared machine falls on
+    all of them and the quiet ones are compared with the quiet ones."""
+    figures: list[Figure] = []
+    for count in connections:
+        seen: dict[str, list[Figure]] = {served.name: [] for served in servers}
+        for _ in range(rounds):
+            for served in servers:
+                seen[served.name].append(measure(served, connections=count, seconds=seconds, core=core))
+        figures += [max(found, key=lambda figure: figure.rps) for found in seen.values()]
+    return figures
+
+
+def _load(served: Served, *, connections: int, seconds: float, core: int | None) -> dict[str, int]:
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(_SCRIPT % body.decode())
+        script.write(_SCRIPT % served.body.decode())
         script.flush()
         pin = ["taskset", "-c", str(core)] if core is not None and shutil.which("taskset") else []
-        command = [*pin, wrk(), "-t1", f"-c{connections}", f"-d{seconds:g}s", "--latency", "-s", script.name, url]
-        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        command = [*pin, wrk(), "-t1", f"-c{connections}", f"-d{seconds:g}s", "--latency", "-s", script.name]
+        output = subprocess.run([*command, served.url], check=True, capture_output=True, text=True).stdout
     line = next(line for line in output.splitlines() if line.startswith("@"))
     parsed: dict[str, int] = json.loads(line[1:])
     return parsed

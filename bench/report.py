@@ -29,8 +29,8 @@ def write(figures: list[Figure], path: Path) -> None:
 
 def show(figures: list[Figure]) -> None:
     """Print the table."""
-    table = Table(title="One iris row, scikit-learn predict_proba, one core for the server, another for the load")
-    table.add_column("server")
+    table = Table(title="One iris row; the servers share one core, the load has another")
+    table.add_column("server", no_wrap=True)
     for column in ("connections", "req/s", "ratio", "p50 µs", "p99 µs", "CPU µs/req"):
         table.add_column(column, justify="right")
     for figure in figures:

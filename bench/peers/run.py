@@ -7,13 +7,13 @@ included, so that both runs can be compared by ratio.
 import json
 import os
 import subprocess
-import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.load import IRIS_ROW, Figure, measure
-from bench.servers import Running, free_port, start
+from bench.load import IRIS_ROW, Served
+from bench.servers import free_port, start
 
 HERE = Path(__file__).parent
 ENVIRONMENTS = Path(".peers")
@@ -101,24 +101,22 @@ def requirements() -> dict[str, list[str]]:
     return {name: packages.split() for name, _, packages in pairs}
 
 
-def run(peer: Peer, environment: Path, *, connections: tuple[int, ...], core: int, load_core: int) -> list[Figure]:
-    """Start one peer, measure it, stop it with all its processes."""
+@contextmanager
+def running(peer: Peer, environment: Path, folder: Path, *, core: int) -> Iterator[Served]:
+    """Start one peer, and stop it with all its processes."""
     port = free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        env = {
-            "PEER_PORT": str(port),
-            "PYTHONPATH": str(HERE),
-            "PATH": f"{environment}/bin:{os.environ['PATH']}",
-            "BENTOML_DO_NOT_TRACK": "True",
-            "HOME": folder,
-        }
-        running: Running = start(peer.argv(str(environment), port, Path(folder)), env=env, core=core, cwd=Path(folder))
-        try:
-            url = f"http://127.0.0.1:{port}{peer.path}"
-            running.wait_for(url, body=peer.body, timeout_s=120)
-            return [
-                measure(peer.name, url, connections=count, pids=running.pids(), body=peer.body, core=load_core)
-                for count in connections
-            ]
-        finally:
-            running.stop()
+    folder.mkdir()
+    env = {
+        "PEER_PORT": str(port),
+        "PYTHONPATH": str(HERE),
+        "PATH": f"{environment}/bin:{os.environ['PATH']}",
+        "BENTOML_DO_NOT_TRACK": "True",
+        "HOME": str(folder),
+    }
+    server = start(peer.argv(str(environment), port, folder), env=env, core=core, cwd=folder)
+    try:
+        url = f"http://127.0.0.1:{port}{peer.path}"
+        server.wait_for(url, body=peer.body, timeout_s=120)
+        yield Served(name=peer.name, url=url, pids=server.pids(), body=peer.body)
+    finally:
+        server.stop()
