@@ -44,7 +44,9 @@ class Backend(Protocol):
     async def settle(self) -> None:
         """Every plan that exists has been applied: whatever else still runs belongs to nobody and is stopped."""
         ...
+
     async def refresh(self, namespace: str) -> None:
         """A Secret, ConfigMap, claim or ServiceAccount of the namespace has changed: try at once what waits for one."""
         ...
+
     def observe(self) -> AsyncIterator[PlanStatus | Notice]: ...
