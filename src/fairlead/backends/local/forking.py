@@ -7,7 +7,6 @@ can be forked (macOS) a worker starts as a fresh interpreter instead, behind the
 import asyncio
 import os
 import socket
-import struct
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -15,27 +14,14 @@ from typing import NamedTuple
 
 import msgspec
 
-from fairlead.backends.local import nursery, processes
+from fairlead.backends.local import nursing, processes
 from fairlead.backends.local.logs import LogPump
 from fairlead.backends.local.reaping import Reaper
 from fairlead.backends.local.rpc import Forked
 from fairlead.backends.local.services import Service
 from fairlead.errors import FairleadError
 
-_LENGTH = struct.Struct(">I")
 _TRIES = 3
-
-_THREAD_SETTINGS = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "BLIS_NUM_THREADS",
-    "RAYON_NUM_THREADS",
-)
-ONE_THREAD = dict.fromkeys(_THREAD_SETTINGS, "1")
-"""Numeric libraries start a thread per core when they are loaded, in every replica; and a nursery must have none."""
 
 
 class ForkFailed(FairleadError):
@@ -71,7 +57,7 @@ class Nursery:
     async def fork(self, member: Forked, *, channel: int, output: int) -> int:
         """A worker's pid. The descriptors stay the caller's. After `NurseryLost` a worker may exist all the same;
         it goes away when the caller closes the other end of `channel`."""
-        request = msgspec.json.encode(nursery.ForkRequest(spec=member.spec, env=member.env, cwd=member.cwd))
+        request = msgspec.json.encode(nursing.ForkRequest(spec=member.spec, env=member.env, cwd=member.cwd))
         async with self._turn:
             await self._up.wait()
             answer = await self._ask(request, [channel, output])
@@ -106,16 +92,16 @@ class Nursery:
             self._channel.close()
             self._channel = None
 
-    async def _ask(self, request: bytes, descriptors: list[int]) -> nursery.Forked:
+    async def _ask(self, request: bytes, descriptors: list[int]) -> nursing.Forked:
         channel = self._channel
         if channel is None:
             raise NurseryLost(f"the nursery of {self._runtime} is not running")
         loop = asyncio.get_running_loop()
         try:
-            socket.send_fds(channel, [_LENGTH.pack(len(request))], descriptors)
+            socket.send_fds(channel, [nursing.LENGTH.pack(len(request))], descriptors)
             await loop.sock_sendall(channel, request)
-            (length,) = _LENGTH.unpack(await _read_exactly(channel, _LENGTH.size))
-            return msgspec.json.decode(await _read_exactly(channel, length), type=nursery.Forked)
+            (length,) = nursing.LENGTH.unpack(await _read_exactly(channel, nursing.LENGTH.size))
+            return msgspec.json.decode(await _read_exactly(channel, length), type=nursing.Forked)
         except (OSError, EOFError, msgspec.MsgspecError) as error:
             if self._channel is channel:  # else it has been started again meanwhile
                 self._lost()
@@ -141,7 +127,7 @@ class Nurseries:
         can_fork: bool = processes.CAN_FORK_WORKERS,
     ) -> None:
         self._reaper, self._logs, self._worker, self._keep, self._can_fork = reaper, logs, worker, keep, can_fork
-        self._env = ONE_THREAD | dict(env)
+        self._env = nursing.ONE_THREAD | dict(env)
         self._nurseries: dict[str, Nursery] = {}
 
     def warm(self, runtime: str) -> None:

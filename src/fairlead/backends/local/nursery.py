@@ -17,7 +17,6 @@ import logging
 import os
 import signal
 import socket
-import struct
 import sys
 import traceback
 from collections.abc import Callable
@@ -27,31 +26,12 @@ from typing import NoReturn
 import msgspec
 
 from fairlead.backends.local import processes
+from fairlead.backends.local.nursing import LENGTH, Forked, ForkRequest
 from fairlead.dataplane.spec import WorkerSpec
 from fairlead.errors import FairleadError
 from fairlead.runtimes import registry
 
-_LENGTH = struct.Struct(">I")
 _log = logging.getLogger("fairlead.nursery")
-
-BASE_RUNTIME = "python"
-"""The family for units whose libraries nobody knows beforehand: numpy and the data plane."""
-
-
-class ForkRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker is born with. Its channel and its output come as descriptors, in this order."""
-
-    spec: WorkerSpec
-    env: dict[str, str] = {}
-    cwd: str = ""
-
-
-class Forked(msgspec.Struct, frozen=True, kw_only=True):
-    """The answer: the worker's pid, or why there is none."""
-
-    pid: int = 0
-    error: str = ""
-
 
 _NO_MORE = 3
 _ADOPTED = signal.SIGUSR1
@@ -97,15 +77,15 @@ def _answer_one(channel: socket.socket, worker_main: WorkerMain) -> bool:
     except (OSError, ValueError, TypeError, msgspec.MsgspecError) as error:
         answer = Forked(error=f"{type(error).__name__}: {error}")
     data = msgspec.json.encode(answer)
-    channel.sendall(_LENGTH.pack(len(data)) + data)
+    channel.sendall(LENGTH.pack(len(data)) + data)
     return True
 
 
 def _receive(channel: socket.socket) -> tuple[bytes, list[int]] | None:
-    head, descriptors, _, _ = socket.recv_fds(channel, _LENGTH.size, 2)
-    if len(head) < _LENGTH.size:
+    head, descriptors, _, _ = socket.recv_fds(channel, LENGTH.size, 2)
+    if len(head) < LENGTH.size:
         return None
-    (length,) = _LENGTH.unpack(head)
+    (length,) = LENGTH.unpack(head)
     body = bytearray()
     while len(body) < length:
         part = channel.recv(min(1 << 20, length - len(body)))

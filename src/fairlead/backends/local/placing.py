@@ -15,9 +15,8 @@ import msgspec
 
 from fairlead.backends.local.commands import UnitPorts, program_of, take_ports
 from fairlead.backends.local.containers import container_program
-from fairlead.backends.local.forking import ONE_THREAD
 from fairlead.backends.local.home import Home
-from fairlead.backends.local.nursery import BASE_RUNTIME
+from fairlead.backends.local.nursing import BASE_RUNTIME, ONE_THREAD
 from fairlead.backends.local.ports import LOOPBACK, Ports
 from fairlead.backends.local.preparing import Prepared
 from fairlead.backends.local.rpc import Forked, Member, Program, ReplicaSpec

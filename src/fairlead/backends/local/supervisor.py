@@ -24,7 +24,7 @@ import msgspec
 from fairlead.backends.local import processes, rpc
 from fairlead.backends.local.forking import Nurseries
 from fairlead.backends.local.home import Home
-from fairlead.backends.local.nursery import BASE_RUNTIME
+from fairlead.backends.local.nursing import BASE_RUNTIME
 from fairlead.backends.local.reaping import Reaper
 from fairlead.backends.local.running import Replica, Surroundings
 from fairlead.backends.local.services import Service
