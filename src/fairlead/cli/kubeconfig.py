@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from fairlead.errors import ConfigError
 
 
@@ -58,6 +56,8 @@ def read(path: Path, *, context: str = "") -> Target:
 
 
 def _parse(path: Path) -> dict[str, Any]:
+    import yaml  # 40 ms, which commands that talk to no server (`up`, `serve`) do not spend
+
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
