@@ -14,14 +14,13 @@ from bench.model import train
 from bench.peers.run import PEERS, build, requirements, running
 from bench.servers import free_port, start
 
-CONNECTIONS = (1, 32)
-
 
 def main() -> None:
     """Run what was asked for and print the table."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--peers", action="store_true", help="measure the servers people use today instead")
-    parser.add_argument("--seconds", type=float, default=2, help="length of each measurement")
+    parser.add_argument("--seconds", type=int, default=2, help="length of each measurement")
+    parser.add_argument("--connections", type=int, nargs="+", default=[1, 32], help="how many at once")
     parser.add_argument("--rounds", type=int, default=3, help="rounds, of which the best counts")
     parser.add_argument("--out", type=Path, default=None, help="where to write the figures as JSON")
     arguments = parser.parse_args()
@@ -36,7 +35,11 @@ def main() -> None:
         else:
             servers += started.enter_context(fairlead_runs.servers(model, folder, core=core))
         figures = measure_in_turns(
-            servers, connections=CONNECTIONS, rounds=arguments.rounds, seconds=arguments.seconds, core=load_core
+            servers,
+            connections=tuple(arguments.connections),
+            rounds=arguments.rounds,
+            seconds=arguments.seconds,
+            core=load_core,
         )
     figures = report.with_ratios(figures)
     report.show(figures)

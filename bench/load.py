@@ -61,7 +61,7 @@ class Served:
     body: bytes = IRIS_ROW
 
 
-def measure(served: Served, *, connections: int, seconds: float, core: int | None) -> Figure:
+def measure(served: Served, *, connections: int, seconds: int, core: int | None) -> Figure:
     """Run wrk against a server for `seconds` after a short warm-up. An answer other than 2xx or a broken connection
     ends the run: a fast wrong answer is no figure."""
     _load(served, connections=connections, seconds=1, core=core)
@@ -82,7 +82,7 @@ def measure(served: Served, *, connections: int, seconds: float, core: int | Non
 
 
 def measure_in_turns(
-    servers: list[Served], *, connections: tuple[int, ...], rounds: int, seconds: float, core: int | None
+    servers: list[Served], *, connections: tuple[int, ...], rounds: int, seconds: int, core: int | None
 ) -> list[Figure]:
     """The best of several rounds for each server. They take turns, so that a noisy minute of a shared machine falls on
     all of them and the quiet ones are compared with the quiet ones."""
@@ -96,12 +96,12 @@ def measure_in_turns(
     return figures
 
 
-def _load(served: Served, *, connections: int, seconds: float, core: int | None) -> dict[str, int]:
+def _load(served: Served, *, connections: int, seconds: int, core: int | None) -> dict[str, int]:
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(_SCRIPT % served.body.decode())
         script.flush()
         pin = ["taskset", "-c", str(core)] if core is not None and shutil.which("taskset") else []
-        command = [*pin, wrk(), "-t1", f"-c{connections}", f"-d{seconds:g}s", "--latency", "-s", script.name]
+        command = [*pin, wrk(), "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", script.name]
         output = subprocess.run([*command, served.url], check=True, capture_output=True, text=True).stdout
     line = next(line for line in output.splitlines() if line.startswith("@"))
     parsed: dict[str, int] = json.loads(line[1:])
