@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from support.instance import Installation, installation
 from support.manifests import sdep, sklearn
-from support.models import train_iris_sklearn
+from support.models import model_of, train_iris_sklearn
 
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 # Nothing but the page under test: Chromium's own background traffic would fail and fill the console.
@@ -42,5 +42,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     folder: Path = tmp_path_factory.mktemp("browser")
     with installation(folder / "home") as running:
         running.apply(sdep("iris", sklearn(train_iris_sklearn(folder / "iris"))))
+        running.apply(sdep("seven", sklearn(train_iris_sklearn(folder / "seven", model=model_of(7)))))
         running.wait_for("iris")
+        running.wait_for("seven")
         yield running

@@ -15,7 +15,8 @@ def page(browser: Browser) -> Page:
     return context.new_page()
 
 
-def test_try_it_out_gets_a_prediction_from_the_model(page: Page, served: Installation) -> None:
+@pytest.mark.parametrize("name", ["iris", "seven"])
+def test_try_it_out_gets_a_prediction_from_the_model(name: str, page: Page, served: Installation) -> None:
     problems: list[str] = []
     foreign: list[str] = []
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
@@ -25,7 +26,7 @@ def test_try_it_out_gets_a_prediction_from_the_model(page: Page, served: Install
         lambda request: None if request.url.startswith((served.url, "data:")) else foreign.append(request.url),
     )
 
-    page.goto(f"{served.url}/seldon/default/iris/api/v1.0/doc/")
+    page.goto(f"{served.url}/seldon/default/{name}/api/v1.0/doc/")
     page.locator(".opblock-post", has_text="predictions").first.click()
     page.get_by_role("button", name="Execute").first.click()
 

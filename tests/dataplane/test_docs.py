@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 
 from fairlead.dataplane import docs
+from fairlead.plan.model import Branch, Chain, Method, Node, UnitName
 from fairlead.protocols.exchange import Request
+from fairlead.runtimes.base import Columns
 from support.serving import Fake, Times, call, header, served, unit, worker_spec
 
 pytestmark = pytest.mark.anyio
@@ -65,19 +67,65 @@ async def test_its_examples_are_accepted() -> None:
         assert (await it.post(path, example)).status == 200
 
 
+SEVEN = Columns(count=7)
+FOUR = {"ndarray": [[1.0, 2.0, 3.0, 4.0]]}
+
+
 @pytest.mark.parametrize(
-    ("inputs", "data"),
+    ("inputs", "columns", "data"),
     [
-        (None, {"ndarray": [[1.0, 2.0, 3.0, 4.0]]}),
-        ([], {"ndarray": [[1.0, 2.0, 3.0, 4.0]]}),
-        ([{"name": "x", "datatype": "FP32", "shape": [-1, 3]}], {"ndarray": [[1.0, 2.0, 3.0]]}),
-        ([{"schema": {"names": ["a", "b"]}}], {"names": ["a", "b"], "ndarray": [[1.0, 2.0]]}),
-        ([{"schema": {"shape": [3, 32, 32]}}], {"ndarray": [[1.0, 2.0, 3.0, 4.0]]}),
-        (["strange"], {"ndarray": [[1.0, 2.0, 3.0, 4.0]]}),
+        (None, None, FOUR),
+        ([], None, FOUR),
+        ([{"name": "x", "datatype": "FP32", "shape": [-1, 3]}], None, {"ndarray": [[1.0, 2.0, 3.0]]}),
+        ([{"schema": {"names": ["a", "b"]}}], None, {"names": ["a", "b"], "ndarray": [[1.0, 2.0]]}),
+        ([{"schema": {"shape": [3, 32, 32]}}], None, FOUR),
+        ([{"schema": {"shape": [20_000]}}], None, FOUR),
+        (["strange"], None, FOUR),
+        ([], SEVEN, {"ndarray": [[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]]}),
+        ([{"schema": {"names": ["a", "b"]}}], SEVEN, {"names": ["a", "b"], "ndarray": [[1.0, 2.0]]}),
+        ([], Columns(count=2, names=("a", "b"), whole=True), {"names": ["a", "b"], "ndarray": [[1, 2]]}),
     ],
 )
-def test_an_example_is_as_wide_as_the_model_says(inputs: Any, data: Any) -> None:
-    assert docs.example_data(inputs) == data
+def test_an_example_is_as_wide_as_the_metadata_or_else_the_model_says(inputs: Any, columns: Any, data: Any) -> None:
+    example = docs.example_request(inputs, columns)
+
+    assert json.dumps(example) == json.dumps({"data": data})
+
+
+@pytest.mark.parametrize("width", [2, 7])
+async def test_try_it_out_fits_the_first_model_behind_a_router(width: int) -> None:
+    def strict(X: Any) -> Any:
+        assert X.shape == (1, width)
+        return X
+
+    parts = {
+        "t": Fake("t"),
+        "r": Fake("r", route=lambda _: [[0]]),
+        "m": Fake("m", predict=strict, columns=Columns(count=width)),
+    }
+    steps = Chain(
+        steps=(
+            call("t", Method.TRANSFORM_INPUT),
+            Branch(name=UnitName("r"), route=UnitName("r"), choices=(call("m"),)),
+        )
+    )
+    drawing = Node(
+        unit=UnitName("t"),
+        kind="transformer",
+        children=(Node(unit=UnitName("r"), kind="router", children=(Node(unit=UnitName("m"), kind="model"),)),),
+    )
+    it = served(worker_spec([unit("t"), unit("r"), unit("m")], steps, drawing=drawing), **parts)
+
+    assert (await it.post("/api/v1.0/predictions", example_of(await described(it)))).status == 200
+
+
+async def described(it: Any, path: str = "/api/v1.0/doc/seldon.json") -> Any:
+    return json.loads((await it.get(path)).body)
+
+
+def example_of(description: Any) -> Any:
+    (predict, _feedback) = description["paths"].values()
+    return predict["post"]["requestBody"]["content"]["application/json"]["example"]
 
 
 @pytest.mark.parametrize("told", [b'/a"><script>', b"/a b", b"/\xff"])
@@ -91,3 +139,9 @@ async def test_a_bare_unit_describes_itself() -> None:
     description = json.loads((await bare.get("/seldon.json")).body)
 
     assert "/api/v1.0/predictions" in description["paths"]
+
+
+async def test_a_bare_unit_shows_an_example_as_wide_as_its_model() -> None:
+    bare = served(worker_spec([unit("m")], call("m"), single_unit=True), m=Fake("m", columns=SEVEN))
+
+    assert example_of(await described(bare, "/seldon.json")) == docs.example_request([], SEVEN)

@@ -65,6 +65,39 @@ def train_iris_xgboost(folder: Path, name: str = "model.bst", objective: str = "
     return folder
 
 
+def made_up_rows(width: int) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Rows of so many numbers, and two labels."""
+    rows = np.random.default_rng(width).uniform(0, 10, size=(40, width))
+    return rows, (rows[:, 0] > 5).astype(int)
+
+
+def model_of(width: int) -> Any:
+    """A fitted classifier of so many features."""
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression().fit(*made_up_rows(width))
+
+
+def save_mlflow_sklearn(folder: Path, model: Any, *, inputs: Any = None) -> Path:
+    """Save an estimator as MLflow does, with a signature when example inputs are given."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # MLflow warns about pickles, integers and a missing pip
+        import mlflow.models
+        import mlflow.sklearn
+
+        logging.getLogger("mlflow").setLevel(logging.ERROR)  # after the import, which sets its level
+        signature = None if inputs is None else mlflow.models.infer_signature(inputs)
+        mlflow.sklearn.save_model(
+            model,
+            folder,
+            serialization_format="cloudpickle",
+            pip_requirements=["scikit-learn"],
+            signature=signature,
+        )
+    return folder
+
+
 def save_mlflow(folder: Path, flavour: str, requirements: list[str] | None = None) -> Path:
     """Save an iris model as MLflow does; `flavour` is sklearn, xgboost, lightgbm or pyfunc.
 

@@ -16,7 +16,7 @@ from fairlead.dataplane.spec import Placement, WorkerSpec
 from fairlead.plan.model import Call, EnvVar, Feedback, Graph, Method, Node, Revision, Step, Unit, UnitName
 from fairlead.protocols.exchange import Handler, Request, Response
 from fairlead.protocols.message import Form, Message, Meta, Payload, Reward
-from fairlead.runtimes.base import Rows
+from fairlead.runtimes.base import Columns, Rows
 
 Array = np.ndarray[Any, Any]
 JSON = (b"content-type", b"application/json")
@@ -41,9 +41,16 @@ class Fake:
     """A loaded unit whose methods are given as functions of a message; what is not given passes it through."""
 
     def __init__(
-        self, name: str, *, rows: Rows | None = None, info: dict[str, Any] | None = None, **answers: Callable[..., Any]
+        self,
+        name: str,
+        *,
+        rows: Rows | None = None,
+        columns: Columns | None = None,
+        info: dict[str, Any] | None = None,
+        **answers: Callable[..., Any],
     ) -> None:
         self.rows = rows
+        self.columns = columns
         self.methods = frozenset(Method(name.replace("_", "-")) for name in answers if name != "health")
         self.asked: list[tuple[str, Any]] = []
         self._name = name

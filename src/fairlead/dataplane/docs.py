@@ -7,11 +7,13 @@ from urllib.parse import quote
 import orjson
 
 from fairlead.protocols.exchange import Request, Response
+from fairlead.runtimes.base import Columns
 
 _PAGE = "index.html"
 _FILES = frozenset((_PAGE, "start.js", "swagger-ui.css", "swagger-ui-bundle.js"))
 _KINDS = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
-_ANY_ROW = [[1.0, 2.0, 3.0, 4.0]]
+_USUAL = Columns(count=4)
+_MOST_COLUMNS = 10_000
 
 
 def page_file(name: str) -> Response | None:
@@ -35,9 +37,8 @@ def prefix_of(request: Request) -> str:
     return prefix if quote(prefix, safe="/-._~%") == prefix else ""
 
 
-def open_api(title: str, *, prefix: str, predict_path: str, feedback_path: str, inputs: Any) -> bytes:
-    """The OpenAPI 3 description. `inputs` is what the model says it takes, for an example that it accepts."""
-    example = {"data": example_data(inputs)}
+def open_api(title: str, *, prefix: str, predict_path: str, feedback_path: str, example: dict[str, Any]) -> bytes:
+    """The OpenAPI 3 description. `example` is a request that the model accepts, as `example_request` gives it."""
     answer = {"data": {"names": ["t:0"], "ndarray": [[1.0]]}, "meta": {}}
     feedback = {"request": example, "response": answer, "reward": 1.0}
     return orjson.dumps(
@@ -57,8 +58,19 @@ def open_api(title: str, *, prefix: str, predict_path: str, feedback_path: str, 
     )
 
 
-def example_data(inputs: Any) -> dict[str, Any]:
-    """Data for an example request: one row as wide as the model says, four numbers when it does not say."""
+def example_request(inputs: Any, columns: Columns | None) -> dict[str, Any]:
+    """A message with one row: as the metadata somebody wrote has it, else as the model itself does, else of four
+    numbers."""
+    row = _described(inputs) or columns or _USUAL
+    if row.count > _MOST_COLUMNS:
+        row = _USUAL
+    kind = int if row.whole else float
+    data: dict[str, Any] = {"ndarray": [[kind(column % 10) for column in range(1, row.count + 1)]]}
+    return {"data": {"names": list(row.names), **data} if row.names else data}
+
+
+def _described(inputs: Any) -> Columns | None:
+    """The row of the first of a model's `inputs` (specs 4.9), if it is one."""
     first = inputs[0] if isinstance(inputs, list) and inputs and isinstance(inputs[0], dict) else {}
     schema = first.get("schema")
     described = schema if isinstance(schema, dict) else first
@@ -66,12 +78,9 @@ def example_data(inputs: Any) -> dict[str, Any]:
     if not isinstance(shape, list) or not shape or not isinstance(shape[-1], int):
         shape = [len(names)] if isinstance(names, list) and names else []
     width = shape[-1] if shape else 0
-    if not 0 < width <= 1000 or len(shape) > 2:
-        return {"ndarray": _ANY_ROW}
-    data: dict[str, Any] = {"ndarray": [[float(column % 10) for column in range(1, width + 1)]]}
-    if isinstance(names, list) and len(names) == width:
-        data = {"names": names, **data}
-    return data
+    if width <= 0 or len(shape) > 2:
+        return None
+    return Columns(count=width, names=tuple(names) if isinstance(names, list) and len(names) == width else ())
 
 
 def _operation(name: str, summary: str, schema: str, example: dict[str, Any]) -> dict[str, Any]:

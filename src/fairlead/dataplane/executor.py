@@ -15,6 +15,7 @@ from fairlead.errors import NotFound
 from fairlead.plan.model import Branch, Call, Chain, Feedback, Graph, Method, Node, Step
 from fairlead.protocols import seldon_v1
 from fairlead.protocols.message import Reward
+from fairlead.runtimes.base import Columns
 
 ALL = -1
 NONE = -2
@@ -62,6 +63,12 @@ class Executor:
         if self._graph.drawing is not None:
             answer["graphinputs"], answer["graphoutputs"] = _ends(self._graph.drawing, known)
         return answer
+
+    def columns(self) -> Columns | None:
+        """What a row of a request is made of, by the first model on its way that says so: routers and most
+        transformers give on rows as wide as those they get."""
+        known = (self.units[name].columns for name in _drawn(self._graph, self.units))
+        return next((columns for columns in known if columns is not None), None)
 
     def close(self) -> None:
         """Let every unit go."""

@@ -218,7 +218,7 @@ class GraphRoutes:
                 prefix=docs.prefix_of(request),
                 predict_path=f"{version}/predictions",
                 feedback_path=f"{version}/feedback",
-                inputs=inputs,
+                example=docs.example_request(inputs, self._executor.columns()),
             )
 
         walk = Walk(self._puid(request), [])

@@ -157,7 +157,7 @@ class UnitRoutes:
                 prefix=docs.prefix_of(request),
                 predict_path="/api/v1.0/predictions" if self._is_whole else "/predict",
                 feedback_path="/api/v1.0/feedback" if self._is_whole else "/send-feedback",
-                inputs=inputs,
+                example=docs.example_request(inputs, self._unit.columns),
             )
             return _Outcome(200, body)
 

@@ -18,7 +18,7 @@ from fairlead.errors import FairleadError
 from fairlead.plan.model import Method, Unit
 from fairlead.protocols import jsontext, seldon_v1
 from fairlead.protocols.message import Message, Meta, Payload, Reward
-from fairlead.runtimes.base import Rows, Servable
+from fairlead.runtimes.base import Columns, Rows, Servable
 
 _log = logging.getLogger(__name__)
 
@@ -48,6 +48,7 @@ class GraphUnit(Protocol):
     """One unit of a graph."""
 
     unit: Unit
+    columns: Columns | None
 
     async def call(self, method: Method, parcel: Parcel, walk: Walk) -> Parcel: ...
     async def route(self, parcel: Parcel, walk: Walk) -> int: ...
@@ -78,6 +79,7 @@ class LocalUnit:
     def __init__(self, unit: Unit, servable: Servable, lane: Lane, queue: RowQueue | None, meters: Meters) -> None:
         self.unit = unit
         self.servable = servable
+        self.columns = servable.columns
         self.queue = queue
         self._lane = lane
         self._meters = meters
@@ -198,6 +200,7 @@ class RemoteUnit:
 
     def __init__(self, unit: Unit, peer: Peer, meters: Meters, *, timeout_s: float | None, limit_bytes: int) -> None:
         self.unit = unit
+        self.columns: Columns | None = None  # the contract of units has no word for them
         self._peer = peer
         self._meters = meters
         self._timeout_s = timeout_s

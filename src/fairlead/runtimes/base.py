@@ -29,6 +29,16 @@ class LoadContext:
     workdir: Path | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """What a row of a model's input is made of, as far as the model itself tells: for examples it will accept.
+    `names` are there only when it wants to be told them; `whole` means that it takes integers alone."""
+
+    count: int
+    names: tuple[str, ...] = ()
+    whole: bool = False
+
+
 class Rows(Protocol):
     """Prediction where each row's answer depends on that row alone, so rows of several requests may share a
     call: `predict` takes an array [n, features] and gives an array whose first dimension is n. `class_names`
@@ -45,10 +55,12 @@ class Servable(Protocol):
     `rows` is set only by units that may be batched and whose `predict` does nothing else (no tags, no metrics, no
     use of names or meta). `methods` are the methods the unit really implements; the others follow the
     convention's defaults. `invoke` gives a message with this unit's tags and metrics merged and its image in
-    the request path. All of them may raise; `fairlead.errors` classes keep their status.
+    the request path. All of them may raise; `fairlead.errors` classes keep their status. `columns` is `None` when
+    the model does not say what its rows look like.
     """
 
     rows: Rows | None
+    columns: Columns | None
     methods: frozenset[Method]
 
     def invoke(self, method: Method, message: Message) -> Message: ...

@@ -18,7 +18,7 @@ from fairlead.protocols.message import Form, Message, Meta, Payload, Reward
 from fairlead.protocols.seldon_v1 import decode, to_object
 from fairlead.runtimes import own_metrics
 from fairlead.runtimes.answers import answer_payload, data_of, features_of, merged_meta, meta_argument
-from fairlead.runtimes.base import Rows
+from fairlead.runtimes.base import Columns, Rows
 from fairlead.runtimes.failures import BadData, translated
 from fairlead.runtimes.metadata import served_metadata
 from fairlead.runtimes.operations import ABSENT, Operation, first_answer, is_component_base, own_method
@@ -43,13 +43,20 @@ class Returned(NamedTuple):
 
 class Component:
     """A `Servable` around `target`. `env` is the unit's environment; `rows` says how rows of several requests may
-    share a call, when they may."""
+    share a call, when they may; `columns` is what is known of a row."""
 
     def __init__(
-        self, target: object, unit: Unit, *, env: Mapping[str, str] | None = None, rows: Rows | None = None
+        self,
+        target: object,
+        unit: Unit,
+        *,
+        env: Mapping[str, str] | None = None,
+        rows: Rows | None = None,
+        columns: Columns | None = None,
     ) -> None:
         env = os.environ if env is None else env
         self.rows = rows
+        self.columns = columns
         self._target = target
         self._name = unit.name
         self._operations = {method: Operation(target, name) for method, name in _OPERATIONS.items()}

@@ -4,6 +4,7 @@ Seldon's server builds the model's conda environment first, for minutes. Here th
 environment and what differs from the model's list of requirements is said in one line of the log.
 """
 
+import contextlib
 import logging
 import threading
 import warnings
@@ -14,7 +15,8 @@ import yaml
 
 from fairlead.errors import LoadError
 from fairlead.runtimes.artifact import listing
-from fairlead.runtimes.base import LoadContext
+from fairlead.runtimes.base import Columns, LoadContext
+from fairlead.runtimes.columns import columns_of
 from fairlead.runtimes.component import Component
 from fairlead.runtimes.libraries import installed_version, need
 from fairlead.runtimes.metadata import read_metadata
@@ -40,7 +42,7 @@ def load(context: LoadContext) -> Component:
     server = _Server(model, folder, frame=None if is_array else pandas.DataFrame)
     loader = description["flavors"]["python_function"].get("loader_module")
     rows = _rows_of(model, server, loader) if is_array else None
-    return Component(server, unit, env=context.env or None, rows=rows)
+    return Component(server, unit, env=context.env or None, rows=rows, columns=_columns_of(model))
 
 
 class _Server:
@@ -79,6 +81,25 @@ def _rows_of(model: Any, server: _Server, loader: object) -> RowFunction | None:
     if loader == "mlflow.sklearn" and not looks_at_rows_alone(model.get_raw_model()):
         return None
     return RowFunction(lambda rows: server.predict(rows, []))
+
+
+def _columns_of(model: Any) -> Columns | None:
+    """What the signature says, which is what MLflow checks requests against, else what the model inside remembers."""
+    signature = model.metadata.signature
+    schema = None if signature is None else signature.inputs
+    if schema is None:
+        # Flavours that wrap nothing refuse to give what they wrap.
+        with contextlib.suppress(Exception):
+            return columns_of(model.get_raw_model())
+        return None
+    if not schema.is_tensor_spec():
+        kinds = {kind.name for kind in schema.input_types()}
+        names = tuple(schema.input_names()) if schema.has_input_names() else ()
+        return Columns(count=len(schema.inputs), names=names, whole=kinds <= {"integer", "long"})
+    spec = schema.inputs[0]
+    if len(schema.inputs) > 1 or len(spec.shape) != 2 or spec.shape[1] < 1:
+        return None
+    return Columns(count=spec.shape[1], whole=spec.type.kind in "iu")
 
 
 def _model_folder(folder: Path | None, *, unit: str) -> Path:

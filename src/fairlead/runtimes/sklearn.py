@@ -8,6 +8,7 @@ from typing import Any
 from fairlead.errors import FairleadError, LoadError
 from fairlead.runtimes.artifact import find_file, unreadable
 from fairlead.runtimes.base import LoadContext
+from fairlead.runtimes.columns import columns_of
 from fairlead.runtimes.component import Component
 from fairlead.runtimes.failures import unusable
 from fairlead.runtimes.libraries import installed_version, need
@@ -33,7 +34,7 @@ def load(context: LoadContext) -> Component:
     method = str(as_arguments(unit).get("method", "predict_proba"))
     server = _Server(estimator, method if method in _METHODS else "predict", path.parent, unit=unit.name)
     rows = RowFunction(server.function) if server.function and looks_at_rows_alone(estimator) else None
-    return Component(server, unit, env=context.env or None, rows=rows)
+    return Component(server, unit, env=context.env or None, rows=rows, columns=columns_of(estimator))
 
 
 class _Server:

@@ -10,6 +10,7 @@ import numpy as np
 from fairlead.errors import LoadError
 from fairlead.runtimes.artifact import find_file, unreadable
 from fairlead.runtimes.base import LoadContext
+from fairlead.runtimes.columns import columns_of
 from fairlead.runtimes.component import Component
 from fairlead.runtimes.failures import translated
 from fairlead.runtimes.libraries import need
@@ -25,8 +26,10 @@ def load(context: LoadContext) -> Component:
     unit = context.unit
     library = need("xgboost", extra="xgboost")
     path = find_file(context.folder, names=_NAMES, suffixes=_SUFFIXES, unit=unit.name)
-    server = _Server(library, _read(path, library, unit=unit.name), path.parent)
-    return Component(server, unit, env=context.env or None, rows=RowFunction(server.predict))
+    booster = _read(path, library, unit=unit.name)
+    server = _Server(library, booster, path.parent)
+    rows = RowFunction(server.predict)
+    return Component(server, unit, env=context.env or None, rows=rows, columns=columns_of(booster))
 
 
 class _Server:
