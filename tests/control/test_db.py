@@ -7,6 +7,8 @@ from pathlib import Path
 
 import anyio
 import pytest
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 
 from fairlead.control import migrations
 from fairlead.control.db import Database, ObjectKey
@@ -58,7 +60,7 @@ async def test_a_second_process_cannot_open_the_file(tmp_path: Path) -> None:
 async def test_a_file_of_a_newer_version_is_refused_by_name(tmp_path: Path) -> None:
     await (await Database.open(tmp_path / "state.db")).close()
     with sqlite3.connect(tmp_path / "state.db") as connection:
-        connection.execute("PRAGMA user_version = 9999")
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
     connection.close()
 
     with pytest.raises(ConfigError, match=r"written by a newer Fairlead \(schema 9999"):
@@ -74,51 +76,45 @@ async def test_a_file_that_is_no_database_is_refused_and_kept(tmp_path: Path) ->
     assert (tmp_path / "state.db").read_bytes().startswith(b"not a database")
 
 
-async def test_a_migration_that_fails_halfway_leaves_nothing_behind(
+async def test_a_migration_that_is_interrupted_leaves_nothing_behind(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(migrations, "STEPS", (*migrations.STEPS, ("CREATE TABLE more (x)", "CREATE TABLE objects (x)")))
-    with pytest.raises(ConfigError, match="table objects already exists"):
+    import alembic.command
+
+    upgrade = alembic.command.upgrade
+
+    def broken(config: Config, revision: str) -> None:
+        upgrade(config, revision)
+        raise RuntimeError("power cut")
+
+    monkeypatch.setattr(alembic.command, "upgrade", broken)
+    with pytest.raises(RuntimeError, match="power cut"):
         await Database.open(tmp_path / "state.db")
     monkeypatch.undo()
 
-    with sqlite3.connect(tmp_path / "state.db") as connection:
-        assert connection.execute("SELECT name FROM sqlite_master").fetchall() == []
-    connection.close()
     database = await Database.open(tmp_path / "state.db")
+
     assert await database.load() == []
     await database.close()
 
 
-async def test_a_file_that_an_older_version_wrote_is_brought_up_to_date(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    database = await Database.open(tmp_path / "state.db")
-    await database.write([(KEY, b"kept")], [])
-    await database.close()
-    monkeypatch.setattr(
-        migrations, "STEPS", (*migrations.STEPS, ("UPDATE objects SET body = CAST(body || '!' AS BLOB)",))
+def test_head_is_the_newest_migration() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+
+    assert ScriptDirectory.from_config(config).get_current_head() == migrations.HEAD
+
+
+async def test_a_start_with_nothing_to_migrate_does_not_import_alembic(tmp_path: Path) -> None:
+    await (await Database.open(tmp_path / "state.db")).close()
+    script = (
+        "import asyncio, pathlib, sys\n"
+        "from fairlead.control.db import Database\n"
+        "async def main():\n"
+        "    await (await Database.open(pathlib.Path(sys.argv[1]))).close()\n"
+        "asyncio.run(main()); print('alembic' in sys.modules)"
     )
 
-    for _ in range(2):
-        database = await Database.open(tmp_path / "state.db")
-        assert await database.load() == [(KEY, b"kept!")]
-        await database.close()
+    found = await anyio.run_process([sys.executable, "-c", script, str(tmp_path / "state.db")])
 
-
-async def test_a_file_that_alembic_made_is_taken_over(tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "state.db") as connection:
-        connection.executescript(
-            "CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL); INSERT INTO alembic_version VALUES (1);"
-            'CREATE TABLE objects ("group" TEXT, plural TEXT, namespace TEXT, name TEXT, body BLOB NOT NULL,'
-            ' PRIMARY KEY ("group", plural, namespace, name));'
-            "CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL);"
-            "INSERT INTO objects VALUES ('', 'secrets', 'default', 's', x'6f6c64')"
-        )
-    connection.close()
-
-    database = await Database.open(tmp_path / "state.db")
-
-    assert await database.load() == [(KEY, b"old")]
-    await database.write([(KEY, b"new")], [])
-    await database.close()
+    assert found.stdout.strip() == b"False"
