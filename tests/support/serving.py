@@ -16,7 +16,7 @@ from fairlead.dataplane.spec import Placement, WorkerSpec
 from fairlead.plan.model import Call, EnvVar, Feedback, Graph, Method, Node, Revision, Step, Unit, UnitName
 from fairlead.protocols.exchange import Handler, Request, Response
 from fairlead.protocols.message import Form, Message, Meta, Payload, Reward
-from fairlead.runtimes.base import Columns, Rows
+from fairlead.runtimes.base import Columns, PredictBytes, Rows
 
 Array = np.ndarray[Any, Any]
 JSON = (b"content-type", b"application/json")
@@ -51,6 +51,7 @@ class Fake:
     ) -> None:
         self.rows = rows
         self.columns = columns
+        self.predict_bytes: PredictBytes | None = None
         self.methods = frozenset(Method(name.replace("_", "-")) for name in answers if name != "health")
         self.asked: list[tuple[str, Any]] = []
         self._name = name

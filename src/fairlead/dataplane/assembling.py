@@ -7,6 +7,7 @@ from fairlead.dataplane.batching import Lane, RowQueue
 from fairlead.dataplane.executor import Executor
 from fairlead.dataplane.loading import is_elsewhere
 from fairlead.dataplane.metering import Meters, Place
+from fairlead.dataplane.passthrough import PassthroughUnit
 from fairlead.dataplane.remote import Peer
 from fairlead.dataplane.spec import Placement, WorkerSpec
 from fairlead.dataplane.units import GraphUnit, LocalUnit, RemoteUnit
@@ -37,7 +38,8 @@ def _local(
 ) -> LocalUnit:
     lane = Lane(unit.name, loop, threads=spec.threads)
     queue = RowQueue(servable.rows, lane, loop) if servable.rows is not None else None
-    return LocalUnit(unit, servable, lane, queue, meters)
+    kind = LocalUnit if servable.predict_bytes is None else PassthroughUnit
+    return kind(unit, servable, lane, queue, meters)
 
 
 def _remote(unit: Unit, placement: Placement | None, spec: WorkerSpec, meters: Meters) -> RemoteUnit:

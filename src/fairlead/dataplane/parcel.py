@@ -18,9 +18,10 @@ JSON = b"application/json"
 
 
 class Parcel:
-    """One message. `content_type` and `content_encoding` are those of `body()`."""
+    """One message. `content_type` and `content_encoding` are those of `body()`. Of a verbatim one nothing is changed
+    on its way to the client."""
 
-    __slots__ = ("_body", "_message", "_read", "content_encoding", "content_type")
+    __slots__ = ("_body", "_message", "_read", "content_encoding", "content_type", "is_verbatim")
 
     def __init__(
         self,
@@ -30,12 +31,14 @@ class Parcel:
         read: Callable[[], Any] | None = None,
         content_type: bytes = JSON,
         content_encoding: bytes = b"",
+        is_verbatim: bool = False,
     ) -> None:
         self._message = message
         self._body = body
         self._read = read
         self.content_type = content_type
         self.content_encoding = content_encoding
+        self.is_verbatim = is_verbatim
 
     @classmethod
     def of_request(cls, request: Request, *, limit_bytes: int) -> "Parcel":
@@ -56,6 +59,11 @@ class Parcel:
             content_type=content_type,
             content_encoding=content_encoding,
         )
+
+    @classmethod
+    def of_bytes(cls, body: bytes, content_type: bytes) -> "Parcel":
+        """A body that a unit wrote by itself and nobody is to change."""
+        return cls(body=body, read=lambda: jsontext.loads(body), content_type=content_type, is_verbatim=True)
 
     @property
     def is_bytes(self) -> bool:

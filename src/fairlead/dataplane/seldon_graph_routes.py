@@ -125,6 +125,8 @@ class GraphRoutes:
         )
 
     def _predicted(self, parcel: Parcel, walk: Walk) -> _Outcome:
+        if parcel.is_verbatim:
+            return _as_it_is(parcel, walk)
         if parcel.is_bytes:
             body = self._with_routes(parcel, walk) if self._with_routing else parcel.body()
         else:

@@ -4,7 +4,7 @@
 decides on which thread. A runtime module has `load(context) -> Servable` and imports its library inside it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -49,6 +49,9 @@ class Rows(Protocol):
     def predict(self, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]: ...
 
 
+PredictBytes = Callable[[bytes], bytes | Message | None]
+
+
 class Servable(Protocol):
     """A unit that is loaded.
 
@@ -56,11 +59,14 @@ class Servable(Protocol):
     use of names or meta). `methods` are the methods the unit really implements; the others follow the
     convention's defaults. `invoke` gives a message with this unit's tags and metrics merged and its image in
     the request path. All of them may raise; `fairlead.errors` classes keep their status. `columns` is `None` when
-    the model does not say what its rows look like.
+    the model does not say what its rows look like. `predict_bytes` is set only by units that want the body of a
+    prediction as it came; it gives the body to answer with, a message for units that answer one all the same, or
+    `None` when the unit has no such method after all.
     """
 
     rows: Rows | None
     columns: Columns | None
+    predict_bytes: PredictBytes | None
     methods: frozenset[Method]
 
     def invoke(self, method: Method, message: Message) -> Message: ...

@@ -15,7 +15,7 @@ from fairlead.errors import LoadError, UnknownRuntime
 from fairlead.plan.model import Method, Unit
 from fairlead.protocols.message import Form, Message, Meta, Payload, Reward
 from fairlead.runtimes.answers import merged_meta
-from fairlead.runtimes.base import Columns, LoadContext, Rows
+from fairlead.runtimes.base import Columns, LoadContext, PredictBytes, Rows
 from fairlead.runtimes.failures import BadData, CodeFailed
 from fairlead.runtimes.metadata import default_metadata
 from fairlead.runtimes.parameters import as_arguments
@@ -39,6 +39,7 @@ class Builtin:
 
     rows: Rows | None = None
     columns: Columns | None = None
+    predict_bytes: PredictBytes | None = None
     methods: frozenset[Method] = frozenset()
 
     def __init__(self, unit: Unit, chance: random.Random) -> None:

@@ -8,7 +8,7 @@ raw JSON make it call the codec.
 import copy
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -18,10 +18,11 @@ from fairlead.protocols.message import Form, Message, Meta, Payload, Reward
 from fairlead.protocols.seldon_v1 import decode, to_object
 from fairlead.runtimes import own_metrics
 from fairlead.runtimes.answers import answer_payload, data_of, features_of, merged_meta, meta_argument
-from fairlead.runtimes.base import Columns, Rows
+from fairlead.runtimes.base import Columns, PredictBytes, Rows
 from fairlead.runtimes.failures import BadData, translated
 from fairlead.runtimes.metadata import served_metadata
 from fairlead.runtimes.operations import ABSENT, Operation, first_answer, is_component_base, own_method
+from fairlead.runtimes.parameters import is_true
 
 _OPERATIONS = {
     Method.PREDICT: "predict",
@@ -31,6 +32,9 @@ _OPERATIONS = {
     Method.AGGREGATE: "aggregate",
     Method.FEEDBACK: "send_feedback",
 }
+
+
+T = TypeVar("T")
 
 
 class Returned(NamedTuple):
@@ -62,7 +66,10 @@ class Component:
         self._operations = {method: Operation(target, name) for method, name in _OPERATIONS.items()}
         self.methods = frozenset(method for method, operation in self._operations.items() if operation.exists)
         self._path = (str(unit.name), unit.image) if unit.image else None
-        self._shows_metrics = env.get("INCLUDE_METRICS_IN_CLIENT_RESPONSE", "true").lower() == "true"
+        self._shows_metrics = is_true(env.get("INCLUDE_METRICS_IN_CLIENT_RESPONSE", "true"))
+        self._predict_raw = own_method(target, "predict_raw")
+        takes_bytes = self._predict_raw is not None and is_true(env.get("PAYLOAD_PASSTHROUGH", "false"))
+        self.predict_bytes: PredictBytes | None = self._predict_bytes if takes_bytes else None
         self._tags = own_method(target, "tags")
         self._metrics = own_method(target, "metrics")
         self._class_names = class_names_of(target)
@@ -71,6 +78,10 @@ class Component:
     def invoke(self, method: Method, message: Message) -> Message:
         """One operation on one message."""
         return _translating(self._invoke, method, message)
+
+    def _predict_bytes(self, body: bytes) -> bytes | Message | None:
+        """`predict_raw` for a unit that wants bodies as they come (PAYLOAD_PASSTHROUGH, specs 4.4)."""
+        return _translating(self._pass_through, body)
 
     def aggregate(self, messages: list[Message]) -> Message:
         """One message from several; the encoding follows the first."""
@@ -150,6 +161,20 @@ class Component:
             value = "not implemented - assuming healthy" if inherits else "healthy"
         return self._answer(unpacked(value), Form.NONE, [])
 
+    def _pass_through(self, body: bytes) -> bytes | Message | None:
+        assert self._predict_raw is not None  # nobody is told of this way otherwise
+        answer = first_answer((self._predict_raw,), body)
+        if answer is ABSENT:
+            return None
+        if isinstance(answer, bytes | bytearray | memoryview):
+            return bytes(answer)
+        if isinstance(answer, dict):
+            return self._raw_answer(answer, sets_status=True)
+        raise BadData(
+            f"with PAYLOAD_PASSTHROUGH, predict_raw must return bytes, or a dict like {{'data': …}}; "
+            f"it returned {type(answer).__name__}"
+        )
+
     def _answer(self, returned: Returned, asked: Form, arrived: list[Meta]) -> Message:
         payload = answer_payload(returned.value, asked, self._class_names)
         tags = [tags for tags in (self._own_tags(), returned.tags) if tags]
@@ -187,7 +212,7 @@ class Component:
         return message
 
 
-def _translating(work: Callable[..., Message], *arguments: Any) -> Message:
+def _translating(work: Callable[..., T], *arguments: Any) -> T:
     """Run it; an exception of user code leaves as the error its client knows."""
     try:
         return work(*arguments)

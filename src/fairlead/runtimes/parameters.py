@@ -56,6 +56,11 @@ def _parameter(entry: dict[str, Any]) -> Parameter:
         raise BadParameter(f"Bad model parameter: {name} with value {value} can't be parsed as a {type_}") from error
 
 
+def is_true(text: str) -> bool:
+    """What a variable of a unit's environment says, read as Seldon's wrapper reads its booleans."""
+    return text.strip().lower() in ("1", "true", "t")
+
+
 def as_arguments(unit: Unit) -> dict[str, Scalar]:
     """A unit's parameters as keyword arguments. The last of several with one name wins."""
     return {parameter.name: parameter.value for parameter in unit.parameters}

@@ -1,0 +1,52 @@
+"""Units that are asked with the body as it came and write the body of the answer themselves (specs 4.1 and 4.4)."""
+
+from time import perf_counter
+
+from fairlead.dataplane.parcel import JSON, Parcel, Walk
+from fairlead.dataplane.units import LocalUnit
+from fairlead.plan.model import Method
+from fairlead.protocols.message import Message
+
+_OCTETS = b"application/octet-stream"
+_FORMS = frozenset((b"multipart/form-data", b"application/x-www-form-urlencoded"))
+
+
+class PassthroughUnit(LocalUnit):
+    """A user's class with PAYLOAD_PASSTHROUGH=true: `predict_raw` gets the bytes of a prediction's body, whatever its
+    Content-Type says, and the bytes it returns are the answer's body. Nothing is decoded, checked, escaped or added.
+
+    - A body with a Content-Encoding is handed over compressed, and an answer never has one.
+    - An answer has the Content-Type of what was asked, so JSON is answered as JSON and octets as octets. It is
+      application/json when the request named none, and application/octet-stream when it was a form, which an answer
+      cannot be.
+    - After another unit of this worker the bytes are that unit's answer as JSON; a unit after this one reads its
+      bytes as JSON.
+
+    A dict is a message as it would be without the variable. Where `predict_raw` is not implemented, `predict` is asked
+    as ever; so are all other methods.
+    """
+
+    async def call(self, method: Method, parcel: Parcel, walk: Walk) -> Parcel:
+        """Ask the unit."""
+        answer = await self._predict(parcel) if method is Method.PREDICT else None
+        return await super().call(method, parcel, walk) if answer is None else answer
+
+    async def _predict(self, parcel: Parcel) -> Parcel | None:
+        ask = self.servable.predict_bytes
+        assert ask is not None  # or it would be no unit of this kind
+        started = perf_counter()
+        try:
+            answer: bytes | Message | None = await self._lane.call(ask, parcel.body())
+        except Exception as error:
+            raise self._stopped(Method.PREDICT, error, started) from error
+        if answer is None:
+            return None
+        if isinstance(answer, Message):
+            self._look_at(Method.PREDICT, None, answer, started)
+        self._ok[Method.PREDICT].observe(perf_counter() - started)
+        return Parcel(message=answer) if isinstance(answer, Message) else Parcel.of_bytes(answer, _kind_for(parcel))
+
+
+def _kind_for(asked: Parcel) -> bytes:
+    kind = asked.content_type.partition(b";")[0].strip().lower()
+    return _OCTETS if kind in _FORMS else asked.content_type or JSON
