@@ -2,11 +2,13 @@
 
 It answers each connection on its frames socket with its pid. A unit's env says what else it does:
 `FAIL=reason:message` fails to load, `EXIT=n` exits after saying what is in `SAY`, `DIE_WHEN=path` exits once that
-file exists when it starts, `LINGER=1` ignores a drain. Runs in the nursery or as a program of its own.
+file exists when it starts, `LINGER=1` ignores a drain, `LOADING=1` never gets ready and hears nothing. Runs in the
+nursery or as a program of its own.
 """
 
 import argparse
 import os
+import signal
 import socket
 import struct
 import sys
@@ -27,6 +29,8 @@ def main(spec: WorkerSpec, channel: socket.socket | None) -> int:
     _send(channel, Loading(unit=unit))
     if "SAY" in env:
         print(env["SAY"], flush=True)
+    while "LOADING" in env:
+        signal.pause()
     if "FAIL" in env:
         reason, _, message = env["FAIL"].partition(":")
         _send(channel, Failed(unit=unit, reason=reason, message=message, detail="Traceback\nthe detail"))

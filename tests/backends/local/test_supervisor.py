@@ -180,6 +180,26 @@ async def test_a_worker_that_ignores_a_drain_is_killed_after_its_grace(home: Hom
         assert gone([ready.pid])
 
 
+async def test_a_replica_that_never_answered_ends_at_once(home: Home) -> None:
+    async with supervisor(home) as running, watched(home) as seen:
+        await seen.client.start(replica_spec(home, "slow", env={"LOADING": "1"}))
+        await seen.until_state("slow", ReplicaState.STARTING)
+        await seen.client.drain("slow", grace_s=600.0)
+        info = await seen.until_state("slow", ReplicaState.GONE)
+    assert info.cause is None
+    assert "never retrieved" not in running.log()
+
+
+async def test_stopping_does_not_wait_for_a_nursery_that_is_still_importing(home: Home) -> None:
+    async with supervisor(home, grace_s=60.0, worker="support.endless_import") as running, watched(home) as seen:
+        await seen.client.start(replica_spec(home, "early"))
+        await until(lambda: bool(running.running("fairlead.backends.local.nursery")))
+        below = running.below()
+        async with asyncio.timeout(10):
+            assert await running.stop() == 0
+        assert gone(below)
+
+
 async def test_a_home_has_one_supervisor(home: Home) -> None:
     async with supervisor(home) as first:
         with pytest.raises(AssertionError) as refused:

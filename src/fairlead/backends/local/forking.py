@@ -60,6 +60,8 @@ class Nursery:
         request = msgspec.json.encode(nursing.ForkRequest(spec=member.spec, env=member.env, cwd=member.cwd))
         async with self._turn:
             await self._up.wait()
+            if self.service.is_stopping:
+                raise ForkFailed(f"the nursery of {self._runtime} is stopping")
             answer = await self._ask(request, [channel, output])
         if answer.error:
             raise ForkFailed(f"the nursery of {self._runtime} could not fork: {answer.error}")
@@ -87,7 +89,8 @@ class Nursery:
         return [sys.executable, "-m", module, *options]
 
     def _lost(self) -> None:
-        self._up.clear()
+        if not self.service.is_stopping:  # else nobody should wait for a next one
+            self._up.clear()
         if self._channel is not None:
             self._channel.close()
             self._channel = None
@@ -106,6 +109,13 @@ class Nursery:
             if self._channel is channel:  # else it has been started again meanwhile
                 self._lost()
             raise NurseryLost(f"the nursery of {self._runtime} died while it was asked for a worker") from error
+
+    def give_up(self) -> None:
+        """Refuse to fork from now on. One that is asked for a worker may be importing for many seconds: it ends."""
+        self.service.is_stopping = True
+        self._up.set()
+        if self._turn.locked() and self.service.pid:
+            processes.kill_group(self.service.pid)
 
     def close(self) -> None:
         """Let it end by the end of its channel."""
@@ -190,6 +200,11 @@ class Nurseries:
         argv = [sys.executable, "-m", module, "--spec", str(path), "--channel-fd", str(channel)]
         env = self._env | member.env
         return self._reaper.spawn(argv, env=env, output=output, cwd=Path(member.cwd or "."), pass_fds=[channel])
+
+    def give_up(self) -> None:
+        """No worker is wanted any more; whoever waits for one is refused."""
+        for one in self._nurseries.values():
+            one.give_up()
 
     async def stop(self, *, grace_s: float) -> None:
         """End every nursery."""

@@ -74,8 +74,7 @@ class Replica:
         self._started_at = self._around.clock()
         log = LogFile(Path(self.spec.log), max_bytes=self._around.log_max_bytes, keep=self._around.log_keep)
         try:
-            await self._start(log)
-            if self._cause is None:
+            if await self._start(log):
                 self._happen(Happening.STARTED)
                 await self._serve()
         finally:
@@ -93,7 +92,8 @@ class Replica:
         self._gone_at = self._around.clock()
         self._happen(Happening.EMPTY)
 
-    async def _start(self, log: LogFile) -> None:
+    async def _start(self, log: LogFile) -> bool:
+        """Whether every process of it could be started."""
         if self.spec.workdir:
             Path(self.spec.workdir).mkdir(mode=0o700, parents=True, exist_ok=True)
         for member in self.spec.members:
@@ -107,17 +107,22 @@ class Replica:
                     base_env=self._around.base_env,
                 )
             except (ForkFailed, OSError) as error:
+                if self._stop.done():
+                    self._happen(Happening.STOPPED)
+                    return False
                 self._cause = Cause(unit=member.unit, reason="StartError", message=f"cannot be started: {error}")
                 self._happen(Happening.LOST)
-                return
+                return False
             self._members.append(running)
             if isinstance(member, Forked) and not member.unit:
                 self._pid = running.pid
         self._pid = self._pid or (self._members[0].pid if self._members else 0)
+        return True
 
     async def _serve(self) -> None:
         """Until somebody wants its end or one of its processes is lost."""
         ready = asyncio.gather(*(member.ready for member in self._members))
+        ready.add_done_callback(_take_note)
         waiting: set[asyncio.Future[object]] = {ready, self._stop, *(member.end for member in self._members)}  # type: ignore[arg-type]  # a set of futures of different results, of which only done() is asked
         timeout_s: float | None = self.spec.start_timeout_s
         try:
@@ -146,7 +151,8 @@ class Replica:
 
     async def _end(self) -> None:
         """The main worker first: it may need the other processes to finish what it holds."""
-        grace_s = self._grace_s if self._cause is None else None
+        # One that never answered holds no request, and it may be deep in a load that hears nothing.
+        grace_s = self._grace_s if self._cause is None and self._ready_at else None
         if grace_s is None:
             self._kill_members()
         main = [member for member in self._members if not member.unit]
@@ -175,6 +181,12 @@ class Replica:
         if self._cause is not None and self.state is ReplicaState.DRAINING:
             _log.info("replica %s: %s: %s", self.spec.replica, self._cause.reason, self._cause.message)
         self._changed(self)
+
+
+def _take_note(ready: "asyncio.Future[list[None]]") -> None:
+    """A wait that was given up is no error for asyncio to log."""
+    if not ready.cancelled():
+        ready.exception()
 
 
 def _clean_up(spec: ReplicaSpec) -> None:

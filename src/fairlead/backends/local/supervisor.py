@@ -181,6 +181,7 @@ class _Supervisor:
             await self._gateway.stop(grace_s=grace_s)
         for replica in self._replicas.values():
             replica.stop(None if self._hurried.is_set() else min(grace_s, replica.spec.drain_s))
+        self._nurseries.give_up()
         if self._lives:
             await asyncio.wait(list(self._lives))
         await self._control.stop(grace_s=grace_s)
