@@ -10,7 +10,7 @@ import contextlib
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,7 @@ class LocalBackend:
         self._acked: dict[str, Service] = {}
         self._routed: frozenset[str] | None = None
         self._dirty: set[Key] = set()
+        self._warmed: set[str] = set()
         self._poke = asyncio.Event()
         self._has_listing = False
         self._is_settled = False
@@ -91,6 +92,7 @@ class LocalBackend:
             tracked = self._track((service, component.name))
             tracked.want(plan.owner, component, now=self._clock())
             self._touch(tracked.key)
+            self._warm(runtimes_of(component))
 
     async def delete(self, owner: Owner) -> None:
         """Stop routing to what the owner had, then let it finish and end."""
@@ -158,6 +160,8 @@ class LocalBackend:
             tracked.draining.clear()
             self._touch(tracked.key)
         self._has_listing = True
+        asked, self._warmed = self._warmed, set()
+        self._warm(asked)
         for info in listing.replicas:
             tracked = self._track((info.spec.service, info.spec.component))
             tracked.take(info)
@@ -298,8 +302,6 @@ class LocalBackend:
         owner, component = tracked.owner, tracked.component
         if owner is None or component is None or self._group is None:
             return
-        for runtime in sorted(runtimes_of(component)):
-            self._spawn(self._warm(runtime))
         preparation = tracked.preparation
         work = self._prepare_now(tracked, preparation, owner, component)
         preparation.task = self._group.create_task(work, name=f"prepare {component.full_name}")
@@ -326,7 +328,14 @@ class LocalBackend:
             preparation.progress = None
             self._touch(tracked.key)
 
-    async def _warm(self, runtime: str) -> None:
+    def _warm(self, runtimes: Iterable[str]) -> None:
+        """Have the nurseries of these running, also for what is at zero replicas: its first start is then a fork, and
+        not the import of a library. Asked once; a supervisor that we connect to is asked again."""
+        for runtime in sorted(set(runtimes) - self._warmed):
+            self._warmed.add(runtime)
+            self._spawn(self._ask_warm(runtime))
+
+    async def _ask_warm(self, runtime: str) -> None:
         with contextlib.suppress(FairleadError):
             await self._supervisor.warm(runtime)
 
@@ -364,13 +373,13 @@ class LocalBackend:
 
     def _published(self, table: RouteTable) -> None:
         """The gateway uses this table: replicas that are not in it may end."""
-        routed = replicas_in(table)
         acked = {f"{one.kind}/{one.namespace}/{one.name}": one for one in table.services}
-        if routed == self._routed and acked == self._acked:
-            return
-        self._routed, self._acked = routed, acked
-        for tracked in self._tracked.values():
-            self._touch(tracked.key)
+        is_first, before = self._routed is None, self._acked
+        self._routed, self._acked = replicas_in(table), acked
+        for key in self._tracked:
+            # Looking at all of them after each change would make a thousand changes a million looks.
+            if is_first or acked.get(key[0]) != before.get(key[0]):
+                self._touch(key)
 
     def _announce(self, tracked: Tracked, name: str) -> None:
         """A replica's end that nobody asked for."""
