@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench bench-peers system-packages clean
+.PHONY: help setup run test lint bench bench-scale bench-peers system-packages clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-16s %s\n' "$$name" "$$text"; done
@@ -30,6 +30,11 @@ system-packages: ## Install what some checks need from the distribution, when ro
 
 bench: setup ## Measure floor, worker and gateway in one run; writes build/bench.json
 	$(BIN)/python -m bench
+
+bench-scale: setup ## Measure a thousand deployments at zero replicas, and cold starts alone and among them
+	$(BIN)/python -m bench.scale
+	$(BIN)/python -m bench.cold
+	$(BIN)/python -m bench.cold --beside 1000 --out build/bench-cold-among-1000.json
 
 bench-peers: setup ## Measure other model servers on this machine, in environments of their own
 	$(BIN)/python -m bench --peers

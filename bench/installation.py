@@ -52,9 +52,19 @@ class Client:
 
     def _ask(self, method: str, path: str, document: Any, content_type: str) -> tuple[int, bytes]:
         body = None if document is None else json.dumps(document)
-        self._connection.request(method, path, body=body, headers={"Content-Type": content_type} if body else {})
-        answer = self._connection.getresponse()
-        return answer.status, answer.read()
+        for is_last in (False, True):
+            try:
+                self._connection.request(
+                    method, path, body=body, headers={"Content-Type": content_type} if body else {}
+                )
+                answer = self._connection.getresponse()
+                return answer.status, answer.read()
+            except (ConnectionError, http.client.RemoteDisconnected):
+                # The server closes a connection that was quiet for some seconds.
+                self._connection.close()
+                if is_last:
+                    raise
+        raise AssertionError("the second attempt answers or raises")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
