@@ -61,6 +61,28 @@ def test_validate_and_plan_need_no_server(capsys: pytest.CaptureFixture[str], tm
     assert "model gs://b/m" in text
 
 
+@pytest.mark.parametrize(
+    ("head", "complaint"),
+    [
+        ("apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n", "does not know Deployment of apps/v1"),
+        ("apiVersion: machinelearning.seldon.io/v9\nkind: SeldonDeployment\nmetadata: {name: a}\n", "seldon.io/v1"),
+        ("apiVersion: v1\nkind: Secret\nmetadata: {name: Not_A_Name}\n", "lowercase RFC 1123 subdomain"),
+        ("apiVersion: v1\nkind: Secret\nmetadata: {name: a, labels: {b: 1}}\n", "put numbers in quotes"),
+    ],
+)
+def test_validate_refuses_what_the_server_would_refuse_for_any_kind(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, head: str, complaint: str
+) -> None:
+    manifest = tmp_path / "m.yaml"
+    manifest.write_text(head)
+
+    assert run(["validate", "-f", str(manifest), "--home", str(tmp_path)]) == 1
+
+    said = capsys.readouterr().err
+    assert said.startswith(f"fairlead: {manifest}:")
+    assert complaint in said
+
+
 def test_validate_lists_every_mistake_of_every_document(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     manifest = tmp_path / "m.yaml"
     one = (

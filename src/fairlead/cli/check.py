@@ -1,18 +1,20 @@
 """`fairlead validate` and `fairlead plan`: what can be told of manifests without a server."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from fairlead.cli import output
+from fairlead.cli.configuration import read_catalog
 from fairlead.cli.connection import home_at
 from fairlead.cli.exits import CommandFailed
 from fairlead.cli.manifests import Document, located, read_documents
-from fairlead.errors import FairleadError
+from fairlead.errors import FairleadError, InvalidManifest, Problem, Where
 
 if TYPE_CHECKING:
-    from fairlead.dialects.base import Dialect
+    from fairlead.dialects.base import Dialect, Kind
     from fairlead.dialects.catalog import Catalog
     from fairlead.plan.model import Plan
 
@@ -32,7 +34,7 @@ def validate(*, file: _Files, config: Path | None = None, home: Path | None = No
         Where the installation keeps its things (default: $FAIRLEAD_HOME, ~/.fairlead).
     """
     documents = read_documents(file)
-    catalog = read_catalog(config, home)
+    catalog = read_catalog(home_at(home), config)
     failures = [problem for document in documents for problem in _check(document, catalog)]
     if failures:
         raise CommandFailed("\n".join(failures))
@@ -42,14 +44,56 @@ def validate(*, file: _Files, config: Path | None = None, home: Path | None = No
 def _check(document: Document, catalog: "Catalog") -> list[str]:
     dialect = dialect_of(document)
     if dialect is None:
-        output.say(f"{document.where}: {document.label}: nothing to check for this kind")
-        return []
+        return _check_core(document)
+    failures = _check_metadata(document)
     try:
         dialect.validate(document.content, catalog=catalog)
     except FairleadError as problem:
-        return [str(located(document, problem))]
-    output.say(f"{document.where}: {document.label} is valid")
-    return []
+        failures.append(str(located(document, problem)))
+    if not failures:
+        output.say(f"{document.where}: {document.label} is valid")
+    return failures
+
+
+def _check_core(document: Document) -> list[str]:
+    """A kind that runs nothing. One that the server does not have is refused here as it is there."""
+    from fairlead.control.api.kinds import CORE
+
+    kinds = [resource.kind for resource in CORE if not resource.kind.is_read_only]
+    if not any(_is_of(document, kind) for kind in kinds):
+        accepted = sorted(_shown(kind) for kind in (*kinds, *_dialect().kinds))
+        return [
+            f"{document.where}: {document.label}: the server does not know {document.kind} of {document.api_version}; "
+            f"it takes {', '.join(accepted)}"
+        ]
+    failures = _check_metadata(document)
+    if not failures:
+        output.say(f"{document.where}: {document.label}: nothing else to check for this kind")
+    return failures
+
+
+def _shown(kind: "Kind") -> str:
+    prefix = f"{kind.group}/" if kind.group else ""
+    return f"{kind.kind} ({', '.join(prefix + version for version in kind.versions)})"
+
+
+def _check_metadata(document: Document) -> list[str]:
+    problems = list(_metadata_problems(document))
+    return [str(located(document, InvalidManifest(problems)))] if problems else []
+
+
+def _metadata_problems(document: Document) -> Iterator[Problem]:
+    from fairlead.control import metadata
+    from fairlead.dialects.base import Kind
+
+    given = document.content["metadata"]
+    for key in ("labels", "annotations"):
+        pairs = given.get(key) or {}
+        if not isinstance(pairs, dict) or not all(isinstance(value, str) for value in pairs.values()):
+            yield Problem(where=Where(path=f"metadata.{key}"), message="must be text by text; put numbers in quotes")
+            return
+    kind = Kind(group="", versions=(), kind=document.kind, plural="", singular="")
+    yield from metadata.problems_of(kind, given)
 
 
 def plan(
@@ -73,7 +117,7 @@ def plan(
         Where the installation keeps its things (default: $FAIRLEAD_HOME, ~/.fairlead).
     """
     documents = read_documents(file)
-    catalog = read_catalog(config, home)
+    catalog = read_catalog(home_at(home), config)
     plans = [made for document in documents if (made := _lower(document, catalog)) is not None]
     if output_ == "text":
         from fairlead.cli.plans import describe
@@ -100,22 +144,16 @@ def _lower(document: Document, catalog: "Catalog") -> "Plan | None":
 
 def dialect_of(document: Document) -> "Dialect | None":
     """The dialect that reads this kind; `None` for the core kinds, which run nothing."""
+    dialect = _dialect()
+    return dialect if any(_is_of(document, kind) for kind in dialect.kinds) else None
+
+
+def _dialect() -> "Dialect":
     from fairlead.dialects.seldon import SeldonDialect
 
+    return SeldonDialect()
+
+
+def _is_of(document: Document, kind: "Kind") -> bool:
     group, _, version = document.api_version.rpartition("/")
-    for dialect in (SeldonDialect(),):
-        for kind in dialect.kinds:
-            if (kind.group, kind.kind) == (group, document.kind) and version in kind.versions:
-                return dialect
-    return None
-
-
-def read_catalog(config: Path | None, home: Path | None) -> "Catalog":
-    """What runs in place of images, with the user's own entries."""
-    import os
-
-    from fairlead.control import settings
-    from fairlead.dialects.catalog import Catalog
-
-    found = settings.load(config or home_at(home).config, environ=os.environ, is_required=config is not None)
-    return Catalog.from_config(found.catalog, found.base)
+    return (kind.group, kind.kind) == (group, document.kind) and version in kind.versions

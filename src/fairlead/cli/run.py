@@ -16,13 +16,14 @@ from cyclopts import Parameter
 from fairlead.backends.local.home import Home
 from fairlead.cli import output
 from fairlead.cli.apply import apply_documents
+from fairlead.cli.configuration import read_settings
 from fairlead.cli.connection import Connection
 from fairlead.cli.durations import seconds
 from fairlead.cli.exits import CommandFailed, Exit
 from fairlead.cli.following import wait_until_ready
 from fairlead.cli.instance import Instance, Running
 from fairlead.cli.manifests import read_documents
-from fairlead.cli.up import interrupted_by_termination, read_settings
+from fairlead.cli.up import interrupted_by_termination
 from fairlead.cli.watching import Subject
 
 

@@ -1,26 +1,24 @@
 """`fairlead up`: start this machine's instance, in the foreground or detached."""
 
 import math
-import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
 from fairlead.backends.local.home import Home
 from fairlead.cli import output
+from fairlead.cli.configuration import read_settings
 from fairlead.cli.connection import Connection, home_at
 from fairlead.cli.exits import CommandFailed
 from fairlead.cli.instance import Instance, Running
 from fairlead.cli.kinds import find
 from fairlead.cli.live import show_all_until
 from fairlead.cli.watching import Feed
-from fairlead.control import settings as settings_module
-from fairlead.control.settings import Settings
 
 
 def up(
@@ -74,10 +72,6 @@ def up(
         except BaseException:
             instance.stop()
             raise
-
-
-def read_settings(home: Home, config: Path | None, flags: dict[str, Any]) -> Settings:
-    return settings_module.load(config or home.config, environ=os.environ, flags=flags, is_required=config is not None)
 
 
 def _serve(instance: Instance, home: Home, *, has_view: bool) -> int:
