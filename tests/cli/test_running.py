@@ -119,9 +119,57 @@ def test_a_mistake_in_the_configuration_stops_the_start(tmp_path: Path) -> None:
 
     done = fairlead("up", "--home", str(tmp_path), *FREE)
 
+    accepted = "accepted: class, path, env, command"
     assert done.returncode == 1
-    assert "klass" in done.stderr
-    assert "Traceback" not in done.stderr
+    assert done.stderr == f"fairlead: {tmp_path}/config.toml: [images.\"x\"]: unknown key 'klass'; {accepted}\n"
+
+
+def test_a_port_that_does_not_exist_is_refused_with_its_flag(tmp_path: Path) -> None:
+    done = fairlead("up", "--home", str(tmp_path / "home"), "--port", "99999")
+
+    assert done.returncode == 1
+    assert done.stderr == "fairlead: --port: must be a port number, 0 to 65535\n"
+
+
+def test_two_ports_that_are_the_same_are_refused_before_anything_starts(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = str(held.getsockname()[1])
+    home = tmp_path / "home"
+
+    done = fairlead("up", "--home", str(home), "--port", port, "--grpc-port", "0", "--control-port", port)
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"--port and --control-port are both {port}" in done.stderr
+    assert not home.exists()
+
+
+def test_a_home_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    done = fairlead("up", "--home", "/proc/nothing", *FREE)
+
+    assert done.returncode == 1
+    assert done.stderr == "fairlead: /proc/nothing: No such file or directory\n"
+
+
+def test_an_empty_home_variable_means_the_usual_home(tmp_path: Path) -> None:
+    done = fairlead("status", env={"FAIRLEAD_HOME": "", "HOME": str(tmp_path)})
+
+    assert done.stderr == f"fairlead: Fairlead is not running in {tmp_path}/.fairlead; `fairlead up` starts it\n"
+
+
+def test_of_two_ups_at_once_one_serves_and_the_other_spoils_nothing(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    command = [str(FAIRLEAD), "up", "--detach", "--home", str(home), *FREE]
+    both = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    said = [process.communicate(timeout=100) for process in both]
+    try:
+        listed = fairlead("get", "namespaces", "-o", "name", "--home", str(home))
+    finally:
+        fairlead("down", "--home", str(home))
+
+    assert sorted(process.returncode for process in both) == [0, 1]
+    complaint = next(text for process, (_, text) in zip(both, said, strict=True) if process.returncode)
+    assert "Traceback" not in complaint
+    assert "namespace/default" in listed.stdout
 
 
 def write(folder: Path, document: object) -> str:

@@ -60,6 +60,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command; the exit code. Never raises for what a user can cause."""
+    if not os.environ.get("FAIRLEAD_HOME", "unset"):
+        # Set but empty means unset, as in the shell; as a path it would be the current folder.
+        del os.environ["FAIRLEAD_HOME"]
     try:
         return _code(build()(list(arguments), exit_on_error=False, print_error=False, result_action="return_value"))
     except CycloptsError as problem:
@@ -80,6 +83,10 @@ def run(arguments: Sequence[str]) -> int:
         # The reader has gone (`| head`): nobody is left to tell, and Python's own complaint at exit helps no one.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.OK
+    except OSError as problem:
+        if os.environ.get("FAIRLEAD_DEBUG") == "1":
+            raise
+        return _complain(_of_the_system(problem), Exit.FAILED)
     except Exception as problem:
         if os.environ.get("FAIRLEAD_DEBUG") == "1":
             raise
@@ -89,6 +96,12 @@ def run(arguments: Sequence[str]) -> int:
 
 def _code(result: object) -> int:
     return result if isinstance(result, int) else Exit.OK
+
+
+def _of_the_system(problem: OSError) -> str:
+    """What the system refused, such as a folder that cannot be written or a full disk."""
+    what = problem.strerror or str(problem)
+    return f"{os.fsdecode(problem.filename)}: {what}" if problem.filename is not None else what
 
 
 def _complain(text: str, code: int, *, hint: bool = False) -> int:

@@ -104,6 +104,8 @@ class Instance:
                 waiting.pop(0)
             else:
                 time.sleep(_POLL_S)
+        # Only now: a second `up` at the same moment that loses the home must not leave its ports in the winner's file.
+        write_kubeconfig(self._home.kubeconfig, self.control_url, self._token or None)
         return Running(pid=self._process.pid, url=self.url, control_url=self.control_url, home=self._home)
 
     def has_ended(self) -> bool:
@@ -133,11 +135,11 @@ class Instance:
                 "`fairlead down` stops it, --home starts another"
             )
         self._home.prepare()
-        write_kubeconfig(self._home.kubeconfig, self.control_url, settings.token or None)
         log = self._log()
         if log.exists() and log.stat().st_size > settings.log_max_bytes:
             log.replace(log.with_suffix(".log.1"))
         with _private(log, os.O_APPEND) as output:
+            self._said_before = log.stat().st_size
             process = subprocess.Popen(
                 [sys.executable, "-m", "fairlead.cli.supervise"],
                 stdin=subprocess.PIPE,
@@ -157,7 +159,9 @@ class Instance:
         return self._home.logs / "supervisor.log"
 
     def _last_words(self) -> str:
-        said = self._log().read_text(errors="replace").strip().splitlines()
+        with self._log().open("rb") as log:
+            log.seek(self._said_before)
+            said = log.read().decode(errors="replace").strip().splitlines()
         return "Fairlead did not start:\n" + "\n".join(f"  {line}" for line in said[-5:]) + f"\nSee {self._home.logs}"
 
 

@@ -2,6 +2,7 @@
 
 import errno
 import socket
+from collections.abc import Mapping
 from contextlib import ExitStack
 
 from fairlead.errors import ConfigError, Conflict
@@ -20,6 +21,7 @@ def settle(host: str, wanted: dict[str, int]) -> dict[str, int]:
     listener's own bind somebody may take one; then that process says so itself.
     """
     settled: dict[str, int] = {}
+    _refuse_twice(wanted)
     with ExitStack() as held:
         for flag, port in wanted.items():
             listener = held.enter_context(_socket(host))
@@ -29,6 +31,15 @@ def settle(host: str, wanted: dict[str, int]) -> dict[str, int]:
                 raise _explain(problem, host, port, flag) from problem
             settled[flag] = int(listener.getsockname()[1])
     return settled
+
+
+def _refuse_twice(wanted: Mapping[str, int]) -> None:
+    """SO_REUSEADDR lets us bind one port twice; the listeners could not."""
+    flags: dict[int, str] = {}
+    for flag, port in wanted.items():
+        if port and port in flags:
+            raise ConfigError(f"{flags[port]} and {flag} are both {port}; give each its own, or 0 for a free one")
+        flags[port] = flag
 
 
 def _socket(host: str) -> socket.socket:

@@ -99,7 +99,9 @@ def load(
         _read_file(path, values, problems, is_required=is_required)
         values["base"] = path.resolve().parent
     _read_environment(environ, values, problems)
-    values.update((name, value) for name, value in flags.items() if value is not None)
+    for name, value in flags.items():
+        if value is not None:
+            _store(_BY_NAME[name], value, Where(file=f"--{name.replace('_', '-')}"), values, problems)
     if problems:
         raise ConfigError("\n".join(problems))
     settings = Settings(**values)
