@@ -45,6 +45,11 @@ class Service:
     state: str = ""
     docs_path: str = ""
 
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """What tells it from all others in a table."""
+        return self.kind, self.namespace, self.name
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteTable:

@@ -37,7 +37,7 @@ def service_of(plan: Plan, status: PlanStatus, serving: Mapping[str, Serving]) -
 
 def table_of(services: Iterable[Service]) -> RouteTable:
     """The whole table, in an order that does not depend on when things were applied."""
-    return RouteTable(services=tuple(sorted(services, key=lambda one: (one.kind, one.namespace, one.name))))
+    return RouteTable(services=tuple(sorted(services, key=lambda one: one.identity)))
 
 
 def replicas_in(table: RouteTable) -> frozenset[str]:

@@ -52,6 +52,55 @@ async def test_a_change_of_one_service_leaves_the_connections_of_another_alone()
         assert worker.server.connections == {before}
 
 
+async def test_a_change_of_one_among_many_is_handed_over_and_written_alone() -> None:
+    many = {name: service(name, {"default": pool()}) for name in "abcdef"}
+    async with bench() as made:
+        await made.client.publish(RouteTable(services=tuple(many.values())))
+        whole = (made.folder / "table.json").stat().st_size
+        del many["b"]
+        many["e"] = service("e", {"default": pool(refusal="scaled to zero")})
+        table = RouteTable(services=tuple(many.values()))
+
+        await made.client.publish(table)
+
+        assert made.gateway.switchboard.table == table
+        assert TableFile(made.folder / "table.json").load() == table
+        assert (made.folder / "table.json").stat().st_size < 1.5 * whole
+
+
+async def test_a_gateway_that_has_another_table_gets_the_whole_one() -> None:
+    one, two, three = (service(name, {"default": pool()}) for name in ("one", "two", "three"))
+    async with bench() as made:
+        await made.client.publish(RouteTable(services=(one, three, two)))
+        await GatewayClient(made.folder / "admin.sock").publish(RouteTable(services=(three,)))
+
+        await made.client.publish(RouteTable(services=(one, two)))
+
+        assert made.gateway.switchboard.table == RouteTable(services=(one, two))
+
+
+async def test_the_table_file_stays_in_proportion_to_the_table() -> None:
+    fixed = tuple(service(name, {"default": pool()}) for name in ("a", "b", "c"))
+    async with bench() as made:
+        for turn in range(400):
+            changing = service("d", {"default": pool(refusal=f"{turn} " * 100)})
+            await made.client.publish(RouteTable(services=(*fixed, changing)))
+
+        assert TableFile(made.folder / "table.json").load() == RouteTable(services=(*fixed, changing))
+        assert (made.folder / "table.json").stat().st_size < 80_000
+
+
+async def test_an_amendment_cut_off_by_a_kill_is_as_if_it_never_was() -> None:
+    first = RouteTable(services=tuple(service(name, {"default": pool()}) for name in ("a", "b", "c")))
+    async with bench() as made:
+        await made.client.publish(first)
+        await made.client.publish(RouteTable(services=first.services[:2]))
+        path = made.folder / "table.json"
+        path.write_bytes(path.read_bytes()[:-5])
+
+        assert TableFile(path).load() == first
+
+
 async def test_stats_say_what_is_carried() -> None:
     async with bench() as made, wire_to(made.port) as wire:
         worker = await made.worker("w")

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from fairlead.backends.local.gateway.messages import (
+    Amend,
     AskStats,
     FromGateway,
     GatewayStats,
@@ -21,6 +22,7 @@ from fairlead.backends.local.gateway.messages import (
     Published,
     Refused,
     ToGateway,
+    Unknown,
     read_message,
     write_message,
 )
@@ -32,32 +34,72 @@ from fairlead.plan.routing import RouteTable
 log = logging.getLogger(__name__)
 
 
+_MIN_APPENDED_BYTES = 64 * 1024
+
+
 class TableFile:
-    """The last table on disk, as JSON."""
+    """The last table on disk: a line of JSON with all of it, and a line for each amendment since. Written whole again
+    when the amendments are as long as the table."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._whole_bytes = self._appended_bytes = 0
 
     def load(self) -> RouteTable | None:
         """The table that was in force before, `None` when there is none. A broken file is reported and left alone:
         the control process will publish a new one."""
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=RouteTable)
+            whole, *amendments = self._path.read_bytes().split(b"\n")
+            table = msgspec.json.decode(whole, type=RouteTable)
         except FileNotFoundError:
             return None
         except (OSError, msgspec.DecodeError) as error:
             log.error("the table %s cannot be read (%s); nothing is served until one is published", self._path, error)
             return None
+        for line in filter(None, amendments):
+            try:
+                table = amended(table, msgspec.json.decode(line, type=Amend))
+            except msgspec.DecodeError:
+                break  # cut off by a kill, so nobody was told that it is in force
+        return table
 
     def save(self, table: RouteTable) -> None:
         """Replace it at once, so that a reader finds the old table or the new one whole."""
         fresh = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         try:
-            fresh.write_bytes(msgspec.json.encode(table))
+            line = msgspec.json.encode(table) + b"\n"
+            fresh.write_bytes(line)
             fresh.replace(self._path)
         except OSError as error:
             fresh.unlink(missing_ok=True)
-            raise ConfigError(f"the table cannot be written to {self._path}: {error.strerror or error}") from error
+            raise self._unwritten(error) from error
+        self._whole_bytes, self._appended_bytes = len(line), 0
+
+    def amend(self, amendment: Amend, table: RouteTable) -> None:
+        """Add an amendment of what was saved last; `table` is the result."""
+        line = msgspec.json.encode(amendment) + b"\n"
+        if self._appended_bytes + len(line) > max(_MIN_APPENDED_BYTES, self._whole_bytes):
+            self.save(table)
+            return
+        try:
+            # Not created: without the line that holds the table, an amendment means nothing.
+            with os.fdopen(os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC), "ab") as file:
+                file.write(line)
+        except OSError as error:
+            raise self._unwritten(error) from error
+        self._appended_bytes += len(line)
+
+    def _unwritten(self, error: OSError) -> ConfigError:
+        return ConfigError(f"the table cannot be written to {self._path}: {error.strerror or error}")
+
+
+def amended(table: RouteTable, amendment: Amend) -> RouteTable:
+    """A table with an amendment, in the order of the identities, which is that of every table."""
+    services = {service.identity: service for service in table.services}
+    for identity in amendment.gone:
+        services.pop(identity, None)
+    services |= {service.identity: service for service in amendment.changed}
+    return RouteTable(services=tuple(services[identity] for identity in sorted(services)))
 
 
 class Admin:
@@ -69,6 +111,7 @@ class Admin:
         self._stats = stats
         self._server: asyncio.Server | None = None
         self._is_saved = True
+        self._mark = ""
         self._sessions: set[asyncio.StreamWriter] = set()
 
     async def listen(self, path: Path) -> None:
@@ -103,17 +146,31 @@ class Admin:
             return Refused(f"not a message for a gateway: {error}")
         if isinstance(message, AskStats):
             return self._stats()
-        return self._publish(message)
+        return self._replace(message) if isinstance(message, Publish) else self._amend(message)
 
-    def _publish(self, message: Publish) -> FromGateway:
-        if self._is_saved and message.table == self._switchboard.table:
+    def _replace(self, message: Publish) -> FromGateway:
+        table = message.table
+        if self._is_saved and table == self._switchboard.table:
+            self._mark = message.mark
             return Published()
+        return self._publish(table, message.mark, lambda: self._file.save(table))
+
+    def _amend(self, message: Amend) -> FromGateway:
+        if not self._mark or message.since != self._mark:
+            return Unknown()
+        if not message.changed and not message.gone:
+            self._mark = message.mark
+            return Published()
+        table = amended(self._switchboard.table, message)
+        return self._publish(table, message.mark, lambda: self._file.amend(message, table))
+
+    def _publish(self, table: RouteTable, mark: str, save: Callable[[], None]) -> FromGateway:
         # Requests follow the table even when the disk is full; the publisher hears of it and tries again.
-        self._switchboard.publish(message.table)
-        self._is_saved = False
+        self._switchboard.publish(table)
+        self._is_saved, self._mark = False, ""
         try:
-            self._file.save(message.table)
+            save()
         except ConfigError as error:
             return Refused(f"the table is in force, but {error}")
-        self._is_saved = True
+        self._is_saved, self._mark = True, mark
         return Published()

@@ -2,17 +2,20 @@
 the other was restarted."""
 
 import asyncio
+import secrets
 from pathlib import Path
 
 import msgspec
 
 from fairlead.backends.local.gateway.messages import (
+    Amend,
     AskStats,
     FromGateway,
     GatewayStats,
     Publish,
     Refused,
     ToGateway,
+    Unknown,
     read_message,
     write_message,
 )
@@ -23,15 +26,22 @@ _PATIENCE_S = 30.0
 
 
 class GatewayClient:
-    """Calls raise `NotReady` while no gateway answers at the socket."""
+    """Calls raise `NotReady` while no gateway answers at the socket. `publish` is for one caller at a time."""
 
     def __init__(self, socket: Path, *, timeout_s: float = _PATIENCE_S) -> None:
         self._socket = socket
         self._timeout_s = timeout_s
+        self._last = RouteTable()
+        self._mark = ""
 
     async def publish(self, table: RouteTable) -> None:
-        """Put a table in force; returns when requests follow it. The same table again costs next to nothing."""
-        await self._call(Publish(table))
+        """Put a table in force; returns when requests follow it. Costs what differs from the last one, unless the
+        gateway has another than that."""
+        since, self._mark, mark = self._mark, "", secrets.token_hex(8)
+        amendment = _amendment(self._last, table, since=since, mark=mark) if since else None
+        if amendment is None or isinstance(await self._call(amendment), Unknown):
+            await self._call(Publish(table, mark))
+        self._last, self._mark = table, mark
 
     async def stats(self) -> GatewayStats:
         """What the gateway carries now."""
@@ -60,3 +70,12 @@ class GatewayClient:
             return await read_message(reader)
         finally:
             writer.close()
+
+
+def _amendment(before: RouteTable, after: RouteTable, *, since: str, mark: str) -> Amend | None:
+    """What to tell a gateway that has `before`; `None` when most of it is new anyway."""
+    known = {service.identity: service for service in before.services}
+    changed = tuple(service for service in after.services if known.pop(service.identity, None) != service)
+    if 2 * len(changed) > len(after.services):
+        return None
+    return Amend(since, mark, changed, tuple(known))

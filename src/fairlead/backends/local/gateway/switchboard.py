@@ -88,7 +88,7 @@ class Switchboard:
 
     def publish(self, table: RouteTable) -> None:
         """Serve what this table says. Requests that are under way stay where they are."""
-        wanted = {(service.kind, service.namespace, service.name): service for service in table.services}
+        wanted = {service.identity: service for service in table.services}
         for identity in [identity for identity in self._entries if identity not in wanted]:
             self._replace(self._entries.pop(identity).routes, [])
         used: set[Key] = set()
