@@ -1,10 +1,19 @@
+import copy
 from typing import Any
 
 import numpy as np
 import pytest
 
 from fairlead.protocols.message import Form, Meta, Payload
-from fairlead.runtimes.answers import answer_payload, data_of, features_of, merged_meta, meta_argument
+from fairlead.runtimes.answers import (
+    answer_payload,
+    data_of,
+    features_of,
+    merged_meta,
+    meta_argument,
+    own_copy,
+    passed_on,
+)
 from fairlead.runtimes.failures import BadData
 from support.units import asking
 
@@ -122,3 +131,24 @@ def test_meta_accumulates_and_routing_is_left_to_the_graph() -> None:
         metrics=[{"key": "k1"}, {"key": "k2"}, {"key": "k3"}],
     )
     assert first.tags == {"a": 1, "b": 1}
+
+
+@pytest.mark.parametrize("path", [None, ("b", "image:1"), ("a", "image:1")])
+def test_a_meta_that_is_only_passed_on_is_what_merging_gives(path: tuple[str, str] | None) -> None:
+    arrived = Meta("p", {"t": 1}, {"r": 0}, {"a": "image:0"}, [{"key": "k", "type": "COUNTER", "value": 1}])
+    before = copy.deepcopy(arrived)
+
+    assert passed_on(arrived, path) == merged_meta([arrived], tags=(), metrics=[], path=path)
+    assert arrived == before
+
+
+def test_a_copy_shares_nothing_that_can_be_written_into() -> None:
+    value = {"a": [1, {"b": [None, "x"]}], "c": np.array([1]), "d": (1, [2])}
+
+    copied = own_copy(value)
+    copied["a"][1]["b"].append(2)
+    copied["c"][0] = 9
+    copied["d"][1].append(3)
+
+    assert value["a"] == [1, {"b": [None, "x"]}]
+    assert (value["c"], value["d"]) == (np.array([1]), (1, [2]))

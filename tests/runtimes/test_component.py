@@ -6,6 +6,7 @@ import pytest
 
 from fairlead.plan.model import Method
 from fairlead.protocols.message import Form, Message, Meta, Payload, Reward
+from fairlead.protocols.seldon_v1 import encode
 from fairlead.runtimes.component import Component
 from fairlead.runtimes.failures import BadData, BadMetadata, BadMetric, CodeFailed, Refused
 from fairlead.runtimes.seldon_shim.flask_utils import SeldonMicroserviceException
@@ -104,6 +105,33 @@ def test_other_kinds_of_payload_reach_the_method_as_python_values(form: Form, va
     predict(target, asking(value, form))
 
     assert target.given == value
+
+
+@pytest.mark.parametrize("form", [Form.NDARRAY, Form.TENSOR, Form.TFTENSOR, Form.EMPTY_DATA])
+@pytest.mark.parametrize("value", [[[1, 2]], [1.5], [["a"]], [[[1]]]])
+@pytest.mark.parametrize("method", [Method.PREDICT, Method.TRANSFORM_INPUT, Method.TRANSFORM_OUTPUT])
+def test_a_unit_that_reports_nothing_answers_as_one_that_reports_nothing_new(
+    form: Form, value: Any, method: Method
+) -> None:
+    class Silent:
+        def predict(self, X: Any, names: Any, meta: Any = None) -> Any:
+            return X
+
+        transform_input = transform_output = predict
+
+        def class_names(self) -> list[str]:
+            return ["one"]
+
+    class Reporting(Silent):
+        def tags(self) -> dict[str, Any]:
+            return {}
+
+    message = asking(value, form, names=["a"], puid="p", tags={"t": 1}, request_path={"other": "image"})
+
+    quick, plain = (component(target).invoke(method, message) for target in (Silent(), Reporting()))
+
+    assert encode(quick) == encode(plain)
+    assert (quick.payload.form, quick.own_metrics) == (plain.payload.form, [])
 
 
 # --- which method answers ---------------------------------------------------------------------------------------

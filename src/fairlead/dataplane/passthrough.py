@@ -44,7 +44,7 @@ class PassthroughUnit(LocalUnit):
         if isinstance(answer, Message):
             self._look_at(Method.PREDICT, None, answer, started)
         self._ok[Method.PREDICT].observe(perf_counter() - started)
-        return Parcel(message=answer) if isinstance(answer, Message) else Parcel.of_bytes(answer, _kind_for(parcel))
+        return Parcel(answer) if isinstance(answer, Message) else Parcel.of_bytes(answer, _kind_for(parcel))
 
 
 def _kind_for(asked: Parcel) -> bytes:

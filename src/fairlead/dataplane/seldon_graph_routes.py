@@ -110,7 +110,7 @@ class GraphRoutes:
             walk = Walk(b"", [])
             walk.routing[local.unit.name] = -1
             asked = Message(Payload(Form.NDARRAY, rows))
-            return self._predicted(Parcel(message=rows_answer(local.unit, model, asked, rows)), walk).body
+            return self._predicted(Parcel(rows_answer(local.unit, model, asked, rows)), walk).body
 
         return Quick(
             unit.queue,

@@ -123,7 +123,7 @@ class UnitRoutes:
     def _aggregate(self, request: Request, reply: Reply) -> None:
         async def ask() -> Parcel:
             messages = seldon_v1.decode_list(read_object(request, limit_bytes=self._limit_bytes))
-            return await self._unit.aggregate([Parcel(message=one) for one in messages], _walk(request))
+            return await self._unit.aggregate([Parcel(one) for one in messages], _walk(request))
 
         _run(request, reply, self._answer(ask()))
 

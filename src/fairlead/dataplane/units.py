@@ -102,7 +102,7 @@ class LocalUnit:
         if answer.own_metrics or answer.raw is not None or answer.http_status != 200:
             self._look_at(method, message, answer, started)
         self._ok[method].observe(perf_counter() - started)
-        return Parcel(message=answer)
+        return Parcel(answer)
 
     async def route(self, parcel: Parcel, walk: Walk) -> int:
         """The branch the unit chooses."""
@@ -119,7 +119,7 @@ class LocalUnit:
             raise self._stopped(Method.AGGREGATE, error, started) from error
         self._look_at(Method.AGGREGATE, messages[0] if messages else None, answer, started)
         self._ok[Method.AGGREGATE].observe(perf_counter() - started)
-        return Parcel(message=answer)
+        return Parcel(answer)
 
     async def feedback(self, parcel: Parcel, reward: Reward, walk: Walk) -> Parcel:  # noqa: ARG002 - same seam
         """Tell the unit; its answer is already written as answers to rewards are."""
@@ -143,7 +143,7 @@ class LocalUnit:
         except Exception as error:
             raise self._failed(error) from error
         self._meters.custom(self.unit, "health", answer.own_metrics)
-        return Parcel(message=answer)
+        return Parcel(answer)
 
     async def metadata(self) -> dict[str, Any]:
         """What the unit says of itself."""

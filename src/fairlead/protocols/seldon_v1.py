@@ -23,6 +23,7 @@ BAD_DATA = "MICROSERVICE_BAD_DATA"
 INTERNAL_ERROR = "MICROSERVICE_INTERNAL_ERROR"
 NO_JSON = "Can't find JSON in data"
 
+_NDARRAY = Form.NDARRAY  # a member of an enum costs a call to look up
 _FEEDBACK_FIELDS = ["request", "response", "reward", "truth"]
 _DEFAULT_NAMES = [f"t:{index}" for index in range(1024)]
 _MESSAGE_FIELDS = {"request", "response", "truth"}
@@ -124,11 +125,11 @@ def meta_object(meta: Meta) -> dict[str, Any]:
 
 def answer_form(asked: Form, array: Array) -> Form:
     """How an array goes back to somebody who asked in this form (specs 4.4)."""
-    if array.dtype.kind not in "iufc":
-        return Form.NDARRAY
+    if asked is _NDARRAY or array.dtype.kind not in "iufc":
+        return _NDARRAY
     if asked in (Form.TENSOR, Form.TFTENSOR):
         return asked
-    return Form.NDARRAY if asked in (Form.NDARRAY, Form.EMPTY_DATA) else Form.TENSOR
+    return _NDARRAY if asked is Form.EMPTY_DATA else Form.TENSOR
 
 
 def column_names(class_names: list[str] | None, array: Array) -> list[str]:

