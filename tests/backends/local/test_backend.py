@@ -49,6 +49,15 @@ async def test_zero_replicas_refuse_with_a_reason() -> None:
         assert _pool(one.gateway.table).refusal == "default is scaled to zero replicas"
 
 
+async def test_what_is_at_zero_has_its_libraries_loaded_before_anybody_asks() -> None:
+    async with world() as one:
+        await one.backend.apply(plan(component(unit(runtime="xgboost"), replicas=0)))
+
+        await until(lambda: (one.home.logs / "nursery-xgboost.log").exists())
+
+        assert one.fetcher.calls == []
+
+
 async def test_a_new_revision_takes_over_when_it_is_ready_and_then_the_old_one_ends() -> None:
     async with world() as one:
         await one.backend.apply(plan())
