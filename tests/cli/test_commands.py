@@ -64,6 +64,7 @@ def test_apply_with_wait_tells_why_a_model_fails(running: Installation, tmp_path
     assert done.returncode == 1
     assert done.stderr.startswith("fairlead: seldondeployment/doomed in namespace default failed:")
     assert "nothing-here" in done.stderr
+    assert done.stdout.endswith("seldondeployment/doomed Failed\n")
     assert "Traceback" not in done.stderr
 
 

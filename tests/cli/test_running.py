@@ -80,11 +80,13 @@ def test_down_stops_it_and_status_says_so(tmp_path: Path) -> None:
         stopped = fairlead("down", "--home", home)
         again = fairlead("down", "--home", home)
         status = fairlead("status", "--home", home)
+        listed = fairlead("get", "sdep", "--home", home)
 
     assert stopped.stdout == "Fairlead has stopped.\n"
     assert (again.returncode, again.stdout) == (0, f"Fairlead is not running in {home}.\n")
     assert status.returncode == 1
     assert "`fairlead up` starts it" in status.stderr
+    assert (listed.returncode, listed.stderr) == (1, status.stderr)
 
 
 def test_a_port_in_use_is_one_clear_message(tmp_path: Path) -> None:

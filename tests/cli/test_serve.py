@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from fairlead.cli.app import run
 from support.free_ports import free_ports
 from support.instance import FAIRLEAD, call, until
 
@@ -102,3 +103,8 @@ def test_a_format_that_is_not_known_lists_those_that_are() -> None:
 
     assert code == 2
     assert "--format 'cobol': there are mlflow, sklearn, xgboost" in said
+
+
+def test_a_port_that_does_not_exist_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["serve", "Anything", "--http-port", "99999"]) == 2
+    assert capsys.readouterr().err == "fairlead: --http-port 99999: must be a port number, 0 to 65535\n"

@@ -85,6 +85,10 @@ def test_a_corrupt_model_names_the_unit_and_the_file(code: Installation, tmp_pat
 
     assert "classifier" in description
     assert "model.joblib" in description
+    # The traceback is in the log once per attempt: the supervisor writes it, the worker does not repeat it.
+    log = code.run("logs", "corrupt").stdout
+    assert "Traceback" in log
+    assert "ERROR fairlead.dataplane.worker" not in log
 
 
 def test_a_pickle_of_something_else_says_what_it_is(code: Installation, tmp_path: Path) -> None:

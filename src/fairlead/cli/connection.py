@@ -41,6 +41,8 @@ class Connection:
         path = self.kubeconfig or home_at(self.home).kubeconfig
         if self.kubeconfig is None and not path.exists():
             raise Unreachable(f"nothing has been started in {path.parent} yet; start it with `fairlead up`")
+        if self.kubeconfig is None and find_running(home_at(self.home)) is None:
+            raise Unreachable(f"Fairlead is not running in {path.parent}; `fairlead up` starts it")
         return Server(Client(kubeconfig.read(path, context=self.context)), self)
 
 

@@ -60,7 +60,9 @@ def _take(updates: Updates, latest: dict[Subject, Readiness], show: Show) -> Non
 
 
 def _print_line(subject: Subject, seen: Readiness) -> None:
-    output.say(f"{subject.label} {seen.word}{f': {seen.why}' if seen.why else ''}")
+    # Why something failed is the message that the command ends with.
+    why = f": {seen.why}" if seen.why and seen.stage is not Stage.FAILED else ""
+    output.say(f"{subject.label} {seen.word}{why}")
 
 
 def _rows(latest: Mapping[Subject, Readiness], elapsed_s: float) -> "Table":

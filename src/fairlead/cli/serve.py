@@ -93,6 +93,9 @@ def serve(
         listed = ", ".join(f"'{word}'" for word in unknown)
         text = f"Unknown args [{listed}]. Note since 1.5.0 this CLI does not take API type (REST, GRPC)"
         raise CommandFailed(text, code=_UNKNOWN_ARGUMENTS)
+    for flag, number in (("--http-port", http_port), ("--metrics-port", metrics_port)):
+        if not 0 <= number <= 65535:
+            raise UsageError(f"{flag} {number}: must be a port number, 0 to 65535")
     if ignored := (tuning or Tuning()).changed():
         output.note(f"fairlead: {', '.join(ignored)}: taken and ignored; one process serves every connection here")
     _configure_logging(os.environ.get("SELDON_LOG_LEVEL") or log_level)

@@ -149,7 +149,8 @@ def _not_listening(error: Exception) -> Failed:
 
 def _say_and_log(link: Channel, word: FromWorker) -> None:
     link.say(word)
-    _log_word(word)
+    if not isinstance(word, Failed):  # whose detail the supervisor writes into the same log, once
+        _log_word(word)
 
 
 def _log_word(word: FromWorker) -> None:

@@ -114,6 +114,14 @@ def test_a_failure_names_the_unit_and_its_cause() -> None:
     assert condition(found, "Ready")["reason"] == "DownloadFailed"
 
 
+def test_a_unit_that_its_message_names_is_named_once() -> None:
+    cause = Cause(unit="classifier", reason="LoadError", message="unit classifier: model.joblib is corrupt")
+
+    found = status(sdep(), component(phase=Phase.FAILED, cause=cause))
+
+    assert found["description"] == "predictor default, unit classifier: model.joblib is corrupt"
+
+
 def test_a_crash_that_is_retried_is_told_while_creating() -> None:
     cause = Cause(unit="", reason="CrashLoopBackOff", message="exited with 1; next try in 10 s")
 

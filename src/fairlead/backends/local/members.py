@@ -125,9 +125,9 @@ class RunningMember:
                     self._probing = asyncio.create_task(self._probe(self.member))
                 elif not self.ready.done():
                     self.ready.set_result(None)
-            case Failed(detail=detail):
+            case Failed(message=words, detail=detail):
                 self._failure = message
-                for line in detail.rstrip().splitlines():
+                for line in (detail or words).rstrip().splitlines():
                     self._log.write(line.encode(), now=self._clock(), source=self.unit)
                 self._log.flush()
 

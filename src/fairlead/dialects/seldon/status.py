@@ -100,8 +100,10 @@ def _why(name: str, component: ComponentStatus | None) -> str:
         return f"predictor {name} has 0 replicas, as asked: it takes no requests" if component.desired == 0 else ""
     about = f"predictor {name}"
     if component.cause is not None:
-        unit = f", unit {component.cause.unit}" if component.cause.unit else ""
-        return f"{about}{unit}: {component.cause.message}"
+        unit = component.cause.unit
+        # Messages of runtimes start with the unit, for logs that say nothing before them.
+        message = component.cause.message.removeprefix(f"unit {unit}: ")
+        return f"{about}{f', unit {unit}' if unit else ''}: {message}"
     if component.progress is not None:
         return f"{about}: downloading {_progress(component.progress)}"
     doing = {
