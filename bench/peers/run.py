@@ -6,7 +6,9 @@ included, so that both runs can be compared by ratio.
 
 import json
 import os
+import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -86,10 +88,11 @@ def build(name: str, packages: list[str]) -> Path:
     done = environment / "fairlead-bench-ready"
     if done.exists() and done.read_text() == " ".join(packages):
         return environment.absolute()
-    uv = os.environ.get("UV", "uv")
-    subprocess.run([uv, "venv", "-q", "--clear", "--python", "3.11", str(environment)], check=True)
+    uv = shutil.which("uv") or str(Path(".bootstrap/bin/uv").absolute())
+    env = {"UV_SYSTEM_CERTS": "true", **os.environ}
+    subprocess.run([uv, "venv", "-q", "--clear", "--python", sys.executable, str(environment)], check=True, env=env)
     python = str(environment / "bin" / "python")
-    subprocess.run([uv, "pip", "install", "-q", "--python", python, *packages], check=True)
+    subprocess.run([uv, "pip", "install", "-q", "--python", python, *packages], check=True, env=env)
     done.write_text(" ".join(packages))
     return environment.absolute()
 

@@ -49,15 +49,16 @@ def check_outputs(blocks: list[Block], output: str) -> None:
 @pytest.mark.parametrize("page", list(pages_with_commands()), ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_commands_of_a_page_do_what_it_says(page: Path, tmp_path: Path) -> None:
     blocks = runnable(page)
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     for program in {program for block in blocks for program in block.needs}:
-        if not shutil.which(program):
+        if not shutil.which(program, path=path):
             pytest.skip(f"not run: {page.name}: no {program} here")
     (tmp_path / "examples").symlink_to(ROOT / "examples")
     ports = dict(zip(_PORTS, map(str, free_ports(len(_PORTS))), strict=True))
     env = {
         **os.environ,
         **{variable: ports[port] for port, variable in _PORTS.items()},
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PATH": path,
         "HOME": str(tmp_path),
         "FAIRLEAD_HOME": str(tmp_path / "home"),
     }
