@@ -21,7 +21,8 @@ REQUEST = '{"data":{"ndarray":[[1,2,3,4]]}}'
 
 
 def main() -> int:
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))
     home = PLACE / "home"
     env = {**os.environ, "FAIRLEAD_HOME": str(home)}
     try:
@@ -50,7 +51,10 @@ def prepare() -> Path:
 def show(manifest: Path, env: Mapping[str, str]) -> int:
     """Serve the model, ask it once and say how to go on."""
     print("Starting Fairlead.", flush=True)
-    serving = subprocess.Popen([FAIRLEAD, "up", "--output", "json"], env=env, stdout=subprocess.PIPE, text=True)
+    # In a group of its own: Ctrl-C is for us, and `stop` passes it on once. Twice would cut off requests under way.
+    serving = subprocess.Popen(
+        [FAIRLEAD, "up", "--output", "json"], env=env, stdout=subprocess.PIPE, text=True, process_group=0
+    )
     try:
         url = read_url(serving)
         subprocess.run([FAIRLEAD, "apply", "-f", manifest, "--wait"], env=env, check=True)

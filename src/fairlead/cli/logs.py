@@ -41,7 +41,7 @@ def logs(
     since
         Only what is newer, such as 10m.
     previous
-        What the replica wrote before it was last restarted.
+        Changes nothing: a log holds what every life of its replica wrote.
     timestamps
         Put the time before each line.
     namespace

@@ -168,6 +168,7 @@ async def test_a_second_signal_does_not_wait_for_the_grace(home: Home) -> None:
         await seen.until_state("slow", ReplicaState.DRAINING)
         async with asyncio.timeout(10):
             assert await running.stop(signal.SIGTERM) == 0
+    assert "starting it again" not in running.log()
 
 
 async def test_a_worker_that_ignores_a_drain_is_killed_after_its_grace(home: Home) -> None:

@@ -190,6 +190,7 @@ class _Supervisor:
     def _kill_everything(self) -> None:
         for service in (self._gateway, self._control):
             if service is not None:
+                service.is_stopping = True
                 service.signal(signal.SIGKILL)
         for replica in self._replicas.values():
             replica.stop(None)
