@@ -90,7 +90,7 @@ class LocalUnit:
         """Ask the unit; the answer is a message."""
         started = perf_counter()
         try:
-            message = parcel.message()
+            message = parcel.decoded or parcel.message()
             if self.queue is not None and method is _PREDICT and is_batchable(message.payload):
                 answer = await self._in_batch(self.queue, message)
             elif self._lane.is_open:
@@ -114,7 +114,10 @@ class LocalUnit:
         started = perf_counter()
         try:
             messages = [_child(parcel) for parcel in parcels]
-            answer: Message = await self._lane.call(self.servable.aggregate, messages)
+            if self._lane.is_open:
+                answer: Message = self._lane.run(self.servable.aggregate, messages)
+            else:
+                answer = await self._lane.later(self.servable.aggregate, messages)
         except Exception as error:
             raise self._stopped(Method.AGGREGATE, error, started) from error
         self._look_at(Method.AGGREGATE, messages[0] if messages else None, answer, started)

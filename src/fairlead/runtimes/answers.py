@@ -80,9 +80,13 @@ def as_array(values: list[Any]) -> np.ndarray[Any, Any]:
 def meta_argument(message: Message) -> dict[str, Any] | None:
     """A message's meta as a method sees it: as it was sent (`None` when it was not), or, from another unit, with the
     names of the wire."""
-    meta: dict[str, Any] | None = own_copy(
-        meta_object(message.meta) if message.raw is None else message.raw.get("meta")
-    )
+    if message.raw is not None:
+        sent: dict[str, Any] | None = own_copy(message.raw.get("meta"))
+        return sent
+    meta = meta_object(message.meta)
+    for key, value in meta.items():
+        if type(value) is not str:
+            meta[key] = own_copy(value)
     return meta
 
 

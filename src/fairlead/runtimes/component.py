@@ -126,7 +126,9 @@ class Component:
                 return self._raw_answer(raw, sets_status=method is Method.PREDICT)
         payload = message.payload
         features = features_of(payload)
-        names = list(payload.names) if isinstance(payload.names, list) else payload.names
+        names = payload.names
+        if type(names) is list:
+            names = names.copy()
         meta = meta_argument(message) if operation.takes_meta else None
         value = operation.call_with_meta(features, names, meta)
         if value is ABSENT:
