@@ -12,7 +12,7 @@ from fairlead.dataplane.metering import CONTENT_TYPE, Meters
 from fairlead.dataplane.parcel import JSON, Parcel, Stopped, Walk
 from fairlead.dataplane.puids import Puids
 from fairlead.dataplane.routing_table import ANY, Routes, Verbs
-from fairlead.dataplane.seldon_heads import JSON_LINE, GraphHeads
+from fairlead.dataplane.seldon_heads import JSON_LINE, GraphHeads, told
 from fairlead.dataplane.seldon_quick import Quick
 from fairlead.dataplane.spec import WorkerSpec
 from fairlead.dataplane.units import PATHS, LocalUnit, rows_answer
@@ -257,7 +257,7 @@ class GraphRoutes:
         return head
 
     def _puid(self, request: Request) -> bytes:
-        return request.header(b"seldon-puid") or self._puids.take()
+        return told(request).puid or self._puids.take()
 
 
 def _methods(verbs: list[str]) -> bytes:

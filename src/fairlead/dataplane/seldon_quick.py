@@ -8,7 +8,7 @@ Measured with one iris row, scikit-learn, 32 connections: see docs/performance.m
 
 from collections.abc import Callable
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import orjson
@@ -16,6 +16,7 @@ import orjson
 from fairlead.dataplane.batching import RowQueue
 from fairlead.dataplane.metering import Latency
 from fairlead.dataplane.puids import Puids
+from fairlead.dataplane.seldon_heads import told
 from fairlead.protocols.exchange import Reply, Request, Response
 
 Array = np.ndarray[Any, Any]
@@ -23,16 +24,6 @@ Plain = Callable[[Request, Reply, bytes], None]
 """The plain way: a request, where its answer goes, and its puid (empty: not chosen yet)."""
 
 _PLACE = "here"
-_TYPES = frozenset((b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"))
-# A head with one of these asks for more than the model's rows, or brings its body in another form.
-_UNUSUAL = frozenset((b"content-encoding", b"ce-specversion", b"origin"))
-
-
-class _Seen(NamedTuple):
-    """What a head says. Kept at the head, because clients send the same one again and again."""
-
-    is_usual: bool
-    puid: bytes
 
 
 class Quick:
@@ -59,13 +50,8 @@ class Quick:
 
     def __call__(self, request: Request, reply: Reply) -> None:
         """Answer the request one way or the other."""
-        head = request.head
-        seen: _Seen | None = head.note if head is not None else None
-        if seen is None:
-            seen = _scan(request)
-            if head is not None:
-                head.note = seen
-        rows = _rows(request.body) if seen.is_usual else None
+        seen = told(request)
+        rows = _rows(request.body) if seen.is_plain else None
         if rows is None:
             self._plain(request, reply, seen.puid)
         else:
@@ -124,19 +110,6 @@ class _Ticket:
 
     def give(self, answer: Array | None) -> None:
         self.quick.finish(self, answer)
-
-
-def _scan(request: Request) -> _Seen:
-    is_usual, puid = not request.query, b""
-    is_json = False
-    for name, value in request.headers:
-        if name == b"seldon-puid":
-            puid = puid or value
-        elif name == b"content-type":
-            is_json = value in _TYPES
-        elif name in _UNUSUAL:
-            is_usual = False
-    return _Seen(is_usual and is_json, puid)
 
 
 def _rows(body: bytes) -> Array | None:

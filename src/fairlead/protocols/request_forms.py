@@ -30,9 +30,9 @@ def read_object(request: Request, *, limit_bytes: int) -> Any:
         return _multipart(body, content_type)
     text = _json_field(kind, body, request.query)
     if text is not None:
-        return _loads(text)
+        return read_json(text)
     if kind == b"application/json" or (kind.startswith(b"application/") and kind.endswith(b"+json")):
-        return _loads(body)
+        return read_json(body)
     raise BadData(NO_JSON)
 
 
@@ -76,7 +76,8 @@ def _parse(pairs: bytes) -> dict[str, list[str]]:
         raise BadData(NO_JSON) from error
 
 
-def _loads(text: str | bytes) -> Any:
+def read_json(text: str | bytes) -> Any:
+    """The JSON value in a text. `BadData` when there is none."""
     try:
         return jsontext.loads(text.encode("utf-8", "surrogatepass") if isinstance(text, str) else text)
     except ValueError as error:
@@ -112,4 +113,4 @@ def _field(key: str, content: bytes, *, is_file: bool) -> Any:
             return content.decode()
         except UnicodeDecodeError as error:
             raise BadData(f"multipart field {key!r} is not UTF-8 text") from error
-    return _loads(content)
+    return read_json(content)
