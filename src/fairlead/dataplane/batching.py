@@ -211,13 +211,16 @@ class RowQueue:
 
     def _predict(self, batch: list[Ticket]) -> None:
         rows = batch[0].rows if len(batch) == 1 else np.concatenate([ticket.rows for ticket in batch])
+        total = len(rows)
         self._lane.submit(
-            self._model.predict, (rows,), lambda value, error: _deliver(batch, value, error), rows=len(rows)
+            self._model.predict, (rows,), lambda value, error: _deliver(batch, total, value, error), rows=total
         )
 
 
 def _batches(tickets: list[Ticket]) -> list[list[Ticket]]:
     """Tickets whose rows may share a call, in order of arrival, none larger than one call should be."""
+    if _are_alike(tickets):
+        return [tickets]
     open_: dict[tuple[Any, Any], list[Ticket]] = {}
     sizes: dict[tuple[Any, Any], int] = {}
     batches: list[list[Ticket]] = []
@@ -234,9 +237,23 @@ def _batches(tickets: list[Ticket]) -> list[list[Ticket]]:
     return batches
 
 
-def _deliver(batch: list[Ticket], value: Any, error: Exception | None) -> None:
+def _are_alike(tickets: list[Ticket]) -> bool:
+    """Whether all of them make one call, as nearly always. Looked at first because grouping costs a fast request
+    0.6 us and this a quarter of it. Arrays made from numbers share their dtype objects."""
+    if not tickets:
+        return False
+    first = tickets[0].rows
+    dtype, shape = first.dtype, first.shape
+    if len(tickets) * shape[0] > _MOST_ROWS:
+        return False
+    for ticket in tickets:  # noqa: SIM110 - a generator would cost most of what this saves
+        if ticket.rows.dtype is not dtype or ticket.rows.shape != shape:
+            return False
+    return True
+
+
+def _deliver(batch: list[Ticket], total: int, value: Any, error: Exception | None) -> None:
     answer = None if error is not None else np.asarray(value)
-    total = sum(len(ticket.rows) for ticket in batch)
     if answer is None or not answer.ndim or len(answer) != total:
         for ticket in batch:
             ticket.give(None)
