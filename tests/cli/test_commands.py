@@ -79,6 +79,33 @@ def test_a_manifest_with_mistakes_is_refused_with_its_place(running: Installatio
     assert "modelUri required" in done.stderr
 
 
+def test_a_refused_file_of_a_folder_keeps_no_other_from_being_applied(running: Installation, tmp_path: Path) -> None:
+    write(tmp_path, sdep("early", namespace="folder"), name="a.yaml")
+    write(
+        tmp_path,
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "late", "namespace": "folder"}},
+        name="b.yaml",
+    )
+
+    done = running.run("apply", "-f", str(tmp_path), check=False)
+
+    assert done.returncode == 1
+    assert "configmap/late created" in done.stdout
+    assert "Graph contains no predictors" in done.stderr
+
+
+def test_a_field_that_means_nothing_is_warned_of(running: Installation, iris: Path, tmp_path: Path) -> None:
+    misspelt = sdep("misspelt", {**sklearn(iris), "replicsa": 2}, namespace="folder")
+    path = write(tmp_path, misspelt)
+
+    validated = running.run("validate", "-f", path)
+    applied = running.run("apply", "-f", path)
+
+    assert "spec.predictors[0].replicsa" in validated.stderr
+    assert "replicsa" in applied.stderr
+    assert "misspelt created" in applied.stdout
+
+
 def test_a_kind_that_nobody_knows_lists_those_that_are_known(running: Installation, tmp_path: Path) -> None:
     file = write(tmp_path, {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "x"}})
 

@@ -108,3 +108,16 @@ def test_a_format_that_is_not_known_lists_those_that_are() -> None:
 def test_a_port_that_does_not_exist_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["serve", "Anything", "--http-port", "99999"]) == 2
     assert capsys.readouterr().err == "fairlead: --http-port 99999: must be a port number, 0 to 65535\n"
+
+
+def test_a_folder_without_a_model_is_one_message_and_no_traceback(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [str(FAIRLEAD), "serve", "--format", "sklearn", str(tmp_path), "--http-port", "0"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert done.returncode == 1
+    assert "model.joblib" in done.stderr
+    assert "Traceback" not in done.stderr

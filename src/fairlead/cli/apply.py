@@ -6,13 +6,15 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from fairlead.cli import output
-from fairlead.cli.client import APPLY_PATCH, ApiError
+from fairlead.cli.client import APPLY_PATCH, ApiError, Unreachable
 from fairlead.cli.connection import Connection, Server
 from fairlead.cli.durations import seconds
+from fairlead.cli.exits import CommandFailed
 from fairlead.cli.following import wait_until_ready
 from fairlead.cli.kinds import Resource, find_by_type
 from fairlead.cli.manifests import Document, read_documents
 from fairlead.cli.watching import Subject
+from fairlead.errors import FairleadError
 
 FIELD_MANAGER = "fairlead"
 
@@ -57,18 +59,30 @@ def apply(
 def apply_documents(
     server: Server, documents: Sequence[Document], *, namespace: str = "", is_forced: bool = False
 ) -> list[Subject]:
-    """Apply every document, namespaces and what others refer to first, and say what became of each."""
+    """Apply every document, namespaces and what others refer to first, and say what became of each. One that is
+    refused keeps nobody else from being applied; all refusals are raised at the end."""
     known: set[str] = set()
     subjects = []
+    refusals: list[FairleadError] = []
     for document in sorted(documents, key=_rank):
-        resource = find_by_type(server.client, document.api_version, document.kind)
         place = document.namespace or namespace or server.namespace
-        if resource.is_namespaced and place not in known:
-            _ensure_namespace(server, place)
-            known.add(place)
-        verb = _apply(server, resource, place, document, is_forced=is_forced)
+        try:
+            resource = find_by_type(server.client, document.api_version, document.kind)
+            if resource.is_namespaced and place not in known:
+                _ensure_namespace(server, place)
+                known.add(place)
+            verb = _apply(server, resource, place, document, is_forced=is_forced)
+        except Unreachable:
+            raise
+        except FairleadError as problem:
+            refusals.append(problem)
+            continue
         output.say(f"{resource.label}/{document.name} {verb}")
         subjects.append(Subject(resource, place if resource.is_namespaced else "", document.name))
+    if len(refusals) == 1:
+        raise refusals[0]
+    if refusals:
+        raise CommandFailed("\n".join(str(refusal) for refusal in refusals))
     return subjects
 
 
@@ -94,7 +108,7 @@ def _apply(server: Server, resource: Resource, place: str, document: Document, *
     body: dict[str, Any] = document.for_server()
     if resource.is_namespaced:
         body["metadata"]["namespace"] = place
-    query = {"fieldManager": FIELD_MANAGER, "force": "true" if is_forced else ""}
+    query = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Warn", "force": "true" if is_forced else ""}
     try:
         after = server.client.request("PATCH", path, query=query, body=body, content_type=APPLY_PATCH)
     except ApiError as problem:

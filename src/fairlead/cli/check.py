@@ -1,6 +1,7 @@
 """`fairlead validate` and `fairlead plan`: what can be told of manifests without a server."""
 
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -50,9 +51,21 @@ def _check(document: Document, catalog: "Catalog") -> list[str]:
         dialect.validate(document.content, catalog=catalog)
     except FairleadError as problem:
         failures.append(str(located(document, problem)))
+    for path in _unknown_fields(document, dialect):
+        output.note(f"{document.where}: warning: unknown field {path} means nothing and is dropped")
     if not failures:
         output.say(f"{document.where}: {document.label} is valid")
     return failures
+
+
+def _unknown_fields(document: Document, dialect: "Dialect") -> list[str]:
+    """Fields that the server would drop, as their paths; a misspelt name is one of them."""
+    from fairlead.control.api.kinds import resources_of
+    from fairlead.control.api.validation import examine
+
+    kind = next(kind for kind in dialect.kinds if kind.kind == document.kind)
+    resource = resources_of((kind,), dialect.open_api).find(kind.group, kind.versions[0], kind.plural)
+    return examine(resource.schema, deepcopy(dict(document.content))).unknown
 
 
 def _check_core(document: Document) -> list[str]:

@@ -6,10 +6,11 @@ alone, because the command line does one thing at a time and its start-up time i
 
 import http.client
 import json
+import re
 import ssl
 import tempfile
 import urllib.parse
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -53,10 +54,11 @@ class _NamedTls(http.client.HTTPSConnection):
 
 
 class Client:
-    """Talks to one API server. Not safe to share between threads."""
+    """Talks to one API server. Not safe to share between threads. `warn` gets what the server warns of."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, *, warn: Callable[[str], None] = lambda _text: None) -> None:
         self.target = target
+        self._warn = warn
         parts = urllib.parse.urlsplit(target.server)
         self._host = parts.hostname or ""
         self._port = parts.port
@@ -103,6 +105,8 @@ class Client:
             headers["Content-Type"] = content_type
         answer = self._exchange(method, self._url(path, query), payload, headers)
         content = answer.read()
+        for warning in answer.headers.get_all("Warning", []):
+            self._warn(_warning_text(warning))
         if answer.status >= 400:
             raise _refusal(answer.status, content)
         return answer.status, json.loads(content) if content else None
@@ -202,6 +206,12 @@ class Client:
     def _unreachable(self, problem: Exception) -> Unreachable:
         why = getattr(problem, "strerror", None) or str(problem) or type(problem).__name__
         return Unreachable(f"{self.target.server}: {why}")
+
+
+def _warning_text(header: str) -> str:
+    """The words of a Warning header: `299 - "words"` with quotes escaped (RFC 7234 section 5.5)."""
+    found = re.fullmatch(r'\d{3} \S+ "(.*)"', header)
+    return re.sub(r"\\(.)", r"\1", found[1]) if found else header
 
 
 def _refusal(code: int, content: bytes) -> ApiError:

@@ -12,7 +12,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from fairlead.backends.local.home import Home
-from fairlead.cli import kubeconfig
+from fairlead.cli import kubeconfig, output
 from fairlead.cli.client import Client, Unreachable
 from fairlead.cli.exits import UsageError
 from fairlead.cli.instance import find_running
@@ -43,7 +43,11 @@ class Connection:
             raise Unreachable(f"nothing has been started in {path.parent} yet; start it with `fairlead up`")
         if self.kubeconfig is None and find_running(home_at(self.home)) is None:
             raise Unreachable(f"Fairlead is not running in {path.parent}; `fairlead up` starts it")
-        return Server(Client(kubeconfig.read(path, context=self.context)), self)
+        return Server(Client(kubeconfig.read(path, context=self.context), warn=_warn), self)
+
+
+def _warn(text: str) -> None:
+    output.note(f"warning: {text}")
 
 
 @dataclass(frozen=True)

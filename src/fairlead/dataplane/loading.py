@@ -77,7 +77,9 @@ def _environment(env: Mapping[str, str]) -> Iterator[None]:
 
 
 def _failure(unit: Unit, error: BaseException, limit_bytes: int | None) -> Failed:
-    detail = "".join(traceback.format_exception(error))
+    # What we raise ourselves says it all in its message; a traceback of ours would only hide it.
+    is_ours = isinstance(error, FairleadError) and error.__cause__ is None
+    detail = "" if is_ours else "".join(traceback.format_exception(error))
     if isinstance(error, MemoryError) or isinstance(error.__cause__, MemoryError):
         limit = f" of {limit_bytes} bytes" if limit_bytes is not None else ""
         message = f"unit {unit.name!r} needs more memory than its limit{limit}"

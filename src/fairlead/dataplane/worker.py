@@ -12,7 +12,6 @@ import logging
 import signal
 import socket
 import sys
-import traceback
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Protocol
@@ -144,7 +143,7 @@ def _metrics_path(spec: WorkerSpec) -> str:
 
 def _not_listening(error: Exception) -> Failed:
     reason = error.reason if isinstance(error, FairleadError) else "CannotListen"
-    return Failed(unit="", reason=reason, message=str(error), detail="".join(traceback.format_exception(error)))
+    return Failed(unit="", reason=reason, message=str(error))
 
 
 def _say_and_log(link: Channel, word: FromWorker) -> None:
@@ -161,7 +160,7 @@ def _log_word(word: FromWorker) -> None:
         case Ready():
             _log.info("ready")
         case Failed(message=message, detail=detail):
-            _log.error("%s\n%s", message, detail.rstrip())
+            _log.error("%s", f"{message}\n{detail.rstrip()}" if detail else message)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
