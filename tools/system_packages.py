@@ -28,7 +28,8 @@ NEEDS = (
     Need("checks with the real kubectl", ("kubectl",), "kubernetes-client"),
     Need("browser checks", ("chromium", "chromium-browser", "google-chrome"), "chromium"),
     Need("benchmarks", ("wrk",), "wrk"),
-    Need("container checks", ("docker", "podman"), "docker.io"),
+    Need("container checks", ("dockerd",), "docker.io"),
+    Need("container checks", ("busybox",), "busybox-static"),
 )
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from fairlead.backends.local.preparing import PreparationFailed, Preparer
 from fairlead.errors import StorageError, StorageUnavailable
-from fairlead.plan.model import Container, EnvVar, InitContainer, Mount
+from fairlead.plan.model import Container, EnvVar, InitContainer, Mount, UserCode
 from fairlead.plan.status import Progress
 from support.local_world import OWNER, FakeFetcher, FakeLookup, artifact, component, unit
 
@@ -120,3 +120,17 @@ async def test_a_model_that_an_init_container_writes_is_not_fetched(stage: Stage
     prepared = await stage.preparer.prepare(OWNER, component(made), Heard(), folders={})
 
     assert (prepared.folders, stage.fetcher.calls) == ({}, [])
+
+
+async def test_a_code_folder_that_is_not_there_is_named_with_its_image(stage: Stage, tmp_path: Path) -> None:
+    made = component(
+        unit(runtime="python", image="acme/x:1", code=UserCode(target="X", path=str(tmp_path / "nowhere")))
+    )
+
+    with pytest.raises(PreparationFailed) as caught:
+        await stage.preparer.prepare(OWNER, made, Heard(), folders={})
+
+    assert caught.value.cause.message == (
+        f"the folder {tmp_path / 'nowhere'}, which the configuration names for the image acme/x:1, does not exist"
+    )
+    assert not caught.value.may_pass

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from fairlead.backends.base import Lookup
 from fairlead.backends.local.environment import MissingReference, Resolved, Resolver, worth_hiding
-from fairlead.errors import FairleadError, Retryable
+from fairlead.errors import FairleadError, LoadError, Retryable
 from fairlead.plan.model import Artifact, Component, Owner, Unit
 from fairlead.plan.status import Cause, Progress
 from fairlead.storage.credentials import from_secret
@@ -97,6 +97,7 @@ class Preparer:
         contents: dict[str, Mapping[str, bytes]] = {}
         for unit in units:
             with _Naming(unit):
+                _require_code(unit)
                 for key, resolved in (await _environments(resolver, unit)).items():
                     env[key] = resolved.values
                     secrets |= resolved.secrets
@@ -216,6 +217,13 @@ class Preparer:
                 secrets |= worth_hiding((await resolver.values("Secret", name)).values())
             elif kind == "config":
                 contents[source] = await resolver.contents("ConfigMap", name)
+
+
+def _require_code(unit: Unit) -> None:
+    """The folder of a user's class or command is the owner's own and not fetched, so it must be there."""
+    if unit.code is not None and unit.code.path and not Path(unit.code.path).is_dir():
+        image = f" for the image {unit.image}" if unit.image else ""
+        raise LoadError(f"the folder {unit.code.path}, which the configuration names{image}, does not exist")
 
 
 def mount_sources(unit: Unit) -> set[str]:
