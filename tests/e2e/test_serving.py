@@ -5,10 +5,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from support.instance import Installation, call, until
 from support.manifests import images, sdep, sklearn
+from support.models import save_mlflow, train_iris_xgboost
 
 pytestmark = pytest.mark.slow
 
@@ -28,6 +30,31 @@ def test_a_prepackaged_server_answers_through_the_gateway(shared: Installation, 
     assert document["meta"]["requestPath"] == {"classifier": "seldonio/sklearnserver:1.18.2"}
     assert document["meta"]["routing"] == {"classifier": -1}
     assert len(answer.headers["seldon-puid"]) == 36
+
+
+def test_an_xgboost_server_answers_with_probabilities(shared: Installation, tmp_path: Path) -> None:
+    graph = {"name": "booster", "implementation": "XGBOOST_SERVER", "modelUri": str(train_iris_xgboost(tmp_path / "m"))}
+    shared.apply(sdep("booster", {"name": "default", "graph": graph}))
+    shared.wait_for("booster")
+
+    document = shared.predict("booster", ROW).json()
+
+    assert np.argmax(document["data"]["ndarray"][0]) == 0
+    assert document["meta"]["requestPath"] == {"booster": "seldonio/xgboostserver:1.18.2"}
+
+
+@pytest.mark.parametrize("flavour", ["sklearn", "xgboost", "lightgbm", "pyfunc"])
+def test_an_mlflow_server_answers_whatever_is_inside(shared: Installation, tmp_path: Path, flavour: str) -> None:
+    folder = save_mlflow(tmp_path / "m", flavour)
+    parameters = [{"name": "xtype", "value": "ndarray", "type": "STRING"}]
+    graph = {"name": "m", "implementation": "MLFLOW_SERVER", "modelUri": str(folder), "parameters": parameters}
+    shared.apply(sdep(f"mlflow-{flavour}", {"name": "default", "graph": graph}))
+    shared.wait_for(f"mlflow-{flavour}")
+
+    answer = shared.predict(f"mlflow-{flavour}", ROW)
+
+    assert answer.status == 200, answer.body
+    assert len(answer.json()["data"]["ndarray"]) == 1
 
 
 def test_the_listing_names_what_is_served(shared: Installation, iris: Path) -> None:
