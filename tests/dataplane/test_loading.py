@@ -62,6 +62,19 @@ def test_units_elsewhere_are_not_loaded() -> None:
     assert list(loaded) == ["a", "d"]
 
 
+def test_an_error_of_ours_that_has_a_cause_keeps_its_traceback() -> None:
+    def load(_: LoadContext) -> Servable:
+        try:
+            raise ValueError("in the user's code")
+        except ValueError as error:
+            raise LoadError("Model.py:3: in the user's code") from error
+
+    with pytest.raises(NotLoaded) as caught:
+        load_units(spec_of(unit("a")), load, lambda _: None)
+
+    assert "ValueError: in the user's code" in caught.value.failed.detail
+
+
 @pytest.mark.parametrize(
     ("error", "reason", "message"),
     [
@@ -86,7 +99,8 @@ def test_a_unit_that_does_not_load_says_why_and_the_others_are_let_go(
 
     failed = caught.value.failed
     assert (failed.unit, failed.reason, failed.message) == ("b", reason, message)
-    assert "Traceback" in failed.detail
+    # What we raise ourselves is told in full by its message; for everything else the log needs the traceback.
+    assert ("Traceback" in failed.detail) is not isinstance(error, LoadError)
     assert first.asked == [("close", None)]
 
 
