@@ -5,13 +5,14 @@ public references of both APIs (XML API objects and bucket listings; List Blobs 
 """
 
 import hashlib
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape
+
+from support.loopback_server import loopback_server
 
 
 class CloudBlobs:
@@ -35,19 +36,13 @@ class CloudBlobs:
 @contextmanager
 def cloud_blobs() -> Iterator[CloudBlobs]:
     """Serve on a free loopback port until the block ends."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.daemon_threads = True
-    blobs = CloudBlobs(f"http://127.0.0.1:{server.server_address[1]}")
-    _Handler.of[server.server_address[1]] = blobs
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield blobs
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-        del _Handler.of[server.server_address[1]]
+    with loopback_server(_Handler) as port:
+        blobs = CloudBlobs(f"http://127.0.0.1:{port}")
+        _Handler.of[port] = blobs
+        try:
+            yield blobs
+        finally:
+            del _Handler.of[port]
 
 
 class _Handler(BaseHTTPRequestHandler):

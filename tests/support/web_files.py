@@ -1,10 +1,11 @@
 """An HTTP file server that misbehaves on request: redirects, truncation, stalls, failures, and what it was asked."""
 
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from support.loopback_server import loopback_server
 
 
 @dataclass
@@ -44,19 +45,13 @@ class FileServer:
 @contextmanager
 def file_server() -> Iterator[FileServer]:
     """Serve on a free loopback port until the block ends."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-    server.daemon_threads = True
-    files = FileServer(f"http://127.0.0.1:{server.server_address[1]}")
-    _Handler.of[server.server_address[1]] = files
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield files
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-        del _Handler.of[server.server_address[1]]
+    with loopback_server(_Handler) as port:
+        files = FileServer(f"http://127.0.0.1:{port}")
+        _Handler.of[port] = files
+        try:
+            yield files
+        finally:
+            del _Handler.of[port]
 
 
 class _Handler(BaseHTTPRequestHandler):
