@@ -6,6 +6,7 @@ burst, and the other end reads it as one batch.
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from typing import cast
 
 from fairlead.errors import BadRequest
@@ -16,7 +17,7 @@ log = logging.getLogger(__name__)
 _SMALL_BYTES = 64 * 1024
 
 
-class FrameLink(asyncio.Protocol):
+class FrameLink(asyncio.Protocol, ABC):
     """Subclasses implement `take` and `lost`."""
 
     def __init__(self) -> None:
@@ -27,13 +28,13 @@ class FrameLink(asyncio.Protocol):
         self._handed_over: list[bytes] = []
         self._is_flush_due = False
 
+    @abstractmethod
     def take(self, frame: Frame) -> None:
         """A frame arrived."""
-        raise NotImplementedError
 
+    @abstractmethod
     def lost(self, unsent: list[bytes]) -> None:
         """The connection ended; nothing more arrives, and `unsent` never left."""
-        raise NotImplementedError
 
     @property
     def is_open(self) -> bool:

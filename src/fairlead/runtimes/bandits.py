@@ -8,6 +8,7 @@ import json
 import logging
 import random
 import threading
+from abc import ABC, abstractmethod
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ _HISTORY = 10_000
 """Rewards kept with `history`; the oldest go first."""
 
 
-class _Bandit:
+class _Bandit(ABC):
     """Successes and tries of each branch, and who may see them. `choose` is what makes a kind of bandit."""
 
     def __init__(
@@ -74,11 +75,11 @@ class _Bandit:
         if self._verbose:
             _log.info("branch %s: %d of %d", self.names[routing], self.successes[routing], self.tries[routing])
 
+    @abstractmethod
     def choose(self) -> int:
         """The branch, by what is known now. Called with the lock held."""
-        raise NotImplementedError
 
-    def learned(self) -> None:
+    def learned(self) -> None:  # noqa: B027 - not every bandit draws a conclusion
         """After a reward was counted. Called with the lock held."""
 
     def restore(self) -> None:
@@ -121,7 +122,7 @@ class EpsilonGreedy(_Bandit):
         others = [branch for branch in range(len(self.tries)) if branch != self.best]
         return self.chance.choice(others) if others and self.chance.random() < self._epsilon else self.best
 
-    def learned(self) -> None:
+    def learned(self) -> None:  # noqa: B027 - not every bandit draws a conclusion
         values = [wins / tries if tries else 0.0 for wins, tries in zip(self.successes, self.tries, strict=True)]
         self.best = self.chance.choice([branch for branch, value in enumerate(values) if value == max(values)])
 
