@@ -7,7 +7,7 @@ answers nothing but predictions and knows one model.
 import asyncio
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httptools
 import joblib
@@ -26,7 +26,7 @@ class Floor(asyncio.Protocol):
     waiting: list[asyncio.Transport] = []  # noqa: RUF012
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)
         self.parser = httptools.HttpRequestParser(self)
 
     def data_received(self, data: bytes) -> None:
@@ -39,7 +39,7 @@ class Floor(asyncio.Protocol):
         if not self.rows:
             asyncio.get_running_loop().call_soon(self.flush)
         self.rows.append(orjson.loads(self.body)["data"]["ndarray"][0])
-        self.waiting.append(self.transport)  # type: ignore[arg-type]
+        self.waiting.append(self.transport)
 
     def flush(self) -> None:
         rows, waiting = self.rows[:], self.waiting[:]

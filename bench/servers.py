@@ -50,7 +50,7 @@ class Running:
             with contextlib.suppress(OSError):
                 return _post(url, body)
             if self.process.poll() is not None or time.monotonic() > deadline:
-                raise SystemExit(f"bench: {' '.join(map(str, self.process.args))[:200]}: no answer from {url}")  # type: ignore[arg-type]
+                raise SystemExit(f"bench: no answer from {url}; started as {self.process.args!r}")
             time.sleep(0.05)
 
     def stop(self) -> None:

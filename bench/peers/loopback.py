@@ -16,7 +16,7 @@ def _bind_loopback(self: socket.socket, address: Any) -> None:
     _bind(self, address)
 
 
-socket.socket.bind = _bind_loopback  # type: ignore[method-assign, assignment]
+socket.socket.bind = _bind_loopback  # type: ignore[method-assign, assignment]  # that is the point
 
 target = sys.argv[1]
 sys.argv = sys.argv[1:]
