@@ -122,7 +122,7 @@ class EpsilonGreedy(_Bandit):
         others = [branch for branch in range(len(self.tries)) if branch != self.best]
         return self.chance.choice(others) if others and self.chance.random() < self._epsilon else self.best
 
-    def learned(self) -> None:  # noqa: B027 - not every bandit draws a conclusion
+    def learned(self) -> None:
         values = [wins / tries if tries else 0.0 for wins, tries in zip(self.successes, self.tries, strict=True)]
         self.best = self.chance.choice([branch for branch, value in enumerate(values) if value == max(values)])
 
