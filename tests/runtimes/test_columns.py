@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fairlead.dataplane.docs import example_request
+from fairlead.dataplane.surfaces.docs import example_request
 from fairlead.plan.model import Method
 from fairlead.protocols.message import Message
 from fairlead.protocols.seldon_v1 import decode

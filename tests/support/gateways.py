@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fairlead.backends.local.gateway import GatewayClient
 from fairlead.backends.local.gateway.process import Gateway, Settings
-from fairlead.dataplane.frame_server import FrameServer
+from fairlead.dataplane.net.frame_server import FrameServer
 from fairlead.dataplane.spec import TcpSocket, UnixSocket
 from fairlead.plan.model import ComponentName, Mirror, Route, Target
 from fairlead.plan.routing import Endpoint, Pool, RouteTable, Service

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from fairlead.dataplane.assembling import assemble
-from fairlead.dataplane.executor import Executor
+from fairlead.dataplane.graph.executor import Executor
 from fairlead.dataplane.metering import Meters
-from fairlead.dataplane.seldon_surface import SeldonSurface
 from fairlead.dataplane.spec import Placement, WorkerSpec
+from fairlead.dataplane.surfaces.seldon.surface import SeldonSurface
 from fairlead.plan.model import Call, EnvVar, Feedback, Graph, Method, Node, Revision, Step, Unit, UnitName
 from fairlead.protocols.exchange import Handler, Request, Response
 from fairlead.protocols.message import Form, Message, Meta, Payload, Reward
-from fairlead.runtimes.base import Columns, PredictBytes, Rows
+from fairlead.runtimes.base import Columns, PredictBytes, Rows, TensorSpec
 
 Array = np.ndarray[Any, Any]
 JSON = (b"content-type", b"application/json")
@@ -28,6 +28,7 @@ class Times:
 
     factor: float = 2.0
     class_names: list[str] | None = None
+    output_name: str = "output-0"
     calls: list[Array] = field(default_factory=list)
 
     def predict(self, rows: Array) -> Array:
@@ -50,6 +51,9 @@ class Fake:
         **answers: Callable[..., Any],
     ) -> None:
         self.rows = rows
+        self.inputs: tuple[TensorSpec, ...] = ()
+        self.outputs: tuple[TensorSpec, ...] = ()
+        self.platform = ""
         self.columns = columns
         self.predict_bytes: PredictBytes | None = None
         self.methods = frozenset(Method(name.replace("_", "-")) for name in answers if name != "health")

@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import Mapping
 
-from fairlead.dataplane.batching import Lane, RowQueue
-from fairlead.dataplane.executor import Executor
+from fairlead.dataplane.graph.batching import Lane, RowQueue
+from fairlead.dataplane.graph.executor import Executor
+from fairlead.dataplane.graph.passthrough import PassthroughUnit
+from fairlead.dataplane.graph.remote import Peer
+from fairlead.dataplane.graph.units import GraphUnit, LocalUnit, RemoteUnit
 from fairlead.dataplane.loading import is_elsewhere
 from fairlead.dataplane.metering import Meters, Place
-from fairlead.dataplane.passthrough import PassthroughUnit
-from fairlead.dataplane.remote import Peer
 from fairlead.dataplane.spec import Placement, WorkerSpec
-from fairlead.dataplane.units import GraphUnit, LocalUnit, RemoteUnit
 from fairlead.errors import ConfigError
 from fairlead.plan.model import Unit
 from fairlead.runtimes.base import Servable

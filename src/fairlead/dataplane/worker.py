@@ -18,15 +18,15 @@ from typing import Protocol
 
 from fairlead.dataplane.assembling import assemble
 from fairlead.dataplane.channel import Channel
-from fairlead.dataplane.driving import as_future
-from fairlead.dataplane.executor import Executor
-from fairlead.dataplane.frame_server import FrameServer
+from fairlead.dataplane.graph.driving import as_future
+from fairlead.dataplane.graph.executor import Executor
 from fairlead.dataplane.loading import Load, NotLoaded, load_units
 from fairlead.dataplane.memory_limit import limit_memory
 from fairlead.dataplane.metering import Meters
-from fairlead.dataplane.seldon_surface import MetricsSurface, SeldonSurface, refusal
-from fairlead.dataplane.server import HttpServer, Limits
+from fairlead.dataplane.net.frame_server import FrameServer
+from fairlead.dataplane.net.server import HttpServer, Limits
 from fairlead.dataplane.spec import Drain, Failed, FromWorker, Loading, Ready, WorkerSpec
+from fairlead.dataplane.surfaces.seldon.surface import MetricsSurface, SeldonSurface, refusal
 from fairlead.errors import FairleadError
 from fairlead.runtimes import registry
 from fairlead.runtimes.base import Servable

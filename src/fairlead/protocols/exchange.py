@@ -5,7 +5,7 @@ callable, so a surface neither knows nor cares how a request arrived.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -32,10 +32,39 @@ class Head(msgspec.Struct, eq=False):
     note: Any = None
 
 
+class Incoming(Protocol):
+    """A request's body that is still on its way, in pieces."""
+
+    def listen(self, on_data: Callable[[bytes], None], on_end: Callable[[], None]) -> None:
+        """Hear every piece from the first on, and then the end. Called once. If the sender goes away, the end never
+        comes and the reply's `on_gone` is called instead."""
+
+    def pause(self) -> None:
+        """Let the sender wait, as soon as what is under way has arrived."""
+
+    def resume(self) -> None:
+        """Let it go on."""
+
+
+class Outgoing(Protocol):
+    """An answer's body in pieces. Everything is called from the loop's thread."""
+
+    is_full: bool
+    """Whether the receiver is slow: stop until `when_free` is called."""
+    when_free: Callable[[], None] | None
+
+    def send(self, data: bytes) -> None:
+        """Queue a piece. After the client has gone it does nothing."""
+
+    def end(self, trailers: bytes = b"") -> None:
+        """That was all. `trailers` are complete header lines, for transports that have them (HTTP/2)."""
+
+
 class Request(msgspec.Struct, eq=False):
-    """A whole request. Header names are lower case; `path` has no query and is percent-decoded only where a
-    surface asks for it; `body` is as sent (content encodings are not undone). `headers` may be shared with other
-    requests: it is read, never changed. `head` is set by servers that keep heads."""
+    """A whole request, or (with `incoming`, then `body` is empty) one whose body comes in pieces, which servers hand
+    over only for the heads their owner named. Header names are lower case; `path` has no query and is percent-decoded
+    only where a surface asks for it; `body` is as sent (content encodings are not undone). `headers` may be shared with
+    other requests: it is read, never changed. `head` is set by servers that keep heads."""
 
     # A msgspec struct because one is made per request: 0.1 us against 0.3 us for a class with __init__.
     method: str
@@ -44,6 +73,7 @@ class Request(msgspec.Struct, eq=False):
     headers: Headers
     body: bytes
     head: Head | None = None
+    incoming: Incoming | None = None
 
     def header(self, name: bytes, default: bytes = b"") -> bytes:
         """The first value of a header; `name` in lower case."""
@@ -55,7 +85,8 @@ class Request(msgspec.Struct, eq=False):
 
 class Response(NamedTuple):
     """A whole answer. `headers` is a block of complete lines, each ending in CRLF, without Content-Length,
-    Connection, Date and Transfer-Encoding, which belong to whoever writes it on a connection."""
+    Connection, Date and Transfer-Encoding, which belong to whoever writes it on a connection. Lines whose name starts
+    with `grpc-` are a call's outcome: HTTP/2 sends them as trailers."""
 
     status: int
     headers: bytes
@@ -64,8 +95,20 @@ class Response(NamedTuple):
 
 Reply = Callable[[Response], None]
 """Called once, from the event loop's thread, at any time after the handler was entered. The replies our servers
-hand out also have an attribute `on_gone`: a handler may put a callable there, and it is called if nobody waits
-for the answer any more."""
+hand out are `ServerReply`."""
+
+
+class ServerReply(Protocol):
+    """What our servers hand out as a reply. A handler may put a callable into `on_gone`: it is called if nobody waits
+    for the answer any more. `begin` is for answers that come in pieces, instead of the call."""
+
+    on_gone: Callable[[], None] | None
+
+    def __call__(self, response: Response) -> None: ...
+
+    def begin(self, status: int, headers: bytes) -> Outgoing:
+        """Send the head of an answer now and its body in pieces."""
+
 
 Handler = Callable[[Request, Reply], None]
 """Takes a request and must see to it that `reply` is called exactly once. It does not block."""

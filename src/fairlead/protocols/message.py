@@ -24,13 +24,15 @@ class Form(Enum):
     BINARY = "binData"
     JSON = "jsonData"
     CUSTOM = "customData"
+    TENSORS = "tensors"
     EMPTY_DATA = "data"
     NONE = ""
 
 
 class Payload(msgspec.Struct):
     """`value` is an ndarray for the array forms and EMPTY_DATA, `str` for STRING, `bytes` for BINARY, any JSON
-    value for JSON. `names` are column names as the sender gave them (any JSON value; normally a list of str)."""
+    value for JSON, a list of `fairlead.protocols.tensors.Tensor` for TENSORS. `names` are column names as the sender
+    gave them (any JSON value; normally a list of str)."""
 
     form: Form
     value: Any
@@ -52,6 +54,28 @@ class Meta(msgspec.Struct):
     metrics: list[dict[str, Any]] = []
 
 
+class Output(msgspec.Struct):
+    """An output that a request asks for by name, with what it says of it (whether its answer is to be binary)."""
+
+    name: str
+    parameters: dict[str, Any] = {}
+
+
+class Asked(msgspec.Struct):
+    """What a request of the tensor protocols says besides its tensors. `id`, `model` and `version` are echoed;
+    `outputs` are those wanted (none: all); `signature` and `is_columnar` are TensorFlow's. `parameters` are the
+    request's own, as JSON values."""
+
+    model: str = ""
+    version: str = ""
+    id: str = ""
+    parameters: dict[str, Any] = {}
+    outputs: list[Output] = []
+    signature: str = ""
+    is_columnar: bool = False
+    is_binary: bool = False
+
+
 class Message(msgspec.Struct):
     """One payload with its meta.
 
@@ -59,6 +83,7 @@ class Message(msgspec.Struct):
     payload is derived from it); `status` is a status object to send beside the payload; `http_status` is what a
     unit wants the answer's code to be. `own_metrics` are those the answering unit itself reported in this call, for
     whoever counts them; `meta.metrics` may hold fewer (when clients may not see them) or more (earlier units').
+    `asked` is set on requests of the tensor protocols.
     """
 
     payload: Payload
@@ -67,6 +92,7 @@ class Message(msgspec.Struct):
     raw: dict[str, Any] | None = None
     http_status: int = 200
     own_metrics: list[dict[str, Any]] = []
+    asked: Asked | None = None
 
 
 class Reward(msgspec.Struct):

@@ -12,7 +12,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from fairlead.plan.model import Method, Unit
-from fairlead.protocols.message import Message, Payload, Reward
+from fairlead.plan.model import Protocol as WireProtocol
+from fairlead.protocols.message import Asked, Message, Payload, Reward
+from fairlead.protocols.tensors import Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,6 +29,9 @@ class LoadContext:
     folder: Path | None
     env: Mapping[str, str] = field(default_factory=dict)
     workdir: Path | None = None
+    protocol: WireProtocol = WireProtocol.SELDON
+    """What the revision speaks: servers of one format differ in their defaults by it (a scikit-learn model answers
+    with probabilities under Seldon's protocol and with classes under the others)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +47,38 @@ class Columns:
 class Rows(Protocol):
     """Prediction where each row's answer depends on that row alone, so rows of several requests may share a
     call: `predict` takes an array [n, features] and gives an array whose first dimension is n. `class_names`
-    are the output's column names, `None` for the default `t:0`, `t:1`, …"""
+    are the output's column names, `None` for the default `t:0`, `t:1`, …; `output_name` is what the tensor protocols
+    call the output."""
 
     class_names: list[str] | None
+    output_name: str
 
     def predict(self, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TensorSpec:
+    """One input or output of a tensor model. `shape` has -1 where any size goes; `datatype` is the Open Inference
+    Protocol's."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+
+
+class TensorModel(Protocol):
+    """A model that takes and gives named tensors: what a format's module has to write. `runtimes.tensor_unit` makes a
+    `Servable` of it. `inputs` and `outputs` are empty when the model does not tell. `is_row_wise` says that row i of
+    every output depends on row i of the inputs alone. `infer` raises `BadRequest` for tensors it cannot take, naming
+    the tensor, what it wants and what it got; `wanted` are the outputs asked for (none: all, in the model's order)."""
+
+    platform: str
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    is_row_wise: bool
+
+    def infer(self, tensors: list[Tensor], wanted: list[str], asked: Asked) -> list[Tensor]: ...
+    def close(self) -> None: ...
 
 
 PredictBytes = Callable[[bytes], bytes | Message | None]
@@ -56,8 +88,8 @@ class Servable(Protocol):
     """A unit that is loaded.
 
     `rows` is set only by units that may be batched and whose `predict` does nothing else (no tags, no metrics, no
-    use of names or meta). `methods` are the methods the unit really implements; the others follow the
-    convention's defaults. `invoke` gives a message with this unit's tags and metrics merged and its image in
+    use of names or meta). `methods` are the methods the unit really implements; the others follow the convention's
+    defaults. `invoke` gives a message with this unit's tags and metrics merged and its image in
     the request path. All of them may raise; `fairlead.errors` classes keep their status. `columns` is `None` when
     the model does not say what its rows look like. `predict_bytes` is set only by units that want the body of a
     prediction as it came; it gives the body to answer with, a message for units that answer one all the same, or
@@ -68,6 +100,10 @@ class Servable(Protocol):
     columns: Columns | None
     predict_bytes: PredictBytes | None
     methods: frozenset[Method]
+    inputs: tuple[TensorSpec, ...]
+    """What the model says it takes, for metadata; empty when it does not tell. The same for `outputs`."""
+    outputs: tuple[TensorSpec, ...]
+    platform: str
 
     def invoke(self, method: Method, message: Message) -> Message: ...
     def aggregate(self, messages: list[Message]) -> Message: ...

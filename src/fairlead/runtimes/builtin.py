@@ -14,8 +14,9 @@ import numpy as np
 from fairlead.errors import LoadError, UnknownRuntime
 from fairlead.plan.model import Method, Unit
 from fairlead.protocols.message import Form, Message, Meta, Payload, Reward
+from fairlead.protocols.tensors import DEFAULT_OUTPUT, as_array_payload, as_tensors
 from fairlead.runtimes.answers import merged_meta
-from fairlead.runtimes.base import Columns, LoadContext, PredictBytes, Rows
+from fairlead.runtimes.base import Columns, LoadContext, PredictBytes, Rows, TensorSpec
 from fairlead.runtimes.failures import BadData, CodeFailed
 from fairlead.runtimes.metadata import default_metadata
 from fairlead.runtimes.parameters import as_arguments
@@ -41,6 +42,9 @@ class Builtin:
     columns: Columns | None = None
     predict_bytes: PredictBytes | None = None
     methods: frozenset[Method] = frozenset()
+    inputs: tuple[TensorSpec, ...] = ()
+    outputs: tuple[TensorSpec, ...] = ()
+    platform = ""
 
     def __init__(self, unit: Unit, chance: random.Random) -> None:
         self._unit = unit
@@ -143,11 +147,19 @@ class AverageCombiner(Builtin):
                 raise CodeFailed(f"Expected arrays of shape {list(arrays[0].shape)} but found {list(array.shape)}")
         first = messages[0]
         mean = np.mean(np.stack(arrays).astype(np.float64, copy=False), axis=0)
-        return Message(Payload(first.payload.form, mean, first.payload.names), _combined(messages), status=first.status)
+        payload = Payload(first.payload.form, mean, first.payload.names)
+        if first.payload.form is Form.TENSORS:
+            payload = Payload(Form.TENSORS, as_tensors(Payload(Form.NDARRAY, mean), name=_first_name(first)))
+        return Message(payload, _combined(messages), status=first.status)
+
+
+def _first_name(message: Message) -> str:
+    tensors = message.payload.value
+    return tensors[0].name if tensors else DEFAULT_OUTPUT
 
 
 def _matrix_of(message: Message) -> np.ndarray[Any, Any]:
-    value = message.payload.value
+    value = as_array_payload(message.payload).value
     if not isinstance(value, np.ndarray) or value.ndim != 2 or value.dtype.kind not in "iufb":
         raise CodeFailed("Expected 2-d numeric data from every child of an average combiner")
     return value

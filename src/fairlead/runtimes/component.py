@@ -15,6 +15,7 @@ from fairlead.errors import BadRequest, FairleadError
 from fairlead.plan.model import Method, Unit
 from fairlead.protocols.message import Form, Message, Meta, Payload, Reward
 from fairlead.protocols.seldon_v1 import decode, to_object
+from fairlead.protocols.tensors import DEFAULT_OUTPUT, as_array_payload, as_tensors
 from fairlead.runtimes import own_metrics
 from fairlead.runtimes.answers import (
     answer_payload,
@@ -26,13 +27,14 @@ from fairlead.runtimes.answers import (
     own_copy,
     passed_on,
 )
-from fairlead.runtimes.base import Columns, PredictBytes, Rows
+from fairlead.runtimes.base import Columns, PredictBytes, Rows, TensorSpec
 from fairlead.runtimes.failures import BadData, translated
 from fairlead.runtimes.metadata import served_metadata
 from fairlead.runtimes.operations import ABSENT, Operation, first_answer, is_component_base, own_method
 from fairlead.runtimes.parameters import is_true
 
 _ROUTE = Method.ROUTE  # a member of an enum costs a call to look up
+_TENSORS = Form.TENSORS
 _OPERATIONS = {
     Method.PREDICT: "predict",
     Method.TRANSFORM_INPUT: "transform_input",
@@ -56,7 +58,12 @@ class Returned(NamedTuple):
 
 class Component:
     """A `Servable` around `target`. `env` is the unit's environment; `rows` says how rows of several requests may
-    share a call, when they may; `columns` is what is known of a row."""
+    share a call, when they may; `columns` is what is known of a row. Requests made of tensors reach the target as the
+    one array it knows, and its answer is the tensor `output_name`."""
+
+    inputs: tuple[TensorSpec, ...] = ()
+    outputs: tuple[TensorSpec, ...] = ()
+    platform = ""
 
     def __init__(
         self,
@@ -66,10 +73,12 @@ class Component:
         env: Mapping[str, str] | None = None,
         rows: Rows | None = None,
         columns: Columns | None = None,
+        output_name: str = DEFAULT_OUTPUT,
     ) -> None:
         env = os.environ if env is None else env
         self.rows = rows
         self.columns = columns
+        self._output_name = output_name
         self._target = target
         self._name = unit.name
         self._operations = {method: Operation(target, name) for method, name in _OPERATIONS.items()}
@@ -120,11 +129,15 @@ class Component:
 
     def _invoke(self, method: Method, message: Message) -> Message:
         operation = self._operations[method]
+        payload = message.payload
+        if payload.form is _TENSORS:
+            answer = self._invoke(method, _with_array(message))
+            answer.payload = self._as_tensors(answer.payload)
+            return answer
         if operation.has_raw:
             raw = operation.call_raw(_raw_message(message))
             if raw is not ABSENT:
                 return self._raw_answer(raw, sets_status=method is Method.PREDICT)
-        payload = message.payload
         features = features_of(payload)
         names = payload.names
         if type(names) is list:
@@ -142,6 +155,10 @@ class Component:
         return self._answer(returned, payload.form, [message.meta])
 
     def _aggregate(self, messages: list[Message]) -> Message:
+        if any(message.payload.form is _TENSORS for message in messages):
+            answer = self._aggregate([_with_array(message) for message in messages])
+            answer.payload = self._as_tensors(answer.payload)
+            return answer
         operation = self._operations[Method.AGGREGATE]
         if operation.has_raw:
             raw = operation.call_raw({"seldonMessages": [_raw_message(message) for message in messages]})
@@ -205,6 +222,9 @@ class Component:
         meta = merged_meta(arrived, tags=tags, metrics=reported if self._shows_metrics else [], path=self._path)
         return Message(payload, meta, own_metrics=reported)
 
+    def _as_tensors(self, payload: Payload) -> Payload:
+        return Payload(_TENSORS, as_tensors(payload, name=self._output_name))
+
     def _own_tags(self) -> dict[str, Any]:
         if self._tags is None:
             return {}
@@ -231,6 +251,13 @@ class Component:
         if sets_status:
             message.http_status = _status_code(raw)
         return message
+
+
+def _with_array(message: Message) -> Message:
+    """The message with its tensors as the one array that methods of this convention know."""
+    if message.payload.form is not _TENSORS:
+        return message
+    return Message(as_array_payload(message.payload), message.meta, asked=message.asked)
 
 
 def _translating(work: Callable[..., T], *arguments: Any) -> T:

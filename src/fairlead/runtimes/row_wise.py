@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from fairlead.protocols.tensors import DEFAULT_OUTPUT
 from fairlead.runtimes.failures import unusable
 
 Array = np.ndarray[Any, Any]
@@ -20,11 +21,18 @@ class RowFunction:
     """A function of rows as `Rows`. It raises when the answer has not one entry per row (a classifier of several
     outputs gives a list of arrays, for instance); the request is then answered alone."""
 
-    __slots__ = ("_function", "class_names")
+    __slots__ = ("_function", "class_names", "output_name")
 
-    def __init__(self, function: Callable[[Array], Any], class_names: list[str] | None = None) -> None:
+    def __init__(
+        self,
+        function: Callable[[Array], Any],
+        class_names: list[str] | None = None,
+        *,
+        output_name: str = DEFAULT_OUTPUT,
+    ) -> None:
         self._function = function
         self.class_names = class_names
+        self.output_name = output_name
 
     def predict(self, rows: Array) -> Array:
         answer = self._function(rows)

@@ -152,7 +152,7 @@ async def test_a_certificate_that_cannot_be_used_is_said(folder: Path, flag: str
 
 _WORKER = """
 import asyncio, sys
-from fairlead.dataplane.frame_server import FrameServer
+from fairlead.dataplane.net.frame_server import FrameServer
 from fairlead.dataplane.spec import UnixSocket
 
 async def main() -> None:

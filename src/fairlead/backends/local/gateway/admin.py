@@ -27,7 +27,7 @@ from fairlead.backends.local.gateway.messages import (
     write_message,
 )
 from fairlead.backends.local.gateway.switchboard import Switchboard
-from fairlead.dataplane.listening import bind_unix
+from fairlead.dataplane.net.listening import bind_unix
 from fairlead.errors import BadRequest, ConfigError
 from fairlead.plan.routing import RouteTable
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from struct import Struct
 from typing import Protocol
 
-from fairlead.dataplane.frame_link import FrameLink
+from fairlead.dataplane.net.frame_link import FrameLink
 from fairlead.protocols.exchange import Response
 from fairlead.protocols.frames import GOAWAY, LAST_ID, Frame, Kind, encode_cancel, request_prefix
 

@@ -14,7 +14,7 @@ from fairlead.backends.local.gateway.metering import Meters
 from fairlead.backends.local.gateway.proxying import Proxy
 from fairlead.backends.local.gateway.switchboard import Switchboard
 from fairlead.backends.local.gateway.wheel import TimerWheel
-from fairlead.dataplane.server import HttpServer, Limits
+from fairlead.dataplane.net.server import HttpServer, Limits
 from fairlead.dataplane.spec import Listen
 from fairlead.errors import ConfigError
 

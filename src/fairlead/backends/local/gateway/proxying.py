@@ -13,7 +13,7 @@ from fairlead.backends.local.gateway.passage import Passage
 from fairlead.backends.local.gateway.refusals import refusal
 from fairlead.backends.local.gateway.switchboard import CompiledRoute, Forward, Switchboard
 from fairlead.backends.local.gateway.wheel import TimerWheel
-from fairlead.dataplane.server import Answer
+from fairlead.dataplane.net.server import Answer
 from fairlead.protocols.exchange import Head, Reply, Request, Response
 
 

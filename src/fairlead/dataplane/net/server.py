@@ -16,7 +16,7 @@ from typing import cast
 
 import orjson
 
-from fairlead.dataplane.listening import open_listener
+from fairlead.dataplane.net.listening import open_listener
 from fairlead.dataplane.spec import Listen, UnixSocket
 from fairlead.errors import FairleadError
 from fairlead.protocols.exchange import Handler, Head, Request, Response

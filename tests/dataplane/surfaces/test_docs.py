@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fairlead.dataplane import docs
+from fairlead.dataplane.surfaces import docs
 from fairlead.plan.model import Branch, Chain, Method, Node, UnitName
 from fairlead.protocols.exchange import Request
 from fairlead.runtimes.base import Columns

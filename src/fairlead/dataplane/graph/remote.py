@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import httptools
 
-from fairlead.dataplane.driving import Later
+from fairlead.dataplane.graph.driving import Later
 from fairlead.errors import UnitFailed
 
 _MOST_IDLE = 32

@@ -2,7 +2,7 @@
 
 It takes a request only when it can tell from the head and the parsed body that nothing else is asked for; everything
 else goes the plain way. Answers are the plain way's own bytes with the rows put in (the template is cut from an
-answer that way wrote), so both give the same bytes; tests/dataplane/test_seldon_quick.py holds them to it.
+answer that way wrote), so both give the same bytes; tests/dataplane/surfaces/seldon/test_quick.py holds them to it.
 Measured with one iris row, scikit-learn, 32 connections: see docs/performance.md.
 """
 
@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import orjson
 
-from fairlead.dataplane.batching import RowQueue
+from fairlead.dataplane.graph.batching import RowQueue
 from fairlead.dataplane.metering import Latency
 from fairlead.dataplane.puids import Puids
-from fairlead.dataplane.seldon_heads import told
+from fairlead.dataplane.surfaces.seldon.heads import told
 from fairlead.protocols.exchange import Reply, Request, Response
 
 Array = np.ndarray[Any, Any]

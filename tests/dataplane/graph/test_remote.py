@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from fairlead.dataplane.driving import as_future
-from fairlead.dataplane.remote import Peer, PeerFailed
+from fairlead.dataplane.graph.driving import as_future
+from fairlead.dataplane.graph.remote import Peer, PeerFailed
 from fairlead.plan.model import Branch, Chain, Method, UnitName
 from support.serving import Fake, Served, call, header, served, unit, worker_spec
 

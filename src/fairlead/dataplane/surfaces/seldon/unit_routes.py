@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from fairlead.dataplane import docs
-from fairlead.dataplane.driving import Step, drive
+from fairlead.dataplane.graph.driving import Step, drive
+from fairlead.dataplane.graph.parcel import JSON, Parcel, Stopped, Walk
+from fairlead.dataplane.graph.units import PATHS, GraphUnit, LocalUnit, rows_answer
 from fairlead.dataplane.metering import Meters
-from fairlead.dataplane.parcel import JSON, Parcel, Stopped, Walk
 from fairlead.dataplane.puids import Puids
-from fairlead.dataplane.routing_table import Routes
-from fairlead.dataplane.seldon_heads import UnitHeads
-from fairlead.dataplane.seldon_quick import Quick
-from fairlead.dataplane.units import PATHS, GraphUnit, LocalUnit, rows_answer
+from fairlead.dataplane.surfaces import docs
+from fairlead.dataplane.surfaces.routing_table import Routes
+from fairlead.dataplane.surfaces.seldon.heads import UnitHeads
+from fairlead.dataplane.surfaces.seldon.quick import Quick
 from fairlead.errors import FairleadError, MethodNotAllowed, NotFound
 from fairlead.plan.model import Method
 from fairlead.protocols import jsontext, seldon_v1

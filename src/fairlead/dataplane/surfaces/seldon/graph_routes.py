@@ -5,17 +5,17 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from fairlead.dataplane import docs
-from fairlead.dataplane.driving import Step, drive
-from fairlead.dataplane.executor import Executor
+from fairlead.dataplane.graph.driving import Step, drive
+from fairlead.dataplane.graph.executor import Executor
+from fairlead.dataplane.graph.parcel import JSON, Parcel, Stopped, Walk
+from fairlead.dataplane.graph.units import PATHS, LocalUnit, rows_answer
 from fairlead.dataplane.metering import CONTENT_TYPE, Meters
-from fairlead.dataplane.parcel import JSON, Parcel, Stopped, Walk
 from fairlead.dataplane.puids import Puids
-from fairlead.dataplane.routing_table import ANY, Routes, Verbs
-from fairlead.dataplane.seldon_heads import JSON_LINE, GraphHeads, told
-from fairlead.dataplane.seldon_quick import Quick
 from fairlead.dataplane.spec import WorkerSpec
-from fairlead.dataplane.units import PATHS, LocalUnit, rows_answer
+from fairlead.dataplane.surfaces import docs
+from fairlead.dataplane.surfaces.routing_table import ANY, Routes, Verbs
+from fairlead.dataplane.surfaces.seldon.heads import JSON_LINE, GraphHeads, told
+from fairlead.dataplane.surfaces.seldon.quick import Quick
 from fairlead.errors import FairleadError, NotFound
 from fairlead.plan.model import Call, Method
 from fairlead.protocols import jsontext, seldon_v1

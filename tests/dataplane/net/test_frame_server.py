@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from fairlead.dataplane.frame_server import FrameAnswer, FrameServer
-from fairlead.dataplane.server import Limits
+from fairlead.dataplane.net.frame_server import FrameAnswer, FrameServer
+from fairlead.dataplane.net.server import Limits
 from fairlead.dataplane.spec import UnixSocket
 from fairlead.errors import NotReady
 from fairlead.protocols.exchange import Reply, Request, Response

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from fairlead.dataplane.seldon_heads import told
+from fairlead.dataplane.surfaces.seldon.heads import told
 from fairlead.errors import FairleadError
 from fairlead.protocols import jsontext, seldon_v1
 from fairlead.protocols.exchange import Request

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fairlead.dataplane.batching import TO_LOOP_S, TO_THREAD_S, Lane, Pace, RowQueue
-from fairlead.dataplane.driving import as_future
+from fairlead.dataplane.graph.batching import TO_LOOP_S, TO_THREAD_S, Lane, Pace, RowQueue
+from fairlead.dataplane.graph.driving import as_future
 from support.serving import Times
 
 pytestmark = pytest.mark.anyio

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fairlead.dataplane.server import HttpServer
+from fairlead.dataplane.net.server import HttpServer
 from fairlead.dataplane.spec import TcpSocket
 from fairlead.protocols.exchange import Reply, Request, Response
 from support.certificates import make_certificate

@@ -2,8 +2,8 @@
 
 from time import perf_counter
 
-from fairlead.dataplane.parcel import JSON, Parcel, Walk
-from fairlead.dataplane.units import LocalUnit
+from fairlead.dataplane.graph.parcel import JSON, Parcel, Walk
+from fairlead.dataplane.graph.units import LocalUnit
 from fairlead.plan.model import Method
 from fairlead.protocols.message import Message
 

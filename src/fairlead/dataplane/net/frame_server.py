@@ -10,9 +10,9 @@ import ssl
 from collections.abc import Callable
 from pathlib import Path
 
-from fairlead.dataplane.frame_link import FrameLink
-from fairlead.dataplane.listening import open_listener
-from fairlead.dataplane.server import Limits, Refusal, error_response
+from fairlead.dataplane.net.frame_link import FrameLink
+from fairlead.dataplane.net.listening import open_listener
+from fairlead.dataplane.net.server import Limits, Refusal, error_response
 from fairlead.dataplane.spec import Listen, UnixSocket
 from fairlead.errors import FairleadError
 from fairlead.protocols.exchange import Handler, Request, Response

@@ -9,11 +9,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fairlead.dataplane.batching import Lane, RowQueue
-from fairlead.dataplane.driving import Later
+from fairlead.dataplane.graph.batching import Lane, RowQueue
+from fairlead.dataplane.graph.driving import Later
+from fairlead.dataplane.graph.parcel import JSON, Parcel, Stopped, Walk
+from fairlead.dataplane.graph.remote import Answer, Peer, PeerFailed
 from fairlead.dataplane.metering import Meters
-from fairlead.dataplane.parcel import JSON, Parcel, Stopped, Walk
-from fairlead.dataplane.remote import Answer, Peer, PeerFailed
 from fairlead.errors import FairleadError
 from fairlead.plan.model import Method, Unit
 from fairlead.protocols import jsontext, seldon_v1

@@ -4,12 +4,12 @@ A graph has the orchestrator's routes; when it is a single unit it has that unit
 clients of a bare unit work against it too. A worker of a bare unit has those alone.
 """
 
-from fairlead.dataplane.executor import Executor
+from fairlead.dataplane.graph.executor import Executor
 from fairlead.dataplane.metering import CONTENT_TYPE, Meters
-from fairlead.dataplane.routing_table import ANY, Routes, Verbs
-from fairlead.dataplane.seldon_graph_routes import GraphRoutes
-from fairlead.dataplane.seldon_unit_routes import UnitRoutes
 from fairlead.dataplane.spec import WorkerSpec
+from fairlead.dataplane.surfaces.routing_table import ANY, Routes, Verbs
+from fairlead.dataplane.surfaces.seldon.graph_routes import GraphRoutes
+from fairlead.dataplane.surfaces.seldon.unit_routes import UnitRoutes
 from fairlead.protocols import seldon_v1
 from fairlead.protocols.exchange import Reply, Request, Response
 

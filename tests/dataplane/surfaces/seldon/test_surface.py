@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from fairlead.dataplane.parcel import Stopped
-from fairlead.dataplane.seldon_surface import refusal
+from fairlead.dataplane.graph.parcel import Stopped
+from fairlead.dataplane.surfaces.seldon.surface import refusal
 from fairlead.plan.model import Chain, Method
 from fairlead.protocols.exchange import Request
 from fairlead.protocols.message import Form, Message, Payload

@@ -7,10 +7,10 @@ is made of belongs to the units and the codecs. `driving` runs the coroutines.
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from fairlead.dataplane.driving import Step as Walking
-from fairlead.dataplane.driving import gather
-from fairlead.dataplane.parcel import Parcel, Stopped, Walk
-from fairlead.dataplane.units import GraphUnit
+from fairlead.dataplane.graph.driving import Step as Walking
+from fairlead.dataplane.graph.driving import gather
+from fairlead.dataplane.graph.parcel import Parcel, Stopped, Walk
+from fairlead.dataplane.graph.units import GraphUnit
 from fairlead.errors import NotFound
 from fairlead.plan.model import Branch, Call, Chain, Feedback, Graph, Method, Node, Step
 from fairlead.protocols import seldon_v1

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairlead.dataplane.metering import Meters, Place
-from fairlead.dataplane.seldon_graph_routes import GraphRoutes
-from fairlead.dataplane.seldon_unit_routes import UnitRoutes
 from fairlead.dataplane.spec import WorkerSpec
+from fairlead.dataplane.surfaces.seldon.graph_routes import GraphRoutes
+from fairlead.dataplane.surfaces.seldon.unit_routes import UnitRoutes
 from fairlead.protocols.exchange import Head, Request, Response
 from support.serving import JSON, Fake, Times, ask, call, header, served, unit, worker_spec
 

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fairlead.dataplane.driving import Done, Later
+from fairlead.dataplane.graph.driving import Done, Later
 from fairlead.runtimes.base import Rows
 
 Array = np.ndarray[Any, Any]

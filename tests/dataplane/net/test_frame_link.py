@@ -3,7 +3,7 @@ import socket
 
 import pytest
 
-from fairlead.dataplane.frame_link import FrameLink
+from fairlead.dataplane.net.frame_link import FrameLink
 from fairlead.protocols.frames import Frame, request_prefix
 from support.loops import BOTH_LOOPS, LOOP_NAMES
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fairlead.dataplane.driving import Later, as_future, drive, gather
+from fairlead.dataplane.graph.driving import Later, as_future, drive, gather
 
 pytestmark = pytest.mark.anyio
 
