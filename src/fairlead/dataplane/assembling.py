@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import Mapping
 
 from fairlead.dataplane.graph.batching import Lane, RowQueue
+from fairlead.dataplane.graph.contracts import CONTRACTS
 from fairlead.dataplane.graph.executor import Executor
 from fairlead.dataplane.graph.passthrough import PassthroughUnit
 from fairlead.dataplane.graph.remote import Peer
-from fairlead.dataplane.graph.units import GraphUnit, LocalUnit, RemoteUnit
+from fairlead.dataplane.graph.remote_unit import RemoteUnit
+from fairlead.dataplane.graph.units import GraphUnit, LocalUnit
 from fairlead.dataplane.loading import is_elsewhere
 from fairlead.dataplane.metering import Meters, Place
 from fairlead.dataplane.spec import Placement, WorkerSpec
@@ -49,4 +51,5 @@ def _remote(unit: Unit, placement: Placement | None, spec: WorkerSpec, meters: M
     if not host or not port.isdigit():
         raise ConfigError(f"unit {unit.name!r}: {address!r} is no address; expected host:port")
     peer = Peer(host, int(port), base=f"/{base}".rstrip("/"), limit_bytes=spec.max_body_bytes)
-    return RemoteUnit(unit, peer, meters, timeout_s=spec.revision.timeout_s, limit_bytes=spec.max_body_bytes)
+    contract = CONTRACTS[spec.revision.protocol]
+    return RemoteUnit(unit, peer, meters, contract, timeout_s=spec.revision.timeout_s, limit_bytes=spec.max_body_bytes)

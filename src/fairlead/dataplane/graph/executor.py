@@ -13,8 +13,8 @@ from fairlead.dataplane.graph.parcel import Parcel, Stopped, Walk
 from fairlead.dataplane.graph.units import GraphUnit
 from fairlead.errors import NotFound
 from fairlead.plan.model import Branch, Call, Chain, Feedback, Graph, Method, Node, Step
-from fairlead.protocols import seldon_v1
 from fairlead.protocols.message import Reward
+from fairlead.protocols.wire import GraphFailed
 from fairlead.runtimes.base import Columns
 
 ALL = -1
@@ -184,7 +184,7 @@ def _chosen(feedback: Feedback, route: Any) -> tuple[Feedback, ...]:
 
 def _out_of_range(unit: str, route: Any, count: int) -> Stopped:
     info = f"unit {unit!r} chose branch {route}; it has {count}, counted from 0 (-1 is all of them, -2 none)"
-    return Stopped(unit, 500, seldon_v1.orchestrator_failure(500, info), cause=info)
+    return Stopped(unit, GraphFailed(info, unit=unit))
 
 
 def _drawn(graph: Graph, units: Mapping[str, GraphUnit]) -> list[str]:

@@ -6,6 +6,8 @@ from fairlead.dataplane.graph.parcel import JSON, Parcel, Walk
 from fairlead.dataplane.graph.units import LocalUnit
 from fairlead.plan.model import Method
 from fairlead.protocols.message import Message
+from fairlead.protocols.seldon_json import SELDON_JSON
+from fairlead.protocols.wire import Body
 
 _OCTETS = b"application/octet-stream"
 _FORMS = frozenset((b"multipart/form-data", b"application/x-www-form-urlencoded"))
@@ -36,7 +38,7 @@ class PassthroughUnit(LocalUnit):
         assert ask is not None  # or it would be no unit of this kind
         started = perf_counter()
         try:
-            answer: bytes | Message | None = await self._lane.call(ask, parcel.body())
+            answer: bytes | Message | None = await self._lane.call(ask, parcel.request_body(SELDON_JSON).data)
         except Exception as error:
             raise self._stopped(Method.PREDICT, error, started) from error
         if answer is None:
@@ -44,9 +46,14 @@ class PassthroughUnit(LocalUnit):
         if isinstance(answer, Message):
             self._look_at(Method.PREDICT, None, answer, started)
         self._ok[Method.PREDICT].observe(perf_counter() - started)
-        return Parcel(answer) if isinstance(answer, Message) else Parcel.of_bytes(answer, _kind_for(parcel))
+        return (
+            Parcel(answer)
+            if isinstance(answer, Message)
+            else Parcel.of_bytes(SELDON_JSON, Body(answer, _kind_for(parcel)))
+        )
 
 
 def _kind_for(asked: Parcel) -> bytes:
-    kind = asked.content_type.partition(b";")[0].strip().lower()
-    return _OCTETS if kind in _FORMS else asked.content_type or JSON
+    content_type = JSON if asked.bytes_ is None else asked.bytes_.content_type
+    kind = content_type.partition(b";")[0].strip().lower()
+    return _OCTETS if kind in _FORMS else content_type or JSON

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from fairlead.dataplane.graph.parcel import Stopped
+from fairlead.dataplane.graph.parcel import Refused, Stopped
 from fairlead.dataplane.surfaces.seldon.surface import refusal
 from fairlead.plan.model import Chain, Method
 from fairlead.protocols.exchange import Request
 from fairlead.protocols.message import Form, Message, Payload
+from fairlead.protocols.seldon_json import SELDON_JSON
+from fairlead.protocols.wire import Body
 from support.serving import JSON, Fake, Times, ask, call, header, served, unit, worker_spec
 
 pytestmark = pytest.mark.anyio
@@ -244,12 +246,13 @@ async def test_head_requests_are_answered_as_gets() -> None:
 
 async def test_a_bare_router_passes_its_own_errors_on() -> None:
     def refuse(_: Any) -> None:
-        raise Stopped("m", 418, b'{"a":1}', content_type=b"text/x", content_encoding=b"x")
+        answer = Body(b'{"a":1}', b"text/x", b"x")
+        raise Stopped("m", Refused(418, "no"), answer=answer, wire=SELDON_JSON)
 
     spec = worker_spec([unit("m")], call("m", Method.PREDICT), single_unit=True)
     response = await served(spec, m=Fake("m", transform_input=refuse)).post("/transform-input", ROW)
 
-    assert response.status == 418
+    assert (response.status, response.body) == (418, b'{"a":1}')
 
 
 async def test_requests_without_a_path_of_ours_never_raise() -> None:

@@ -5,16 +5,18 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import Any, NamedTuple
 
+from fairlead.dataplane.graph.contracts import SELDON_PATHS as PATHS
 from fairlead.dataplane.graph.driving import Step, drive
 from fairlead.dataplane.graph.executor import Executor
 from fairlead.dataplane.graph.parcel import JSON, Parcel, Stopped, Walk
-from fairlead.dataplane.graph.units import PATHS, LocalUnit, rows_answer
+from fairlead.dataplane.graph.units import LocalUnit, rows_answer
 from fairlead.dataplane.metering import CONTENT_TYPE, Meters
 from fairlead.dataplane.puids import Puids
 from fairlead.dataplane.spec import WorkerSpec
 from fairlead.dataplane.surfaces import docs
 from fairlead.dataplane.surfaces.routing_table import ANY, Routes, Verbs
 from fairlead.dataplane.surfaces.seldon.heads import JSON_LINE, GraphHeads, told
+from fairlead.dataplane.surfaces.seldon.parcels import parcel_of
 from fairlead.dataplane.surfaces.seldon.quick import Quick
 from fairlead.errors import FairleadError, NotFound
 from fairlead.plan.model import Call, Method
@@ -22,6 +24,8 @@ from fairlead.protocols import jsontext, seldon_v1
 from fairlead.protocols.exchange import Reply, Request, Response
 from fairlead.protocols.message import Form, Message, Payload
 from fairlead.protocols.request_forms import read_object
+from fairlead.protocols.seldon_json import SELDON_JSON
+from fairlead.protocols.wire import Body
 
 _log = logging.getLogger(__name__)
 
@@ -96,7 +100,7 @@ class GraphRoutes:
     def predict_plain(self, request: Request, reply: Reply, puid: bytes = b"") -> None:
         """Any prediction, in any form, through the whole graph."""
         walk = Walk(puid or self._puid(request), request.headers)
-        parcel = Parcel.of_request(request, limit_bytes=self._limit_bytes)
+        parcel = parcel_of(request, limit_bytes=self._limit_bytes)
         self._run(request, reply, "predictions", walk, self._executor.predict(parcel, walk), self._predicted)
 
     def _quick(self) -> Callable[[Request, Reply], None]:
@@ -125,34 +129,33 @@ class GraphRoutes:
         )
 
     def _predicted(self, parcel: Parcel, walk: Walk) -> _Outcome:
-        if parcel.is_verbatim:
-            return _as_it_is(parcel, walk)
-        if parcel.is_bytes:
-            body = self._with_routes(parcel, walk) if self._with_routing else parcel.body()
-        else:
-            body = self._encoded(parcel.message(), walk)
-        content_type = parcel.content_type or JSON
-        if not parcel.content_encoding and content_type.startswith(JSON):
+        came = parcel.answer_bytes(SELDON_JSON)
+        if came is not None and parcel.is_verbatim:
+            return _Outcome(200, came.data, came.content_type or JSON, came.content_encoding)
+        if came is None or not parcel.is_bytes:
+            return _Outcome(200, jsontext.html_safe(self._encoded(parcel.message(), walk)))
+        body = self._with_routes(came, walk) if self._with_routing else came.data
+        if not came.content_encoding and (came.content_type or JSON).startswith(JSON):
             body = jsontext.html_safe(body)
-        return _Outcome(200, body, content_type, parcel.content_encoding)
+        return _Outcome(200, body, came.content_type or JSON, came.content_encoding)
 
     def _encoded(self, message: Message, walk: Walk) -> bytes:
         if message.raw is None:
             message.meta.routing = walk.routing if self._with_routing else {}
-            return seldon_v1.encode(message)
+            return SELDON_JSON.write_answer(message, None).data
         value = message.raw
         if self._with_routing and isinstance(value.get("meta"), dict):
             value = value | {"meta": value["meta"] | {"routing": walk.routing}}
         return jsontext.dumps(value)
 
-    def _with_routes(self, parcel: Parcel, walk: Walk) -> bytes:
+    def _with_routes(self, came: Body, walk: Walk) -> bytes:
         """A peer's bytes, read and written again only to put the routing where its `meta` is."""
-        body = parcel.body()
-        if parcel.content_encoding or not walk.routing or b'"meta"' not in body:
+        body = came.data
+        if came.content_encoding or not walk.routing or b'"meta"' not in body:
             return body
         try:
-            value = parcel.value()
-        except (ValueError, FairleadError):
+            value = jsontext.loads(body)
+        except ValueError:
             return body
         if not isinstance(value, dict) or not isinstance(value.get("meta"), dict):
             return body
@@ -164,10 +167,10 @@ class GraphRoutes:
 
         async def ask() -> Parcel:
             reward = seldon_v1.decode_feedback(read_object(request, limit_bytes=self._limit_bytes))
-            parcel = Parcel.of_request(request, limit_bytes=self._limit_bytes)
+            parcel = parcel_of(request, limit_bytes=self._limit_bytes)
             return await self._executor.feedback(parcel, reward, walk)
 
-        self._run(request, reply, "feedback", walk, ask(), _as_it_is)
+        self._run(request, reply, "feedback", walk, ask(), _rewarded)
 
     def _unit_status(self, name: str) -> Callable[[Request, Reply], None]:
         async def ask() -> Parcel:
@@ -274,7 +277,16 @@ def _to_folder(request: Request, reply: Reply) -> None:
 
 
 def _as_it_is(parcel: Parcel, _walk: Walk) -> _Outcome:
-    return _Outcome(200, parcel.body(), parcel.content_type or JSON, parcel.content_encoding)
+    body = parcel.answer_bytes(SELDON_JSON)
+    if body is None:
+        body = SELDON_JSON.write_answer(parcel.message(), None)
+    return _Outcome(200, body.data, body.content_type or JSON, body.content_encoding)
+
+
+def _rewarded(parcel: Parcel, walk: Walk) -> _Outcome:
+    if parcel.decoded is None:
+        return _as_it_is(parcel, walk)
+    return _Outcome(200, seldon_v1.encode_feedback_answer(parcel.decoded))
 
 
 def _as_json(value: dict[str, Any], _walk: Walk) -> _Outcome:
@@ -291,7 +303,8 @@ def _written(write: Callable[[Any, Walk], _Outcome], value: Any, walk: Walk) -> 
 
 def _failed(error: Exception) -> _Outcome:
     if isinstance(error, Stopped):
-        return _Outcome(error.http, error.body, error.content_type, error.content_encoding, error.unit)
+        http, said = error.worded(SELDON_JSON)
+        return _Outcome(http, said.data, said.content_type or JSON, said.content_encoding, error.unit)
     if isinstance(error, NotFound):
         return _Outcome(500, seldon_v1.orchestrator_failure(500, str(error)))
     http, body = seldon_v1.failure(error)

@@ -3,14 +3,16 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from fairlead.dataplane.graph.contracts import SELDON_PATHS as PATHS
 from fairlead.dataplane.graph.driving import Step, drive
 from fairlead.dataplane.graph.parcel import JSON, Parcel, Stopped, Walk
-from fairlead.dataplane.graph.units import PATHS, GraphUnit, LocalUnit, rows_answer
+from fairlead.dataplane.graph.units import GraphUnit, LocalUnit, rows_answer
 from fairlead.dataplane.metering import Meters
 from fairlead.dataplane.puids import Puids
 from fairlead.dataplane.surfaces import docs
 from fairlead.dataplane.surfaces.routing_table import Routes
 from fairlead.dataplane.surfaces.seldon.heads import UnitHeads
+from fairlead.dataplane.surfaces.seldon.parcels import parcel_of
 from fairlead.dataplane.surfaces.seldon.quick import Quick
 from fairlead.errors import FairleadError, MethodNotAllowed, NotFound
 from fairlead.plan.model import Method
@@ -18,6 +20,8 @@ from fairlead.protocols import jsontext, seldon_v1
 from fairlead.protocols.exchange import Reply, Request, Response
 from fairlead.protocols.message import Form, Message, Payload
 from fairlead.protocols.request_forms import read_object
+from fairlead.protocols.seldon_json import SELDON_JSON
+from fairlead.protocols.wire import Body
 
 _ALL_VERBS = b"DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
 _NOT_FOUND = (
@@ -115,7 +119,7 @@ class UnitRoutes:
 
     def _method(self, method: Method) -> Callable[[Request, Reply], None]:
         def handle(request: Request, reply: Reply) -> None:
-            parcel = Parcel.of_request(request, limit_bytes=self._limit_bytes)
+            parcel = parcel_of(request, limit_bytes=self._limit_bytes)
             _run(request, reply, self._answer(self._unit.call(method, parcel, _walk(request))))
 
         return handle
@@ -132,10 +136,10 @@ class UnitRoutes:
             value = read_object(request, limit_bytes=self._limit_bytes)
             reward = seldon_v1.decode_feedback(value)
             body = jsontext.dumps(value)
-            parcel = Parcel.of_answer(body, JSON, b"", limit_bytes=self._limit_bytes)
+            parcel = Parcel.of_request(SELDON_JSON, Body(body), limit_bytes=self._limit_bytes)
             return await self._unit.feedback(parcel, reward, _walk(request))
 
-        _run(request, reply, self._answer(ask()))
+        _run(request, reply, self._rewarded(ask()))
 
     def _status(self, request: Request, reply: Reply) -> None:
         _run(request, reply, self._answer(self._unit.status()))
@@ -167,7 +171,20 @@ class UnitRoutes:
         parcel = await step
         if not parcel.is_bytes:
             parcel.message().meta.routing = {}
-        return _Outcome(200, parcel.body(), parcel.content_type or JSON, parcel.content_encoding)
+        body = parcel.answer_bytes(SELDON_JSON) if parcel.is_bytes else None
+        if body is None:
+            body = SELDON_JSON.write_answer(parcel.message(), None)
+        return _Outcome(200, body.data, body.content_type or JSON, body.content_encoding)
+
+    async def _rewarded(self, step: Step[Parcel]) -> _Outcome:
+        parcel = await step
+        if parcel.decoded is not None:
+            return _Outcome(200, seldon_v1.encode_feedback_answer(parcel.decoded))
+        return await self._answer(_settled(parcel))
+
+
+async def _settled(parcel: Parcel) -> Parcel:
+    return parcel
 
 
 def _walk(request: Request) -> Walk:
@@ -193,10 +210,11 @@ def _run(request: Request, reply: Reply, step: Step[_Outcome]) -> None:
 
 def _refuse(request: Request, reply: Reply, error: Exception, *, extra: bytes = b"") -> None:
     if isinstance(error, Stopped):
-        head = b"Content-Type: " + error.content_type + b"\r\n"
-        if error.content_encoding:
-            head += b"Content-Encoding: " + error.content_encoding + b"\r\n"
-        reply(Response(error.http, UnitHeads.block(request, head), error.body))
+        status, said = error.worded(SELDON_JSON)
+        head = b"Content-Type: " + (said.content_type or JSON) + b"\r\n"
+        if said.content_encoding:
+            head += b"Content-Encoding: " + said.content_encoding + b"\r\n"
+        reply(Response(status, UnitHeads.block(request, head), said.data))
         return
     http, body = seldon_v1.failure(error)
     reply(Response(http, UnitHeads.block(request) + extra, body))
