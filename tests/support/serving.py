@@ -16,7 +16,7 @@ from fairlead.dataplane.surfaces.seldon.surface import SeldonSurface
 from fairlead.plan.model import Call, EnvVar, Feedback, Graph, Method, Node, Revision, Step, Unit, UnitName
 from fairlead.protocols.exchange import Handler, Request, Response
 from fairlead.protocols.message import Form, Message, Meta, Payload, Reward
-from fairlead.runtimes.base import Columns, PredictBytes, Rows, TensorSpec
+from fairlead.runtimes.base import Columns, PredictBytes, Repository, Rows, TensorSpec
 
 Array = np.ndarray[Any, Any]
 JSON = (b"content-type", b"application/json")
@@ -54,6 +54,7 @@ class Fake:
         self.inputs: tuple[TensorSpec, ...] = ()
         self.outputs: tuple[TensorSpec, ...] = ()
         self.platform = ""
+        self.repository: Repository | None = None
         self.columns = columns
         self.predict_bytes: PredictBytes | None = None
         self.methods = frozenset(Method(name.replace("_", "-")) for name in answers if name != "health")

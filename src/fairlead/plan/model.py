@@ -25,6 +25,7 @@ class Method(StrEnum):
     ROUTE = "route"
     AGGREGATE = "aggregate"
     FEEDBACK = "feedback"
+    EXPLAIN = "explain"
 
 
 class Protocol(StrEnum):
@@ -269,6 +270,8 @@ class Revision:
     units: tuple[Unit, ...]
     graph: Graph
     protocol: Protocol = Protocol.SELDON
+    also: tuple[Protocol, ...] = ()
+    """Protocols it answers besides."""
     labels: tuple[tuple[str, str], ...] = ()
     annotations: tuple[tuple[str, str], ...] = ()
     env: tuple[EnvVar, ...] = ()

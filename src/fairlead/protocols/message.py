@@ -64,7 +64,7 @@ class Output(msgspec.Struct):
 class Asked(msgspec.Struct):
     """What a request of the tensor protocols says besides its tensors. `id`, `model` and `version` are echoed;
     `outputs` are those wanted (none: all); `signature` and `is_columnar` are TensorFlow's. `parameters` are the
-    request's own, as JSON values."""
+    request's own, as JSON values. `headers` are the request's, lower case, for units whose methods want them."""
 
     model: str = ""
     version: str = ""
@@ -74,6 +74,7 @@ class Asked(msgspec.Struct):
     signature: str = ""
     is_columnar: bool = False
     is_binary: bool = False
+    headers: list[tuple[bytes, bytes]] = []
 
 
 class Message(msgspec.Struct):
@@ -83,7 +84,7 @@ class Message(msgspec.Struct):
     payload is derived from it); `status` is a status object to send beside the payload; `http_status` is what a
     unit wants the answer's code to be. `own_metrics` are those the answering unit itself reported in this call, for
     whoever counts them; `meta.metrics` may hold fewer (when clients may not see them) or more (earlier units').
-    `asked` is set on requests of the tensor protocols.
+    `asked` is set on requests of the tensor protocols; `response_headers` are those a unit wants its answer to carry.
     """
 
     payload: Payload
@@ -93,6 +94,7 @@ class Message(msgspec.Struct):
     http_status: int = 200
     own_metrics: list[dict[str, Any]] = []
     asked: Asked | None = None
+    response_headers: dict[str, str] = {}
 
 
 class Reward(msgspec.Struct):

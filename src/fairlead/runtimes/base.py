@@ -6,6 +6,7 @@ decides on which thread. A runtime module has `load(context) -> Servable` and im
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -81,6 +82,36 @@ class TensorModel(Protocol):
     def close(self) -> None: ...
 
 
+class ModelState(StrEnum):
+    """Whether a model of a repository answers: the Open Inference Protocol's words."""
+
+    READY = "READY"
+    UNAVAILABLE = "UNAVAILABLE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepositoryModel:
+    """One line of a repository's index. `version` is empty for a model that is not loaded; `reason` says why one is
+    unavailable."""
+
+    name: str
+    version: str
+    state: ModelState
+    reason: str = ""
+
+
+class Repository(Protocol):
+    """Several models under one unit. A message's `asked.model` and `asked.version` say which of them the unit's
+    `invoke` asks; `model` gives one by itself (its newest version when none is named) and raises `NotFound` or
+    `NotReady`. `load` loads a model again or for the first time, `unload` lets it go; both raise `NotFound` for a name
+    that the repository does not hold, and `load` raises `LoadError`. Both may be called while others are asked."""
+
+    def models(self) -> list[RepositoryModel]: ...
+    def model(self, name: str, version: str = "") -> "Servable": ...
+    def load(self, name: str) -> None: ...
+    def unload(self, name: str) -> None: ...
+
+
 PredictBytes = Callable[[bytes], bytes | Message | None]
 
 
@@ -93,7 +124,7 @@ class Servable(Protocol):
     the request path. All of them may raise; `fairlead.errors` classes keep their status. `columns` is `None` when
     the model does not say what its rows look like. `predict_bytes` is set only by units that want the body of a
     prediction as it came; it gives the body to answer with, a message for units that answer one all the same, or
-    `None` when the unit has no such method after all.
+    `None` when the unit has no such method after all. `repository` is set only by units that hold several models.
     """
 
     rows: Rows | None
@@ -104,6 +135,7 @@ class Servable(Protocol):
     """What the model says it takes, for metadata; empty when it does not tell. The same for `outputs`."""
     outputs: tuple[TensorSpec, ...]
     platform: str
+    repository: Repository | None
 
     def invoke(self, method: Method, message: Message) -> Message: ...
     def aggregate(self, messages: list[Message]) -> Message: ...

@@ -16,7 +16,7 @@ from fairlead.plan.model import Method, Unit
 from fairlead.protocols.message import Form, Message, Meta, Payload, Reward
 from fairlead.protocols.tensors import DEFAULT_OUTPUT, as_array_payload, as_tensors
 from fairlead.runtimes.answers import merged_meta
-from fairlead.runtimes.base import Columns, LoadContext, PredictBytes, Rows, TensorSpec
+from fairlead.runtimes.base import Columns, LoadContext, PredictBytes, Repository, Rows, TensorSpec
 from fairlead.runtimes.failures import BadData, CodeFailed
 from fairlead.runtimes.metadata import default_metadata
 from fairlead.runtimes.parameters import as_arguments
@@ -41,6 +41,7 @@ class Builtin:
     rows: Rows | None = None
     columns: Columns | None = None
     predict_bytes: PredictBytes | None = None
+    repository: Repository | None = None
     methods: frozenset[Method] = frozenset()
     inputs: tuple[TensorSpec, ...] = ()
     outputs: tuple[TensorSpec, ...] = ()

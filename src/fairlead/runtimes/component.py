@@ -27,7 +27,7 @@ from fairlead.runtimes.answers import (
     own_copy,
     passed_on,
 )
-from fairlead.runtimes.base import Columns, PredictBytes, Rows, TensorSpec
+from fairlead.runtimes.base import Columns, PredictBytes, Repository, Rows, TensorSpec
 from fairlead.runtimes.failures import BadData, translated
 from fairlead.runtimes.metadata import served_metadata
 from fairlead.runtimes.operations import ABSENT, Operation, first_answer, is_component_base, own_method
@@ -64,6 +64,7 @@ class Component:
     inputs: tuple[TensorSpec, ...] = ()
     outputs: tuple[TensorSpec, ...] = ()
     platform = ""
+    repository: Repository | None = None
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ from fairlead.protocols.message import Asked, Form, Message, Payload, Reward
 from fairlead.protocols.seldon_v1 import answer_form, column_names
 from fairlead.protocols.tensors import BYTES, DEFAULT_INPUT, DTYPES, Array, Tensor, as_tensors, tensor
 from fairlead.runtimes.answers import merged_meta, passed_on
-from fairlead.runtimes.base import Columns, PredictBytes, Rows, TensorModel, TensorSpec
+from fairlead.runtimes.base import Columns, PredictBytes, Repository, Rows, TensorModel, TensorSpec
 from fairlead.runtimes.failures import BadData
 from fairlead.runtimes.metadata import served_metadata
 from fairlead.runtimes.row_wise import RowFunction
@@ -28,6 +28,7 @@ class TensorUnit:
     combines nor learns."""
 
     predict_bytes: PredictBytes | None = None
+    repository: Repository | None = None
     methods = frozenset((Method.PREDICT, Method.TRANSFORM_INPUT, Method.TRANSFORM_OUTPUT))
 
     def __init__(self, model: TensorModel, unit: Unit, *, env: Mapping[str, str] | None = None) -> None:

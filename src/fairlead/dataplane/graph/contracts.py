@@ -17,6 +17,7 @@ SELDON_PATHS: Mapping[Method, str] = {
     Method.ROUTE: "/route",
     Method.AGGREGATE: "/aggregate",
     Method.FEEDBACK: "/send-feedback",
+    Method.EXPLAIN: "/explain",
 }
 
 
