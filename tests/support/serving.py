@@ -12,7 +12,7 @@ from fairlead.dataplane.assembling import assemble
 from fairlead.dataplane.graph.executor import Executor
 from fairlead.dataplane.metering import Meters
 from fairlead.dataplane.spec import Placement, WorkerSpec
-from fairlead.dataplane.surfaces.seldon.surface import SeldonSurface
+from fairlead.dataplane.surfaces.composing import Surfaces
 from fairlead.plan.model import Call, EnvVar, Feedback, Graph, Method, Node, Revision, Step, Unit, UnitName
 from fairlead.protocols.exchange import Handler, Request, Response
 from fairlead.protocols.message import Form, Message, Meta, Payload, Reward
@@ -153,7 +153,7 @@ class Served:
 def served(spec: WorkerSpec, **fakes: Fake) -> Served:
     """A surface for `spec` on the running loop."""
     executor, meters = assemble(spec, fakes, asyncio.get_running_loop())
-    return Served(SeldonSurface(spec, executor, meters), executor, meters)
+    return Served(Surfaces(spec, executor, meters), executor, meters)
 
 
 async def ask(handler: Handler, request: Request) -> Response:

@@ -26,7 +26,8 @@ from fairlead.dataplane.metering import Meters
 from fairlead.dataplane.net.frame_server import FrameServer
 from fairlead.dataplane.net.server import HttpServer, Limits
 from fairlead.dataplane.spec import Drain, Failed, FromWorker, Loading, Ready, WorkerSpec
-from fairlead.dataplane.surfaces.seldon.surface import MetricsSurface, SeldonSurface, refusal
+from fairlead.dataplane.surfaces.composing import Surfaces
+from fairlead.dataplane.surfaces.seldon.surface import MetricsSurface, refusal
 from fairlead.errors import FairleadError
 from fairlead.runtimes import registry
 from fairlead.runtimes.base import Servable
@@ -83,7 +84,7 @@ class _Worker:
             self._link.listen(lambda message: self._heard(loop, message))
         executor, meters = assemble(self._spec, self._servables, loop)
         try:
-            port = await self._listen(SeldonSurface(self._spec, executor, meters), meters)
+            port = await self._listen(Surfaces(self._spec, executor, meters), meters)
         except (FairleadError, OSError) as error:
             self._say(_not_listening(error))
             return 1
@@ -95,7 +96,7 @@ class _Worker:
         executor.close()
         return 0
 
-    async def _listen(self, surface: SeldonSurface, meters: Meters) -> int:
+    async def _listen(self, surface: Surfaces, meters: Meters) -> int:
         spec = self._spec
         limits = Limits(body_bytes=spec.max_body_bytes)
         port = 0

@@ -1,0 +1,84 @@
+"""All surfaces of one worker as one handler: which protocol a request speaks is told by its path and media type.
+
+A worker serves the protocols its revision names. A surface is imported when a worker needs it, those of gRPC when the
+first call arrives: protobuf costs more to import than a cold start may take.
+"""
+
+import importlib
+import re
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from fairlead.dataplane.graph.executor import Executor
+from fairlead.dataplane.metering import Meters
+from fairlead.dataplane.spec import WorkerSpec
+from fairlead.dataplane.surfaces.models import Models
+from fairlead.dataplane.surfaces.seldon.surface import SeldonSurface
+from fairlead.plan.model import Protocol
+from fairlead.protocols.exchange import Handler, Reply, Request
+
+
+class Parts(NamedTuple):
+    """What a surface is made of."""
+
+    spec: WorkerSpec
+    executor: Executor
+    meters: Meters
+    models: Models
+
+
+class _Entry(NamedTuple):
+    """Where a protocol's surface is: a module with `make(parts) -> Handler`, and the start of the paths it takes."""
+
+    module: str
+    prefixes: tuple[str, ...]
+
+
+_ENTRIES: Mapping[Protocol, _Entry] = {}
+_GRPC = "fairlead.dataplane.surfaces.grpc.surface"
+_GRPC_PATH = re.compile(r"/\w+(?:\.\w+)+/\w+")
+"""`/package.Service/Method`; no path of the other protocols looks like it."""
+_MOST_PATHS = 1024
+
+
+class Surfaces:
+    """Answers every request of one worker. It never blocks and never raises."""
+
+    def __init__(self, spec: WorkerSpec, executor: Executor, meters: Meters) -> None:
+        self._parts = Parts(spec, executor, meters, Models(spec, executor))
+        # Health, metrics and, for Seldon's own protocol, everything else.
+        self._base: Handler = SeldonSurface(spec, executor, meters)
+        self._grpc: Handler | None = None
+        self._by_prefix = [
+            (prefix, handler)
+            for protocol in dict.fromkeys((spec.revision.protocol, *spec.revision.also))
+            if (entry := _ENTRIES.get(protocol)) is not None
+            for handler in (_made(entry.module, self._parts),)
+            for prefix in entry.prefixes
+        ]
+        self._by_path: dict[str, Handler] = {}
+
+    def __call__(self, request: Request, reply: Reply) -> None:
+        """Take one request."""
+        handler = self._by_path.get(request.path)
+        if handler is None:
+            handler = self._find(request.path)
+            if len(self._by_path) < _MOST_PATHS:
+                self._by_path[request.path] = handler
+        handler(request, reply)
+
+    def _find(self, path: str) -> Handler:
+        for prefix, handler in self._by_prefix:
+            if path.startswith(prefix):
+                return handler
+        return self._grpc_surface() if _GRPC_PATH.fullmatch(path) else self._base
+
+    def _grpc_surface(self) -> Handler:
+        if self._grpc is None:
+            self._grpc = _made(_GRPC, self._parts)
+        return self._grpc
+
+
+def _made(module: str, parts: Parts) -> Handler:
+    make: Callable[[Parts], Handler] = importlib.import_module(module).make
+    return make(parts)
