@@ -60,6 +60,11 @@ class ChunkedDecoder:
         """What has arrived, joined."""
         return b"".join(self._pieces)
 
+    def take(self) -> bytes:
+        """What has arrived since the last `take`, for bodies that are passed on in pieces."""
+        pieces, self._pieces = self._pieces, []
+        return b"".join(pieces)
+
     def feed(self, data: bytes, position: int) -> int:
         """Read from `data[position:]`; gives the position after what belongs to this body."""
         while position < len(data) and self._expect is not _Expect.DONE:

@@ -19,6 +19,8 @@ class Head(msgspec.Struct, eq=False):
     `length` is the body's size, -1 when it comes in chunks. `connection` is the Connection line that an answer must
     carry: nothing for a client that stays as HTTP/1.1 clients do. `note` belongs to whoever handles the requests of
     the server that made this head: what was worked out from the head alone can stay there for the next request.
+    `is_streamed` says that the body is handed over in pieces, because the server's owner asked for it. `takes_chunks`
+    is false for HTTP/1.0, whose answers of unknown length end with the connection.
     """
 
     method: str
@@ -30,6 +32,12 @@ class Head(msgspec.Struct, eq=False):
     connection: bytes = b""
     expects_continue: bool = False
     note: Any = None
+    is_streamed: bool = False
+    takes_chunks: bool = True
+
+
+Streams = Callable[[Head], bool]
+"""Names the requests whose bodies a server's owner wants in pieces. Asked once for each head that is new."""
 
 
 class Incoming(Protocol):
@@ -58,6 +66,9 @@ class Outgoing(Protocol):
 
     def end(self, trailers: bytes = b"") -> None:
         """That was all. `trailers` are complete header lines, for transports that have them (HTTP/2)."""
+
+    def abort(self) -> None:
+        """It cannot be finished: cut it, so that the receiver does not take what it has for all there is."""
 
 
 class Request(msgspec.Struct, eq=False):

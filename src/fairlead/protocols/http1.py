@@ -9,6 +9,7 @@ What is refused: HTTP/0.9 and 2, obsolete line folding, bare LF, CONNECT, two an
 transfer codings other than `chunked`, and anything over the limits.
 """
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -16,8 +17,9 @@ from enum import Enum
 import httptools
 
 from fairlead.errors import BadRequest, Permanent, TooLarge
+from fairlead.protocols.body_stream import BodyStream
 from fairlead.protocols.chunked import ChunkedDecoder
-from fairlead.protocols.exchange import Head, Headers, Request
+from fairlead.protocols.exchange import Head, Headers, Request, Streams
 
 _END = b"\r\n\r\n"
 _CR_LF = (13, 10)
@@ -75,7 +77,9 @@ class HeadMemory(dict[bytes, Head]):
                 self._seen.clear()
             self._seen.add(mark)
             return
-        if len(raw) > _MEMORY_HEAD_BYTES or head.length < 0 or not head.keeps_alive or head.expects_continue:
+        if len(raw) > _MEMORY_HEAD_BYTES or head.length < 0 or not head.keeps_alive:
+            return
+        if head.expects_continue or head.is_streamed:
             return
         if len(self) >= _MEMORY_HEADS:
             self.clear()
@@ -180,6 +184,7 @@ def _finish(reader: _HeadReader, limits: Limits) -> Head:
         keeps_alive=reader.keeps_alive,
         connection=_connection_line(reader),
         expects_continue=_expects_continue(reader.version, decisive),
+        takes_chunks=reader.version != "1.0",
     )
 
 
@@ -238,7 +243,8 @@ class RequestParser:
 
     `feed` gives the requests that are whole now. When the bytes cannot be a request, `failure` says so, nothing
     after it is read, and the requests before it are still given. `wants_continue` is set while a client waits for
-    "100 Continue" before it sends a body; whoever answers it clears it.
+    "100 Continue" before it sends a body; whoever answers it clears it. `stream` is the body that is on its way to a
+    handler which has its request already; only the handler bounds its size when it comes in chunks.
     """
 
     __slots__ = (
@@ -250,17 +256,21 @@ class RequestParser:
         "_missing",
         "_partial",
         "_reader",
+        "_streams",
         "failure",
         "phase",
+        "stream",
         "wants_continue",
     )
 
-    def __init__(self, limits: Limits, memory: HeadMemory | None = None) -> None:
+    def __init__(self, limits: Limits, memory: HeadMemory | None = None, streams: Streams | None = None) -> None:
         self.phase = Phase.IDLE
         self.failure: Refused | None = None
         self.wants_continue = False
+        self.stream: BodyStream | None = None
         self._limits = limits
         self._memory = memory
+        self._streams = streams
         self._reader: _HeadReader | None = None
         self._partial = bytearray()
         self._head: Head | None = None
@@ -271,6 +281,8 @@ class RequestParser:
     @property
     def body_bytes(self) -> int:
         """How much of a body that is not whole yet is held."""
+        if self.stream is not None:
+            return 0
         if self._chunks is not None:
             return self._chunks.size_bytes
         return self._head.length - self._missing if self._head is not None else 0
@@ -345,10 +357,15 @@ class RequestParser:
         return head
 
     def _remember(self, raw: bytes, head: Head) -> None:
+        if self._streams is not None:
+            head.is_streamed = self._streams(head)
         if self._memory is not None:
             self._memory.remember(raw, head)
 
     def _begin(self, head: Head, requests: list[Request]) -> None:
+        if head.is_streamed:
+            self.stream = BodyStream()
+            requests.append(Request(head.method, head.path, head.query, head.headers, b"", head, self.stream))
         if not head.length:
             self._emit(head, b"", requests)
             return
@@ -358,25 +375,37 @@ class RequestParser:
         self.wants_continue = head.expects_continue
         if head.length < 0:
             limits = self._limits
-            self._chunks = ChunkedDecoder(body_bytes=limits.body_bytes, trailer_bytes=limits.header_bytes)
+            body_bytes = limits.body_bytes if self.stream is None else sys.maxsize
+            self._chunks = ChunkedDecoder(body_bytes=body_bytes, trailer_bytes=limits.header_bytes)
 
     def _read_body(self, data: bytes, position: int, requests: list[Request]) -> int:
         assert self._head is not None
         self.wants_continue = False  # It did not wait.
         if self._chunks is not None:
             position = self._chunks.feed(data, position)
+            if self.stream is not None:
+                self.stream.feed(self._chunks.take())
             if self._chunks.is_done:
                 self._emit(self._head, self._chunks.body(), requests)
             return position
         piece = data[position : position + self._missing]
         self._missing -= len(piece)
-        self._body.append(piece)
+        if self.stream is not None:
+            self.stream.feed(piece)
+        else:
+            self._body.append(piece)
         if not self._missing:
             self._emit(self._head, piece if len(self._body) == 1 else b"".join(self._body), requests)
         return position + len(piece)
 
     def _emit(self, head: Head, body: bytes, requests: list[Request]) -> None:
-        requests.append(Request(head.method, head.path, head.query, head.headers, body, head))
-        self.phase = Phase.IDLE if head.keeps_alive else Phase.OVER
+        """The body is whole."""
+        if self.stream is not None:
+            stream, self.stream = self.stream, None
+            stream.finish()
+        else:
+            requests.append(Request(head.method, head.path, head.query, head.headers, body, head))
+        if self.phase is not Phase.OVER:  # as it may be when the last piece of a stream brought its answer
+            self.phase = Phase.IDLE if head.keeps_alive else Phase.OVER
         self._head = self._chunks = None
         self._body = []

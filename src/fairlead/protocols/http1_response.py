@@ -71,3 +71,8 @@ def encode_body(response: Response) -> bytes:
 def begin_stream(status: int, headers: bytes, lines: StatusLines, *, connection: bytes = b"") -> bytes:
     """The head of an answer whose length is not known: its body follows in chunks."""
     return b"".join((lines.get(status), headers, connection, b"Transfer-Encoding: chunked\r\n\r\n"))
+
+
+def begin_unbounded(status: int, headers: bytes, lines: StatusLines, *, connection: bytes) -> bytes:
+    """The same for an answer that ends with its connection, or has no body at all."""
+    return b"".join((lines.get(status), headers, connection, b"\r\n"))

@@ -16,10 +16,11 @@ from typing import cast
 
 import orjson
 
+from fairlead.dataplane.net.answer_stream import AnswerStream
 from fairlead.dataplane.net.listening import open_listener
 from fairlead.dataplane.spec import Listen, UnixSocket
 from fairlead.errors import FairleadError
-from fairlead.protocols.exchange import Handler, Head, Request, Response
+from fairlead.protocols.exchange import Handler, Head, Outgoing, Request, Response, Streams
 from fairlead.protocols.http1 import HeadMemory, Limits, Phase, RequestParser
 from fairlead.protocols.http1_response import CONTINUE, JSON, StatusLines, encode, encode_body, encode_head
 
@@ -47,13 +48,14 @@ def error_response(status: int, message: str) -> Response:
 class Answer:
     """The `Reply` of one request on one connection."""
 
-    __slots__ = ("_connection", "head", "is_last", "on_gone", "response")
+    __slots__ = ("_connection", "head", "is_last", "on_gone", "response", "stream")
 
     def __init__(self, connection: "Connection", head: Head | None) -> None:
         self._connection: Connection | None = connection
         self.head = head
         self.on_gone: Callable[[], None] | None = None
         self.response: Response | None = None
+        self.stream: AnswerStream | None = None
         self.is_last = False
 
     def __call__(self, response: Response) -> None:
@@ -70,16 +72,33 @@ class Answer:
         else:
             self.response = response
 
+    def begin(self, status: int, headers: bytes) -> Outgoing:
+        """Answer in pieces instead."""
+        connection, self._connection = self._connection, None
+        self.stream = stream = AnswerStream(connection, self.head, status, headers)
+        if connection is not None and connection.queue[0] is self:
+            stream.take_turn(closes=connection.closes_after(self))
+        return stream
+
+    def fail(self, response: Response) -> None:
+        """The handler failed: answer this if nothing was answered, and cut an answer that is half done."""
+        if self.stream is not None:
+            self.stream.abort()
+        else:
+            self(response)
+
     @property
     def is_wanted(self) -> bool:
         """Whether somebody still waits for the answer."""
-        return self._connection is not None
+        return self._connection is not None or (self.stream is not None and self.stream.is_open)
 
     def abandon(self) -> None:
         """The connection is gone."""
-        if self._connection is None:
+        if not self.is_wanted:
             return
         self._connection = None
+        if self.stream is not None:
+            self.stream.abandon()
         if self.on_gone is not None:
             self.on_gone()
 
@@ -92,6 +111,7 @@ class Connection(asyncio.Protocol):
         "_is_closing",
         "_is_corked",
         "_is_full",
+        "_is_held",
         "_out",
         "_parser",
         "_server",
@@ -101,23 +121,26 @@ class Connection(asyncio.Protocol):
         "_unsent_since",
         "_was_used",
         "has_duties",
+        "is_stalled",
         "queue",
     )
 
     def __init__(self, server: "HttpServer") -> None:
         self._server = server
-        self._parser = RequestParser(server.limits, server.memory)
+        self._parser = RequestParser(server.limits, server.memory, server.streams)
         self._transport: asyncio.Transport
         self._out: list[bytes] = []
         self._is_corked = False
         self._has_left = False
         self._is_closing = False
         self._is_full = False
+        self._is_held = False
         self._since = 0.0
         self._was_used = True
         self._unsent_bytes = 0
         self._unsent_since = 0.0
         self.has_duties = False
+        self.is_stalled = False
         self.queue: deque[Answer] = deque()
 
     # What the event loop calls.
@@ -152,16 +175,24 @@ class Connection(asyncio.Protocol):
         self._parser.phase = Phase.OVER
         if not self.queue or self._is_closing or self._transport.get_extra_info("sslcontext") is not None:
             return False
+        if self._parser.stream is not None:
+            return False  # It left in the middle of a body that a handler is reading.
         self.queue[-1].is_last = True
         self._has_left = True
         self._since = self._server.now()
         return True
 
     def pause_writing(self) -> None:
+        self.is_stalled = True
         self._set_full(True)
+        if self.queue and self.queue[0].stream is not None:
+            self.queue[0].stream.is_full = True
 
     def resume_writing(self) -> None:
+        self.is_stalled = False
         self._set_full(False)
+        if self.queue and self.queue[0].stream is not None:
+            self.queue[0].stream.free()
 
     # Requests in.
 
@@ -171,18 +202,22 @@ class Connection(asyncio.Protocol):
         try:
             self._server.handler(request, answer)
         except FairleadError as error:
-            answer(self._server.refuse(error.http, str(error)))
+            answer.fail(self._server.refuse(error.http, str(error)))
         except Exception:
             log.exception("%s %s: the handler failed", request.method, request.path)
-            answer(self._server.refuse(500, "internal error; the server's log has the traceback"))
+            answer.fail(self._server.refuse(500, "internal error; the server's log has the traceback"))
 
     def _look_after(self, *, is_new_phase: bool) -> None:
         """Everything beyond "whole requests came and were answered"."""
         parser = self._parser
         if is_new_phase:
             self._since = self._server.now()
+        if parser.stream is not None:
+            parser.stream.on_flow = self._follow_stream
+            self._follow_stream()
         if parser.failure is not None:
             failure, parser.failure = parser.failure, None
+            self._fail_stream()
             self._refuse(failure.http, str(failure))
         elif len(self.queue) >= _PENDING_REQUESTS or (self.queue and parser.body_bytes > _PENDING_BODY_BYTES):
             self._set_full(True)
@@ -192,9 +227,32 @@ class Connection(asyncio.Protocol):
 
     def _invite_body(self) -> None:
         """Say "100 Continue" when it is that request's turn on the wire."""
-        if self._parser.wants_continue and not self.queue and not self._is_closing:
-            self._parser.wants_continue = False
+        parser = self._parser
+        if not parser.wants_continue or self._is_closing:
+            return
+        if not self.queue or (parser.stream is not None and len(self.queue) == 1 and self.queue[0].stream is None):
+            parser.wants_continue = False
             self._transport.write(CONTINUE)
+
+    def _follow_stream(self) -> None:
+        """Read on, or let the client wait, as the handler of the body that is under way wants it."""
+        stream = self._parser.stream
+        is_held = stream is not None and stream.is_waiting
+        if is_held is not self._is_held and not self._is_closing:
+            self._is_held = is_held
+            if not self._is_full:
+                self._read_or_wait()
+
+    def _fail_stream(self) -> None:
+        """What follows of a body is no body. Its handler hears that its client is gone; the client gets a refusal in
+        place of the answer, or half an answer that is cut."""
+        if self._parser.stream is None:
+            return
+        self._parser.stream = None
+        answer = self.queue.pop()
+        if answer.stream is not None:
+            self._transport.abort()
+        answer.abandon()
 
     def _refuse(self, status: int, message: str) -> None:
         """Answer in turn with an error, then close: what follows on this connection cannot be trusted."""
@@ -211,6 +269,11 @@ class Connection(asyncio.Protocol):
         self._is_full = is_full
         if is_full:
             self.has_duties = True
+        if not self._is_held:
+            self._read_or_wait()
+
+    def _read_or_wait(self) -> None:
+        if self._is_full or self._is_held:
             self._transport.pause_reading()
         else:
             self._transport.resume_reading()
@@ -224,7 +287,8 @@ class Connection(asyncio.Protocol):
         self._was_used = True
         head = answer.head
         server = self._server
-        if answer.is_last or server.is_draining or head is None or head.connection or head.method == "HEAD":
+        is_ending = answer.is_last or server.is_draining
+        if is_ending or head is None or head.connection or head.is_streamed or head.method == "HEAD":
             self._send_specially(response, answer)
         elif len(response.body) <= _SMALL_BODY_BYTES:
             self._out.append(encode(response, server.lines))
@@ -233,9 +297,45 @@ class Connection(asyncio.Protocol):
         if self._out and not self._is_corked:
             self._flush()
 
+    def closes_after(self, answer: Answer) -> bool:
+        """Whether the connection ends with this answer."""
+        head = answer.head
+        return answer.is_last or self._server.is_draining or head is None or not head.keeps_alive
+
+    @property
+    def _is_unread(self) -> bool:
+        """Whether what an answer was given for is still coming: then nothing can follow on this connection. A body in
+        pieces is always that of the last request."""
+        return self._parser.stream is not None and not self.queue
+
+    @property
+    def lines(self) -> StatusLines:
+        """The status lines of the server."""
+        return self._server.lines
+
+    def write(self, *pieces: bytes) -> None:
+        """Send pieces of the streamed answer whose turn it is."""
+        if self._is_closing:
+            return
+        self._was_used = True
+        self._since = self._server.now()
+        self._out += pieces
+        if not self._is_corked:
+            self._flush()
+
+    def end_stream(self) -> None:
+        """The streamed answer whose turn it was is over."""
+        answer = self.queue.popleft()
+        if self._is_closing:
+            return
+        if self._is_unread or self.closes_after(answer) or (answer.stream is not None and answer.stream.closes):
+            self._end()
+        elif self.queue or self.has_duties:
+            self.send_ready()
+
     def _send_specially(self, response: Response, answer: Answer) -> None:
         head = answer.head
-        is_last = answer.is_last or self._server.is_draining or head is None or not head.keeps_alive
+        is_last = self._is_unread or self.closes_after(answer)
         line = b"Connection: close\r\n" if is_last or head is None else head.connection
         self._out.append(encode_head(response, self._server.lines, connection=line))
         if head is None or head.method != "HEAD":
@@ -248,6 +348,9 @@ class Connection(asyncio.Protocol):
         queue = self.queue
         while queue and (response := queue[0].response) is not None:
             self.send(response, queue.popleft())
+        if queue and (stream := queue[0].stream) is not None and not stream.has_turn:
+            stream.take_turn(closes=self.closes_after(queue[0]))
+            return
         if self._is_full and len(queue) < _PENDING_REQUESTS and not self._transport.get_write_buffer_size():
             self._set_full(False)
         self._invite_body()
@@ -266,6 +369,9 @@ class Connection(asyncio.Protocol):
         if self._out:
             self._flush()
         self._set_full(False)
+        if self._is_held:
+            self._is_held = False
+            self._read_or_wait()
         self._is_closing = True
         self._since = self._server.now()
         self._parser.phase = Phase.OVER
@@ -326,10 +432,19 @@ class Connection(asyncio.Protocol):
 
 
 class HttpServer:
-    """Serves `handler` on any number of sockets, all on the loop that `listen` runs on."""
+    """Serves `handler` on any number of sockets, all on the loop that `listen` runs on. Requests that `streams` names
+    get to it as soon as their heads are here, with bodies in pieces."""
 
-    def __init__(self, handler: Handler, *, limits: Limits | None = None, refuse: Refusal = error_response) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        limits: Limits | None = None,
+        refuse: Refusal = error_response,
+        streams: Streams | None = None,
+    ) -> None:
         self.handler = handler
+        self.streams = streams
         self.limits = limits if limits is not None else Limits()
         self.refuse = refuse
         self.memory = HeadMemory()
