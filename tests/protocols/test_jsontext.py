@@ -3,6 +3,7 @@
 import json
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,3 +59,37 @@ def test_text_that_is_no_json_is_a_value_error(text: bytes) -> None:
 def test_html_is_escaped_only_where_it_occurs() -> None:
     assert jsontext.html_safe(b'{"a":"<b>&"}') == b'{"a":"\\u003cb\\u003e\\u0026"}'
     assert jsontext.html_safe(b'{"a":1}') == b'{"a":1}'
+
+
+def test_compact_text_keeps_the_order_of_keys_and_writes_utf_8() -> None:
+    assert jsontext.compact({"b": [1, 2.5], "a": "é"}) == '{"b":[1,2.5],"a":"é"}'.encode()
+
+
+def test_compact_text_has_arrays_as_lists_and_few_digits_for_short_floats() -> None:
+    values = {"a": np.float32([[0.1]]), "b": np.arange(4).reshape(2, 2).T, "c": np.array(["x"]), "d": np.int64(3)}
+
+    assert jsontext.compact(values) == b'{"a":[[0.1]],"b":[[0,2],[1,3]],"c":["x"],"d":3}'
+
+
+def test_compact_text_has_numbers_that_are_not_finite_as_python_writes_them() -> None:
+    assert jsontext.compact([math.nan, None, np.array([math.inf])]) == b"[NaN,null,[Infinity]]"
+
+
+def test_compact_text_refuses_what_json_cannot_hold() -> None:
+    with pytest.raises(TypeError, match="set cannot be written as JSON"):
+        jsontext.compact({"a": {1}})
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b'{"instances": [[1,2]', "unexpected end of data: line 1 column 21 (char 20)"),
+        (b"", "Input is a zero-length, empty document: line 1 column 1 (char 0)"),
+        (b"[" * 100_000, "nested too deeply"),
+    ],
+)
+def test_what_is_no_json_is_refused_in_orjsons_words(body: bytes, words: str) -> None:
+    with pytest.raises(ValueError) as refused:
+        jsontext.loads(body)
+
+    assert str(refused.value) == words
