@@ -98,6 +98,21 @@ def passed_on(arrived: Meta, path: tuple[str, str] | None) -> Meta:
     return Meta(arrived.puid, arrived.tags, {}, request_path, arrived.metrics)
 
 
+def passed_on_by_all(arrived: list[Meta], path: tuple[str, str] | None) -> Meta:
+    """The same for several messages."""
+    merged = Meta()
+    if path is not None:
+        merged.request_path[path[0]] = path[1]
+    for meta in arrived:
+        merged.puid = merged.puid or meta.puid
+        merged.request_path.update(meta.request_path)
+        if meta.tags:
+            merged.tags.update(meta.tags)
+        if meta.metrics:
+            merged.metrics.extend(meta.metrics)
+    return merged
+
+
 def merged_meta(
     arrived: Iterable[Meta],
     *,

@@ -5,6 +5,7 @@ names, tags, metrics, request paths and errors exist once. It knows messages, no
 raw JSON make it call the codec.
 """
 
+import functools
 import os
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeVar
@@ -26,9 +27,10 @@ from fairlead.runtimes.answers import (
     meta_argument,
     own_copy,
     passed_on,
+    passed_on_by_all,
 )
 from fairlead.runtimes.base import Columns, PredictBytes, Repository, Rows, TensorSpec
-from fairlead.runtimes.failures import BadData, translated
+from fairlead.runtimes.failures import BadData, not_explained, translated
 from fairlead.runtimes.metadata import served_metadata
 from fairlead.runtimes.operations import ABSENT, Operation, first_answer, is_component_base, own_method
 from fairlead.runtimes.parameters import is_true
@@ -42,6 +44,7 @@ _OPERATIONS = {
     Method.ROUTE: "route",
     Method.AGGREGATE: "aggregate",
     Method.FEEDBACK: "send_feedback",
+    Method.EXPLAIN: "explain",
 }
 
 
@@ -111,7 +114,12 @@ class Component:
 
     def aggregate(self, messages: list[Message]) -> Message:
         """One message from several; the encoding follows the first."""
-        return _translating(self._aggregate, messages)
+        try:
+            return self._aggregate(messages)
+        except FairleadError:
+            raise
+        except Exception as error:
+            raise translated(error) from error
 
     def feedback(self, reward: Reward) -> Message:
         """Hand a reward to the unit."""
@@ -147,31 +155,40 @@ class Component:
         value = operation.call_with_meta(features, names, meta)
         if value is ABSENT:
             value = _value_without(method, features)
-        elif self._adds_nothing and type(value) is np.ndarray and method is not _ROUTE:
+        if method is _ROUTE:
+            return self._routed(value, message)
+        if self._adds_nothing and type(value) is np.ndarray:
             # What `_answer` gives, for the usual case. Measured, the whole call: 2.2 us against 4.2 us.
             return Message(array_payload(value, payload.form, self._class_names), passed_on(message.meta, self._path))
+        return self._answer(unpacked(value), payload.form, [message.meta])
+
+    def _routed(self, value: Any, message: Message) -> Message:
+        form = message.payload.form
+        if self._adds_nothing and type(value) is int:
+            return Message(array_payload(_branch(value), form, self._class_names), passed_on(message.meta, self._path))
         returned = unpacked(value)
-        if method is _ROUTE:
-            returned = returned._replace(value=_as_branch(returned.value))
-        return self._answer(returned, payload.form, [message.meta])
+        return self._answer(returned._replace(value=_as_branch(returned.value)), form, [message.meta])
 
     def _aggregate(self, messages: list[Message]) -> Message:
-        if any(message.payload.form is _TENSORS for message in messages):
-            answer = self._aggregate([_with_array(message) for message in messages])
-            answer.payload = self._as_tensors(answer.payload)
-            return answer
+        for message in messages:
+            if message.payload.form is _TENSORS:
+                answer = self._aggregate([_with_array(one) for one in messages])
+                answer.payload = self._as_tensors(answer.payload)
+                return answer
         operation = self._operations[Method.AGGREGATE]
         if operation.has_raw:
             raw = operation.call_raw({"seldonMessages": [_raw_message(message) for message in messages]})
             if raw is not ABSENT:
                 return self._raw_answer(raw)
-        value = operation.call(
-            [features_of(message.payload) for message in messages], [message.payload.names for message in messages]
-        )
+        features = [features_of(message.payload) for message in messages]
+        value = operation.call(features, [message.payload.names for message in messages])
         if value is ABSENT:
             raise BadData("Aggregate not defined")
         form = messages[0].payload.form if messages else Form.NONE
-        return self._answer(unpacked(value), form, [message.meta for message in messages])
+        metas = [message.meta for message in messages]
+        if self._adds_nothing and type(value) is np.ndarray:
+            return Message(array_payload(value, form, self._class_names), passed_on_by_all(metas, self._path))
+        return self._answer(unpacked(value), form, metas)
 
     def _feedback(self, reward: Reward) -> Message:
         operation = self._operations[Method.FEEDBACK]
@@ -306,7 +323,17 @@ def _value_without(method: Method, features: Any) -> Any:
     """What an operation gives that the user did not write."""
     if method is Method.ROUTE:
         raise BadData("Route not defined")
+    if method is Method.EXPLAIN:
+        raise not_explained()
     return [] if method is Method.PREDICT else features
+
+
+@functools.lru_cache(maxsize=64)
+def _branch(value: int) -> np.ndarray[Any, Any]:
+    """A router's usual answer, made once: nobody may write into it."""
+    branch = np.array([[value]])
+    branch.flags.writeable = False
+    return branch
 
 
 def _as_branch(value: Any) -> np.ndarray[Any, Any]:

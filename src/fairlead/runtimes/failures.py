@@ -4,7 +4,7 @@ The component convention names a reason for each failure; clients match on these
 written once, here. An exception of user code is translated on the way out of the unit and nowhere else.
 """
 
-from fairlead.errors import BadRequest, ConfigError, FairleadError, GrpcCode, UnitFailed
+from fairlead.errors import BadRequest, ConfigError, FairleadError, GrpcCode, NotOffered, UnitFailed
 
 
 class BadData(BadRequest):
@@ -51,6 +51,11 @@ class Refused(UnitFailed):
 def unusable(value: object) -> BadData:
     """The answer to a return value that no payload can hold."""
     return BadData(f"Unknown data type returned as payload (must be list or np array):{value}")
+
+
+def not_explained() -> NotOffered:
+    """The answer to a request for an explanation of a unit that gives none, in KServe's words."""
+    return NotOffered("Could not find explainer_host.")
 
 
 def is_not_implemented(error: BaseException) -> bool:

@@ -61,7 +61,12 @@ class Operation:
         """The plain method with these arguments, or `ABSENT`."""
         if self._plain is None:
             return ABSENT
-        return first_answer((self._plain,), *arguments, **keywords)
+        try:
+            return self._plain(*arguments, **keywords)
+        except Exception as error:
+            if not is_not_implemented(error):
+                raise
+            return ABSENT
 
     def call_with_meta(self, features: Any, names: Any, meta: dict[str, Any] | None) -> Any:
         """The plain method, with `meta` if it `takes_meta`, or `ABSENT`."""

@@ -211,3 +211,26 @@ async def test_the_loop_stays_live_while_a_call_is_long() -> None:
     assert turns == list(range(100))
     assert await running is True
     lane.close()
+
+
+def test_a_call_that_the_machine_put_aside_does_not_send_a_quick_unit_to_a_thread() -> None:
+    pace = Pace()
+    for _ in range(10):
+        pace.note(0.00002, 1)
+
+    for _ in range(20):
+        pace.note_quick(0.05)
+        assert pace.is_quick
+        for _ in range(20):
+            pace.note_quick(0.00002)
+
+
+def test_a_unit_that_turns_slow_is_found_out_by_its_third_slow_call() -> None:
+    pace = Pace()
+    for _ in range(10):
+        pace.note(0.00002, 1)
+
+    for _ in range(3):
+        pace.note_quick(0.1)
+
+    assert not pace.is_quick

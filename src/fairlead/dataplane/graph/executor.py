@@ -14,8 +14,11 @@ from fairlead.dataplane.graph.units import GraphUnit
 from fairlead.errors import NotFound
 from fairlead.plan.model import Branch, Call, Chain, Feedback, Graph, Method, Node, Step
 from fairlead.protocols.message import Reward
+from fairlead.protocols.seldon_v1 import route_of
 from fairlead.protocols.wire import GraphFailed
 from fairlead.runtimes.base import Columns
+
+_ROUTE = Method.ROUTE  # a member of an enum costs a call to look up
 
 ALL = -1
 NONE = -2
@@ -86,24 +89,31 @@ class Executor:
 
 
 class _Bound(Protocol):
-    """A step whose units are at hand."""
+    """A step whose units are at hand. `at_once` is `run` without waiting, `None` when that cannot be."""
 
+    def at_once(self, parcel: Parcel, walk: Walk) -> Parcel | None: ...
     def run(self, parcel: Parcel, walk: Walk) -> Walking[Parcel]: ...
 
 
 class _Call:
     """Ask one unit."""
 
-    __slots__ = ("_is_input", "_method", "_unit")
+    __slots__ = ("_is_input", "_method", "_name", "_unit")
 
     def __init__(self, unit: GraphUnit, method: Method) -> None:
+        self._name = unit.unit.name
         self._unit = unit
         self._method = method
         self._is_input = method in (Method.PREDICT, Method.TRANSFORM_INPUT)
 
+    def at_once(self, parcel: Parcel, walk: Walk) -> Parcel | None:
+        if self._is_input:
+            walk.routing[self._name] = ALL
+        return self._unit.at_once(self._method, parcel, walk)
+
     def run(self, parcel: Parcel, walk: Walk) -> Walking[Parcel]:
         if self._is_input:
-            walk.routing[self._unit.unit.name] = ALL
+            walk.routing[self._name] = ALL
         return self._unit.call(self._method, parcel, walk)
 
 
@@ -115,9 +125,13 @@ class _Chain:
     def __init__(self, steps: tuple[_Bound, ...]) -> None:
         self._steps = steps
 
+    def at_once(self, parcel: Parcel, walk: Walk) -> Parcel | None:  # noqa: ARG002 - a seam's signature
+        """Never: half a chain cannot be taken back when its next step has to wait."""
+        return None
+
     async def run(self, parcel: Parcel, walk: Walk) -> Parcel:
         for step in self._steps:
-            parcel = await step.run(parcel, walk)
+            parcel = step.at_once(parcel, walk) or await step.run(parcel, walk)
         return parcel
 
 
@@ -134,14 +148,21 @@ class _Branch:
         self._route = route
         self._combine = combine
 
+    def at_once(self, parcel: Parcel, walk: Walk) -> Parcel | None:  # noqa: ARG002 - a seam's signature
+        """Never: as a chain."""
+        return None
+
     async def run(self, parcel: Parcel, walk: Walk) -> Parcel:
-        route = ALL if self._route is None else await self._route.route(parcel, walk)
+        route = ALL
+        if self._route is not None:
+            said = self._route.at_once(_ROUTE, parcel, walk)
+            route = route_of(said.message()) if said is not None else await self._route.route(parcel, walk)
         walk.routing[self._name] = route
         if route == NONE:
             return parcel
         answers = await self._ask(self._taken(route), parcel, walk)
         if self._combine is not None:
-            return await self._combine.aggregate(answers, walk)
+            return self._combine.aggregate_at_once(answers, walk) or await self._combine.aggregate(answers, walk)
         return answers[0]
 
     def _taken(self, route: int) -> tuple[_Bound, ...]:
@@ -153,9 +174,14 @@ class _Branch:
         raise _out_of_range(unit, route, len(self._choices))
 
     async def _ask(self, choices: tuple[_Bound, ...], parcel: Parcel, walk: Walk) -> list[Parcel]:
-        if len(choices) == 1:
-            return [await choices[0].run(parcel, walk)]
-        return await gather([choice.run(parcel, walk) for choice in choices])
+        """Their answers. What can answer at once does; from the first that cannot, all are asked side by side."""
+        answers: list[Parcel] = []
+        for index, choice in enumerate(choices):
+            now = choice.at_once(parcel, walk)
+            if now is None:
+                return answers + await gather([rest.run(parcel, walk) for rest in choices[index:]])
+            answers.append(now)
+        return answers
 
 
 def _bind(step: Step, units: Mapping[str, GraphUnit]) -> _Bound:

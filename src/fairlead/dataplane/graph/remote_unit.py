@@ -46,6 +46,14 @@ class RemoteUnit:
         self._timeout_s = timeout_s
         self._limit_bytes = limit_bytes
 
+    def at_once(self, method: Method, parcel: Parcel, walk: Walk) -> Parcel | None:  # noqa: ARG002 - a seam's signature
+        """Never: somebody else has to answer."""
+        return None
+
+    def aggregate_at_once(self, parcels: list[Parcel], walk: Walk) -> Parcel | None:  # noqa: ARG002 - same seam
+        """Never."""
+        return None
+
     async def call(self, method: Method, parcel: Parcel, walk: Walk) -> Parcel:
         """Ask the unit with the bytes as they are; its answer stays bytes."""
         body = self._asked(parcel)

@@ -36,6 +36,12 @@ class GraphUnit(Protocol):
     unit: Unit
     columns: Columns | None
 
+    def at_once(self, method: Method, parcel: Parcel, walk: Walk) -> Parcel | None:
+        """What `call` gives, if it can be given here and now; `None` when it cannot, and nothing happened."""
+
+    def aggregate_at_once(self, parcels: list[Parcel], walk: Walk) -> Parcel | None:
+        """The same for `aggregate`."""
+
     async def call(self, method: Method, parcel: Parcel, walk: Walk) -> Parcel: ...
     async def route(self, parcel: Parcel, walk: Walk) -> int: ...
     async def aggregate(self, parcels: list[Parcel], walk: Walk) -> Parcel: ...
@@ -72,15 +78,56 @@ class LocalUnit:
         self._invoke = servable.invoke
         self._ok = {method: meters.client(unit, path, "200") for method, path in PATHS.items()}
 
-    async def call(self, method: Method, parcel: Parcel, walk: Walk) -> Parcel:  # noqa: ARG002 - a seam's signature
+    # A graph of quick units never waits, so its steps need no coroutines. Measured, six no-op units in one worker:
+    # 2.9 us a step against 5.1 us.
+    def at_once(self, method: Method, parcel: Parcel, walk: Walk) -> Parcel | None:  # noqa: ARG002 - a seam's signature
+        """Ask the unit, unless its rows are to be batched or its calls belong on a thread."""
+        if not self._lane.is_open:
+            return None
+        started = perf_counter()
+        try:
+            message = parcel.decoded or parcel.message()
+            if self.queue is not None and method is _PREDICT and batchable_rows(message) is not None:
+                return None
+            answer = self._invoke(method, message)
+        except Exception as error:
+            self._lane.pace.note(perf_counter() - started, 1)
+            raise self._stopped(method, error, started) from error
+        elapsed = perf_counter() - started
+        self._lane.pace.note_quick(elapsed)
+        if answer.own_metrics or answer.raw is not None or answer.http_status != 200:
+            self._look_at(method, message, answer, started)
+        self._ok[method].observe(elapsed)
+        return Parcel(answer)
+
+    def aggregate_at_once(self, parcels: list[Parcel], walk: Walk) -> Parcel | None:  # noqa: ARG002 - same seam
+        """The unit's one answer for several, unless its calls belong on a thread."""
+        if not self._lane.is_open:
+            return None
+        started = perf_counter()
+        try:
+            messages = [parcel.decoded or _child(parcel) for parcel in parcels]
+            answer = self.servable.aggregate(messages)
+        except Exception as error:
+            self._lane.pace.note(perf_counter() - started, 1)
+            raise self._stopped(Method.AGGREGATE, error, started) from error
+        elapsed = perf_counter() - started
+        self._lane.pace.note_quick(elapsed)
+        if answer.own_metrics or answer.raw is not None or answer.http_status != 200:
+            self._look_at(Method.AGGREGATE, messages[0] if messages else None, answer, started)
+        self._ok[Method.AGGREGATE].observe(elapsed)
+        return Parcel(answer)
+
+    async def call(self, method: Method, parcel: Parcel, walk: Walk) -> Parcel:
         """Ask the unit; the answer is a message."""
+        now = self.at_once(method, parcel, walk)
+        if now is not None:
+            return now
         started = perf_counter()
         try:
             message = parcel.decoded or parcel.message()
             if self.queue is not None and method is _PREDICT and (rows := batchable_rows(message)) is not None:
                 answer = await self._in_batch(self.queue, message, rows)
-            elif self._lane.is_open:
-                answer = self._lane.run(self._invoke, method, message)
             else:
                 answer = await self._lane.later(self._invoke, method, message)
         except Exception as error:
@@ -92,18 +139,18 @@ class LocalUnit:
 
     async def route(self, parcel: Parcel, walk: Walk) -> int:
         """The branch the unit chooses."""
-        answer = await self.call(Method.ROUTE, parcel, walk)
+        answer = self.at_once(Method.ROUTE, parcel, walk) or await self.call(Method.ROUTE, parcel, walk)
         return seldon_v1.route_of(answer.message())
 
-    async def aggregate(self, parcels: list[Parcel], walk: Walk) -> Parcel:  # noqa: ARG002 - a seam's signature
+    async def aggregate(self, parcels: list[Parcel], walk: Walk) -> Parcel:
         """The unit's one answer for several."""
+        now = self.aggregate_at_once(parcels, walk)
+        if now is not None:
+            return now
         started = perf_counter()
         try:
             messages = [_child(parcel) for parcel in parcels]
-            if self._lane.is_open:
-                answer: Message = self._lane.run(self.servable.aggregate, messages)
-            else:
-                answer = await self._lane.later(self.servable.aggregate, messages)
+            answer: Message = await self._lane.later(self.servable.aggregate, messages)
         except Exception as error:
             raise self._stopped(Method.AGGREGATE, error, started) from error
         self._look_at(Method.AGGREGATE, messages[0] if messages else None, answer, started)
