@@ -79,6 +79,8 @@ class Connection(Sending):
         self.peer_streams = 100 if is_client else MAX_ID
         """How many streams the peer allows at once; a client must not assume much before it is told."""
         self.has_said_goaway = False
+        self.has_moved = False
+        """Whether a whole frame came since the owner last looked and cleared this."""
         self._partial = b""
         self._preface = b"" if is_client else PREFACE
         # The only kind of frame that may come now; -1 for any.
@@ -127,6 +129,11 @@ class Connection(Sending):
         """Whether a frame or a header block began and its end has not come."""
         return bool(self._partial) or self._block is not None or bool(self._preface)
 
+    @property
+    def is_mid_data(self) -> bool:
+        """Whether that frame is a piece of a body."""
+        return self._partial[3:4] == b"\0"
+
     def feed(self, data: bytes) -> None:
         """Take bytes. After a connection error `failure` is set, GOAWAY is in `out`, and nothing more is read."""
         if self.failure is not None:
@@ -136,7 +143,10 @@ class Connection(Sending):
                 data = self._read_preface(data)
             elif self._partial:
                 data = self._partial + data
-            self._partial = data[self._read_frames(data) :]
+            read = self._read_frames(data)
+            self._partial = data[read:]
+            if read:
+                self.has_moved = True
         except ConnectionFailed as error:
             self._fail(error)
         except BadRequest as error:  # The header decoder's own.

@@ -24,24 +24,24 @@ def reason_phrase(status: int) -> str:
 class StatusLines:
     """Status line and Date header together, made once per code and second."""
 
-    __slots__ = ("_date", "_lines")
+    __slots__ = ("_lines", "date")
 
     def __init__(self) -> None:
         self._lines: dict[int, bytes] = {}
-        self._date = ""
+        self.date = ""
 
     def set_clock(self, now: float) -> None:
         """`now` in seconds since the epoch; call it about once a second."""
         date = formatdate(now, usegmt=True)
-        if date != self._date:
-            self._date = date
+        if date != self.date:
+            self.date = date
             self._lines = {}
 
     def get(self, status: int) -> bytes:
         """`HTTP/1.1 <code> <phrase>` and the Date line, if the clock was ever set."""
         line = self._lines.get(status)
         if line is None:
-            date = f"Date: {self._date}\r\n" if self._date else ""
+            date = f"Date: {self.date}\r\n" if self.date else ""
             line = f"HTTP/1.1 {status} {reason_phrase(status)}\r\n{date}".encode("latin-1")
             self._lines[status] = line
         return line

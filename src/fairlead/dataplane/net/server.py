@@ -1,4 +1,5 @@
-"""HTTP/1.1 on sockets for the worker and the gateway: one loop, no framework.
+"""HTTP on sockets for the worker and the gateway: one loop, no framework. HTTP/1.1 is here; connections that begin as
+HTTP/2 are handed to `h2_server`.
 
 A connection parses what arrived, enters the handler for each request, and writes the answers in the order of the
 requests, whatever order the handler finished them in. Answers given while a batch of bytes is being read leave in
@@ -17,7 +18,12 @@ from typing import cast
 import orjson
 
 from fairlead.dataplane.net.answer_stream import AnswerStream
+from fairlead.dataplane.net.h2_answers import AnswerMemory
+from fairlead.dataplane.net.h2_deadlines import Deadlines
+from fairlead.dataplane.net.h2_heads import CallMemory
+from fairlead.dataplane.net.h2_server import H2Connection
 from fairlead.dataplane.net.listening import open_listener
+from fairlead.dataplane.net.opening import ALPN, Client, Opening
 from fairlead.dataplane.spec import Listen, UnixSocket
 from fairlead.errors import FairleadError
 from fairlead.protocols.exchange import Handler, Head, Outgoing, Request, Response, Streams
@@ -449,8 +455,11 @@ class HttpServer:
         self.refuse = refuse
         self.memory = HeadMemory()
         self.lines = StatusLines()
+        self.calls = CallMemory(streams)
+        self.answers = AnswerMemory()
+        self.deadlines = Deadlines()
         self.is_draining = False
-        self._connections: set[Connection] = set()
+        self._connections: set[Client] = set()
         self._listeners: list[asyncio.Server] = []
         self._paths: list[Path] = []
         self._loop: asyncio.AbstractEventLoop
@@ -465,11 +474,22 @@ class HttpServer:
 
         Raises `ConfigError` when the address cannot be bound."""
         self._loop = asyncio.get_running_loop()
-        listener, port = await open_listener(self._loop, lambda: Connection(self), where, tls=tls)
+        if tls is not None:
+            tls.set_alpn_protocols(ALPN)
+        listener, port = await open_listener(self._loop, self._open, where, tls=tls)
         self._listeners.append(listener)
         if isinstance(where, UnixSocket):
             self._paths.append(Path(where.path))
         return port
+
+    def _open(self) -> Opening:
+        limits = self.limits
+        return Opening(
+            self,
+            make_http1=lambda: Connection(self),
+            make_http2=lambda: H2Connection(self),
+            idle_s=limits.idle_timeout_s,
+        )
 
     async def drain(self, grace_s: float) -> None:
         """Stop accepting, answer what is held, close; what is not answered within the grace is cut.
@@ -504,13 +524,13 @@ class HttpServer:
         """The clock of the timeouts."""
         return self._loop.time()
 
-    def enter(self, connection: Connection) -> None:
+    def enter(self, connection: Client) -> None:
         """A client connected. Without clients no timer runs."""
         self._connections.add(connection)
         if self._sweep_handle is None:
             self._sweep()
 
-    def leave(self, connection: Connection) -> None:
+    def leave(self, connection: Client) -> None:
         """A client is gone."""
         self._connections.discard(connection)
         if not self._connections:

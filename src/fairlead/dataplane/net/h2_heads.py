@@ -1,0 +1,135 @@
+"""The heads of HTTP/2 requests: from a decoded header block to the `Head` that handlers know, once for all calls
+that repeat it.
+
+What is checked here are the rules of RFC 9113 section 8 that make a request malformed. They cost nothing per call:
+a head that passed is found again by its headers, and by its block's bytes before that.
+"""
+
+import re
+
+import msgspec
+
+from fairlead.errors import BadRequest
+from fairlead.protocols.exchange import Head, Headers, Streams
+from fairlead.protocols.grpc import is_grpc, parse_timeout
+
+_KEPT_HEADS = 512
+_KEPT_BYTES = 2048
+_PSEUDO = frozenset({b":method", b":scheme", b":path", b":authority"})
+_OF_CONNECTIONS = frozenset({b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade"})
+_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
+_BAD_VALUE = re.compile(rb"[\x00\r\n]|^[ \t]|[ \t]$")
+
+
+class Malformed(BadRequest):
+    """A request that breaks HTTP/2's own rules: its stream is reset."""
+
+
+class Call(msgspec.Struct, eq=False):
+    """What was worked out from a head alone. `length` is the Content-Length, -1 for none; `timeout_s` is 0 for none."""
+
+    head: Head
+    length: int
+    is_grpc: bool
+    timeout_s: float
+
+
+class CallMemory:
+    """Calls by their headers, for all connections of one server. Bounded: full means start again."""
+
+    def __init__(self, streams: Streams | None) -> None:
+        self._streams = streams
+        self._calls: dict[tuple[tuple[bytes, bytes], ...], Call] = {}
+        self._seen: set[int] = set()
+
+    def find(self, headers: Headers) -> Call:
+        """The call of these headers; raises `Malformed`. Kept when it comes a second time, so that clients whose
+        heads never repeat push nothing out."""
+        key = tuple(headers)
+        call = self._calls.get(key)
+        if call is not None:
+            return call
+        call = read_call(headers)
+        if self._streams is not None:
+            call.head.is_streamed = self._streams(call.head)
+        mark = hash(key)
+        if mark not in self._seen:
+            if len(self._seen) >= 8 * _KEPT_HEADS:
+                self._seen.clear()
+            self._seen.add(mark)
+        elif sum(len(name) + len(value) for name, value in headers) <= _KEPT_BYTES:
+            if len(self._calls) >= _KEPT_HEADS:
+                self._calls.clear()
+            self._calls[key] = call
+        return call
+
+
+def read_call(headers: Headers) -> Call:
+    """The head that these headers are, or `Malformed`."""
+    pseudo, fields = _split(headers)
+    method = pseudo.get(b":method", b"").decode("latin-1")
+    target = pseudo.get(b":path", b"")
+    if not method or not target or b":scheme" not in pseudo or method == "CONNECT":
+        raise Malformed("a request has :method, :scheme and :path")
+    if not target.startswith(b"/") and not (target == b"*" and method == "OPTIONS"):
+        raise Malformed(":path does not begin with a slash")
+    path, _, query = target.partition(b"#")[0].partition(b"?")
+    length = _length(fields)
+    timeout_s = 0.0
+    content_type = next((value for name, value in fields if name == b"content-type"), b"")
+    grpc = is_grpc(content_type)
+    if grpc:
+        raw = next((value for name, value in fields if name == b"grpc-timeout"), None)
+        timeout_s = (parse_timeout(raw) or 0.0) if raw is not None else 0.0
+    expects = any(name == b"expect" and value.lower() == b"100-continue" for name, value in fields)
+    head = Head(method, path.decode("latin-1"), query, fields, length=length, expects_continue=expects)
+    return Call(head, length, grpc, timeout_s)
+
+
+def check_trailers(headers: Headers) -> None:
+    """Raises `Malformed` for trailers that no request can have."""
+    for name, value in headers:
+        _check_field(name, value)
+
+
+def _split(headers: Headers) -> tuple[dict[bytes, bytes], Headers]:
+    """Pseudo-headers, and the fields as HTTP/1.1 would have them: with a Host first and one Cookie."""
+    pseudo: dict[bytes, bytes] = {}
+    fields: Headers = []
+    crumbs = []
+    for name, value in headers:
+        if name[:1] == b":":
+            if name not in _PSEUDO or name in pseudo or fields or _BAD_VALUE.search(value):
+                raise Malformed(f"{name.decode('latin-1')} is unknown, or came twice, or after the headers")
+            pseudo[name] = value
+            continue
+        _check_field(name, value)
+        if name == b"cookie":
+            crumbs.append(value)
+        else:
+            fields.append((name, value))
+    if crumbs:
+        fields.append((b"cookie", b"; ".join(crumbs)))
+    authority = pseudo.get(b":authority")
+    if authority is not None:
+        fields = [(b"host", authority), *(pair for pair in fields if pair[0] != b"host")]
+    return pseudo, fields
+
+
+def _check_field(name: bytes, value: bytes) -> None:
+    if not _NAME.fullmatch(name):
+        raise Malformed(f"{name!r} is no name of an HTTP/2 header")
+    if name in _OF_CONNECTIONS or (name == b"te" and value != b"trailers"):
+        raise Malformed(f"HTTP/2 has no header {name.decode('latin-1')}: {value.decode('latin-1')[:40]}")
+    if _BAD_VALUE.search(value):
+        raise Malformed(f"the value of {name.decode('latin-1')} holds what no value can hold")
+
+
+def _length(fields: Headers) -> int:
+    values = {value for name, value in fields if name == b"content-length"}
+    if not values:
+        return -1
+    value = values.pop()
+    if values or not value.isdigit() or len(value) > 18:
+        raise Malformed("content-length is not one decimal number")
+    return int(value)
