@@ -2,21 +2,33 @@
 
 A graph is one model under several names: its service's, its component's, and each of its units' (specs 3.1: a path that
 names any node of the graph runs the graph). Which words an unknown name gets is KServe's, whose clients look for them.
+
+A unit that is a repository loads and unloads its models for real. Any other model that is unloaded stays in memory and
+is not answered for, by its name, until it is loaded again; the worker itself stays ready, as KServe's and MLServer's
+servers do.
 """
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
+from fairlead.dataplane.graph.batching import Lane
 from fairlead.dataplane.graph.driving import Step, gather
 from fairlead.dataplane.graph.executor import Executor
-from fairlead.dataplane.graph.parcel import Parcel, Walk
+from fairlead.dataplane.graph.parcel import Parcel, Stopped, Walk
 from fairlead.dataplane.graph.remote_unit import RemoteUnit
 from fairlead.dataplane.graph.units import GraphUnit, LocalUnit
 from fairlead.dataplane.spec import WorkerSpec
 from fairlead.errors import NotFound, Retryable
-from fairlead.runtimes.base import TensorSpec
+from fairlead.plan.model import Call, Method
+from fairlead.protocols.tensors import DEFAULT_INPUT
+from fairlead.runtimes.base import ModelState, Repository, RepositoryModel, Servable, TensorSpec
+
+_MLSERVER = "mlserver"
+"""The variant of units that stand in for MLServer, which calls a model without a version of its own `v1` when Seldon
+starts it (specs 5)."""
 
 
 class ModelNotFound(NotFound):
@@ -61,22 +73,33 @@ class Models:
 
     def __init__(self, spec: WorkerSpec, executor: Executor) -> None:
         self._executor = executor
-        self._names = list(dict.fromkeys(str(unit.name) for unit in spec.revision.units))
-        self._known = frozenset((*self._names, spec.service, spec.component))
+        self._root = spec.revision.graph.root
+        self._units = list(dict.fromkeys(str(unit.name) for unit in spec.revision.units))
+        self._known = frozenset((*self._units, spec.service, spec.component))
         # A peer may serve models that we know nothing of; it answers for names that are not ours.
         self._has_peers = any(isinstance(unit, RemoteUnit) for unit in executor.units.values())
+        self._repositories = [
+            unit.servable.repository
+            for unit in executor.units.values()
+            if isinstance(unit, LocalUnit) and unit.servable.repository is not None
+        ]
+        self._unloaded: set[str] = set()
+        self._lane: Lane | None = None
 
     @property
     def names(self) -> Sequence[str]:
         """The models to list."""
-        return self._names
+        held = {model.name: None for repository in self._repositories for model in repository.models()}
+        own = {name: None for name in self._units if self._is_model(name)}
+        return [name for name in (own | held) if self._canonical(name) not in self._unloaded]
 
     def resolve(self, name: str, version: str = "") -> str:
         """The name to answer under: the one asked for, or the first when none was. Raises `ModelNotFound` and
         `VersionNotFound`."""
-        if not name:
-            return self._names[0]
-        if name not in self._known and not self._has_peers:
+        name = name or self._units[0]
+        if name not in self._known and not self._has_peers and self._holder(name) is None:
+            raise ModelNotFound(name)
+        if self._unloaded and self._canonical(name) in self._unloaded:
             raise ModelNotFound(name)
         if version and version not in self.versions(name):
             raise VersionNotFound(name, version)
@@ -84,35 +107,134 @@ class Models:
 
     def versions(self, name: str) -> tuple[str, ...]:
         """The versions of a model, newest last; empty when it has none."""
-        unit = self._unit(name)
-        version = getattr(unit.servable, "version", "") if isinstance(unit, LocalUnit) else ""
-        return (version,) if version else ()
-
-    def describe(self, name: str) -> Described:
-        """What is known of a model without asking its code."""
+        holder = self._holder(name)
+        if holder is not None:
+            return tuple(model.version for model in holder.models() if model.name == name and model.version)
         unit = self._unit(name)
         if not isinstance(unit, LocalUnit):
+            return ()
+        version = getattr(unit.servable, "version", "") or ("v1" if unit.unit.variant == _MLSERVER else "")
+        return (version,) if version else ()
+
+    def describe(self, name: str, version: str = "") -> Described:
+        """What is known of a model without asking its code."""
+        servable = self._servable(name, version)
+        if servable is None:
             return Described(name, (), "", (), ())
-        servable = unit.servable
-        return Described(name, self.versions(name), servable.platform, servable.inputs, servable.outputs)
+        return Described(name, self.versions(name), servable.platform, _inputs(servable), servable.outputs)
 
     async def is_ready(self, name: str) -> bool:
         """Whether a model answers."""
-        return await self._unit(name).is_ready()
+        holder = self._holder(name)
+        if holder is not None:
+            return any(model.name == name and model.state is ModelState.READY for model in holder.models())
+        unit = self._unit(name)
+        if isinstance(unit, LocalUnit):
+            return await unit.is_ready()
+        try:
+            await unit.status()
+        except Stopped:
+            return False
+        return True
 
     async def all_ready(self) -> bool:
         """Whether every unit answers."""
         return all(await gather([unit.is_ready() for unit in self._executor.units.values()]))
 
     def predict(self, parcel: Parcel, walk: Walk) -> Step[Parcel]:
-        """Ask the model; `walk.model` is the name that the client gave."""
+        """Ask the model; `walk.model` is the name that the client gave. Units know each other's and the graph's names
+        only from us: a peer is asked by its own unless the name means something to it alone."""
+        if walk.model in self._known:
+            walk.model = ""
         return self._executor.predict(parcel, walk)
 
-    async def metadata(self, name: str) -> dict[str, Any]:
+    def row_wise(self) -> LocalUnit | None:
+        """The unit that is all of the graph and whose rows may be joined with other requests', if it is so."""
+        root = self._root
+        unit = self._executor.units[root.unit] if isinstance(root, Call) and root.method is Method.PREDICT else None
+        if isinstance(unit, LocalUnit) and unit.queue is not None and unit.servable.rows is not None:
+            return unit
+        return None
+
+    async def metadata(self, name: str, version: str = "") -> dict[str, Any]:
         """What a unit's own code says of itself."""
-        return await self._unit(name).metadata()
+        if self._holder(name) is None:
+            return await self._unit(name).metadata()
+        servable = self._servable(name, version)
+        assert servable is not None  # a holder holds it
+        known: dict[str, Any] = await self._in_turn().call(servable.metadata)
+        return known
+
+    def index(self) -> list[RepositoryModel]:
+        """Every model there is, loaded or not."""
+        listed = [self._entry(name) for name in self._units if self._is_model(name)]
+        return listed + [model for repository in self._repositories for model in repository.models()]
+
+    async def load(self, name: str) -> None:
+        """Answer for a model (again). Raises `ModelNotFound` for a name nobody knows, and `LoadError`."""
+        holder = self._holder(name)
+        if holder is not None:
+            await self._in_turn().call(holder.load, name)
+        else:
+            self._unloaded.discard(self._own(name))
+
+    async def unload(self, name: str) -> None:
+        """Stop answering for a model. Raises `ModelNotFound` for a name nobody knows."""
+        holder = self._holder(name)
+        if holder is not None:
+            await self._in_turn().call(holder.unload, name)
+        else:
+            self._unloaded.add(self._own(name))
+
+    def _own(self, name: str) -> str:
+        if name not in self._known:
+            raise ModelNotFound(name)
+        return self._canonical(name)
+
+    def _canonical(self, name: str) -> str:
+        """A single unit is the same model by all its names."""
+        return self._units[0] if len(self._units) == 1 and name in self._known else name
+
+    def _entry(self, name: str) -> RepositoryModel:
+        if self._canonical(name) in self._unloaded:
+            return RepositoryModel(name=name, version="", state=ModelState.UNAVAILABLE, reason="unloaded")
+        versions = self.versions(name)
+        return RepositoryModel(name=name, version=versions[-1] if versions else "", state=ModelState.READY)
+
+    def _is_model(self, unit_name: str) -> bool:
+        """Whether a unit is a model rather than a place of models."""
+        unit = self._executor.units.get(unit_name)
+        return not isinstance(unit, LocalUnit) or unit.servable.repository is None
+
+    def _holder(self, name: str) -> Repository | None:
+        """The repository that holds a model of that name, loaded or not."""
+        for repository in self._repositories:
+            if any(model.name == name for model in repository.models()):
+                return repository
+        return None
+
+    def _servable(self, name: str, version: str) -> Servable | None:
+        holder = self._holder(name)
+        if holder is not None:
+            return holder.model(name, version)
+        unit = self._unit(name)
+        return unit.servable if isinstance(unit, LocalUnit) else None
+
+    def _in_turn(self) -> Lane:
+        """Where models are loaded: beside the units' own calls, which go on meanwhile."""
+        if self._lane is None:
+            self._lane = Lane("repository", asyncio.get_running_loop())
+        return self._lane
 
     def _unit(self, name: str) -> GraphUnit:
         """The unit of that name; for names of the graph, the first of its units."""
         found = self._executor.units.get(name)
         return found if found is not None else next(iter(self._executor.units.values()))
+
+
+def _inputs(servable: Servable) -> tuple[TensorSpec, ...]:
+    """What a model says it takes, or else the one table of as many columns as it knows of."""
+    if servable.inputs or servable.columns is None:
+        return servable.inputs
+    datatype = "INT64" if servable.columns.whole else "FP64"
+    return (TensorSpec(name=DEFAULT_INPUT, datatype=datatype, shape=(-1, servable.columns.count)),)
