@@ -30,6 +30,9 @@ _BUILTIN_IMAGES: Mapping[str, Entry] = {
     "sklearnserver": Entry(runtime="sklearn"),
     "xgboostserver": Entry(runtime="xgboost"),
     "mlflowserver": Entry(runtime="mlflow"),
+    "tfserving-proxy": Entry(runtime="tensorflow"),
+    "tensorflow/serving": Entry(runtime="tensorflow"),
+    "tritonserver": Entry(runtime="triton"),
     "mock_classifier": Entry(runtime="sample", variant="mock_classifier"),
     "fixed-model:0.1": Entry(runtime="sample", variant="fixed-model:0.1"),
     "fixed-model:0.2": Entry(runtime="sample", variant="fixed-model:0.2"),
@@ -37,7 +40,7 @@ _BUILTIN_IMAGES: Mapping[str, Entry] = {
     "mab_epsilon_greedy": Entry(runtime="sample", variant="mab_epsilon_greedy"),
     "mab_thompson_sampling": Entry(runtime="sample", variant="mab_thompson_sampling"),
 }
-_MLSERVER_FLAVOURS = {"sklearn": "sklearn", "xgboost": "xgboost", "mlflow": "mlflow"}
+_MLSERVER_FLAVOURS = ("sklearn", "xgboost", "lightgbm", "mlflow", "huggingface")
 _STORAGE_INITIALIZERS = ("rclone-storage-initializer", "storage-initializer")
 _OLD_SUFFIXES = ("_rest", "_grpc")
 _CLASS_KEYS = ("class", "path", "env", "command")
@@ -59,8 +62,6 @@ class Catalog:
     servers: Mapping[str, Entry] = field(default_factory=dict)
     default_env_secret: str = ""
     """Secret for transfers whose manifest names none."""
-    protocols: frozenset[str] = frozenset({"seldon"})
-    """Wire protocols that the data plane answers in."""
 
     def find(self, image: str) -> Entry | None:
         """What runs in place of an image, `None` when it is not known."""
@@ -108,8 +109,8 @@ def _builtin(image: str) -> Entry | None:
     asked = _reference(image)
     *front, last = asked.parts
     if last == "mlserver":
-        flavour = _MLSERVER_FLAVOURS.get(asked.tag.rpartition("-")[2])
-        return Entry(runtime=flavour) if flavour else None
+        flavour = asked.tag.rpartition("-")[2]
+        return Entry(runtime=flavour, variant="mlserver") if flavour in _MLSERVER_FLAVOURS else None
     if last.startswith("mock_classifier"):
         last = "mock_classifier"
     for suffix in _OLD_SUFFIXES:

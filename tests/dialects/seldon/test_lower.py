@@ -96,7 +96,7 @@ def test_loggers_keep_their_mode_and_sink() -> None:
 def test_everything_that_cannot_run_is_told_at_once() -> None:
     graph = {
         "name": "a",
-        "implementation": "TRITON_SERVER",
+        "implementation": "TEMPO_SERVER",
         "modelUri": "gs://m",
         "parameters": [{"name": "x", "value": "one", "type": "INT"}],
         "children": [{"name": "b"}],
@@ -118,27 +118,56 @@ def test_everything_that_cannot_run_is_told_at_once() -> None:
         ),
         (
             "spec.predictors[0].graph.implementation",
-            "no runtime serves TRITON_SERVER yet; available: MLFLOW_SERVER, SKLEARN_SERVER, XGBOOST_SERVER",
+            "no runtime serves TEMPO_SERVER; available: HUGGINGFACE_SERVER, MLFLOW_SERVER, SKLEARN_SERVER, "
+            "TENSORFLOW_SERVER, TRITON_SERVER, XGBOOST_SERVER",
         ),
     ]
 
 
-@pytest.mark.parametrize("implementation", ["TENSORFLOW_SERVER", "TRITON_SERVER", "HUGGINGFACE_SERVER", "TEMPO_SERVER"])
-def test_a_server_without_a_runtime_names_those_that_have_one(implementation: str) -> None:
-    with pytest.raises(UnrunnableManifest, match=f"{implementation} yet; available: MLFLOW_SERVER"):
-        lower(sdep(predictor(graph={**MODEL, "implementation": implementation})))
+def test_a_server_without_a_runtime_names_those_that_have_one() -> None:
+    with pytest.raises(UnrunnableManifest, match="TEMPO_SERVER; available: HUGGINGFACE_SERVER, MLFLOW_SERVER"):
+        lower(sdep(predictor(graph={**MODEL, "implementation": "TEMPO_SERVER"})))
 
 
-@pytest.mark.parametrize("protocol", ["kfserving", "v2"])
-def test_a_protocol_that_is_not_served_says_so_and_one_that_is_passes(protocol: str) -> None:
-    doc = sdep(protocol=protocol)
+@pytest.mark.parametrize(
+    ("implementation", "protocol", "runtime", "variant"),
+    [
+        ("SKLEARN_SERVER", "seldon", "sklearn", ""),
+        ("SKLEARN_SERVER", "v2", "sklearn", "mlserver"),
+        ("XGBOOST_SERVER", "kfserving", "xgboost", "mlserver"),
+        ("MLFLOW_SERVER", "v2", "mlflow", "mlserver"),
+        ("HUGGINGFACE_SERVER", "v2", "huggingface", "mlserver"),
+        ("TENSORFLOW_SERVER", "tensorflow", "tensorflow", ""),
+        ("TENSORFLOW_SERVER", "seldon", "tensorflow", ""),
+        ("TRITON_SERVER", "v2", "triton", ""),
+    ],
+)
+def test_a_server_is_a_runtime_under_every_protocol_it_has(
+    implementation: str, protocol: str, runtime: str, variant: str
+) -> None:
+    plan = lower(sdep(predictor(graph={**MODEL, "implementation": implementation}), protocol=protocol))
+    (unit,) = plan.components[0].revision.units
 
-    with pytest.raises(UnrunnableManifest, match="protocol v2 is not served yet; available: seldon"):
-        lower(doc)
+    assert (unit.runtime, unit.variant) == (runtime, variant)
 
-    plan = lower(doc, Catalog(protocols=frozenset({"seldon", "v2"})))
-    assert plan.components[0].revision.protocol is Protocol.V2
-    assert plan.components[0].revision.units[0].image == "seldonio/mlserver:1.3.5-sklearn"
+
+def test_mlserver_knows_no_method_and_says_so() -> None:
+    method = {"name": "method", "value": "predict", "type": "STRING"}
+    plan = lower(sdep(predictor(graph={**MODEL, "parameters": [method]}), protocol="v2"))
+
+    assert plan.components[0].revision.units[0].parameters == ()
+    assert "spec.predictors[0].graph.parameters: method is ignored under the v2 protocol" in plan.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("protocol", "wire"),
+    [("", Protocol.SELDON), ("kfserving", Protocol.V2), ("v2", Protocol.V2), ("tensorflow", Protocol.TENSORFLOW)],
+)
+def test_the_protocol_is_the_revisions(protocol: str, wire: Protocol) -> None:
+    graph = MODEL | {"implementation": "TENSORFLOW_SERVER"}
+    plan = lower(sdep(predictor(graph=graph), protocol=protocol))
+
+    assert plan.components[0].revision.protocol is wire
 
 
 @pytest.mark.parametrize("name", ["../../etc", "a/b", "", "-a", "a\n", "a b", "ä"])

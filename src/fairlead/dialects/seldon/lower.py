@@ -38,6 +38,7 @@ ROUTING_INJECTION = "SELDON_ENABLE_ROUTING_INJECTION"
 DRAIN_S = 20.0
 PROGRESS_DEADLINE_S = 600.0
 
+_DOCS = {"seldon": "api/v1.0/doc/", "v2": "v2/docs/"}
 _PROTOCOLS = {"seldon": Protocol.SELDON, "tensorflow": Protocol.TENSORFLOW, "v2": Protocol.V2}
 # Names end up in paths of logs and sockets, so what a file system would read as more than a name is refused.
 _SAFE_NAME = re.compile(r"[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?")
@@ -49,7 +50,6 @@ def lower(sdep: SeldonDeployment, *, catalog: Catalog) -> Plan:
     defaulted = apply_defaults(sdep, catalog=catalog)
     sdep = defaulted.deployment
     _check_names(sdep, findings)
-    _check_protocol(sdep, catalog, findings)
     components = tuple(_component(context) for context in predictor_contexts(defaulted, catalog, findings))
     routes = lower_routes(sdep, findings)
     _warn(sdep, findings)
@@ -61,7 +61,7 @@ def lower(sdep: SeldonDeployment, *, catalog: Catalog) -> Plan:
         secrets=_secrets(components),
         labels=tuple(sorted(sdep.metadata.labels.items())),
         warnings=tuple(findings.warnings),
-        docs_path=f"/seldon/{sdep.metadata.namespace}/{sdep.metadata.name}/api/v1.0/doc/",
+        docs_path=_docs_path(sdep),
     )
 
 
@@ -103,7 +103,7 @@ def _revision(context: PredictorContext) -> Revision:
             hash="",
             units=lower_units(context),
             graph=lower_graph(predictor.graph),
-            protocol=_PROTOCOLS.get(sdep.spec.protocol, Protocol.SELDON),
+            protocol=_PROTOCOLS[sdep.spec.protocol],
             labels=tuple(sorted(labels.items())),
             annotations=annotations.of_worker(settings),
             env=env,
@@ -178,10 +178,9 @@ def _check_names(sdep: SeldonDeployment, findings: Findings) -> None:
             findings.refuse(path, message if name else "a name is required")
 
 
-def _check_protocol(sdep: SeldonDeployment, catalog: Catalog, findings: Findings) -> None:
-    if sdep.spec.protocol not in catalog.protocols:
-        known = ", ".join(sorted(catalog.protocols))
-        findings.lack("spec.protocol", f"protocol {sdep.spec.protocol} is not served yet; available: {known}")
+def _docs_path(sdep: SeldonDeployment) -> str:
+    page = _DOCS.get(sdep.spec.protocol, "")
+    return f"/seldon/{sdep.metadata.namespace}/{sdep.metadata.name}/{page}" if page else ""
 
 
 def _warn(sdep: SeldonDeployment, findings: Findings) -> None:

@@ -14,8 +14,10 @@ from fairlead.dialects.seldon.podspec import Container, Volume
 from fairlead.plan.model import Artifact
 
 MODEL_URI = "model_uri"
-FORMATS = frozenset({"sklearn", "xgboost", "mlflow"})
+FORMATS = frozenset({"huggingface", "lightgbm", "mlflow", "sklearn", "tensorflow", "triton", "xgboost"})
 """Runtimes that load a model from a folder and take no `model_uri`."""
+WITHOUT_MODEL = frozenset({"huggingface"})
+"""Formats whose parameters may name the model instead."""
 
 
 def find_artifact(context: NodeContext, runtime: str) -> Artifact | None:

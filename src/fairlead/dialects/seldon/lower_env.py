@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 
+from fairlead.dialects.seldon import servers
 from fairlead.dialects.seldon.context import NodeContext
 from fairlead.dialects.seldon.findings import Findings
 from fairlead.dialects.seldon.graph import is_prepackaged
@@ -21,6 +22,14 @@ from fairlead.plan import quantity
 from fairlead.plan.model import EnvFrom, EnvVar, KeyRef
 
 MODELS = "/mnt/models"
+MODEL_VERSION = "v1"
+"""The version that every model of a prepackaged server has under the v2 protocol."""
+_MLSERVER_CLASSES = {
+    "SKLEARN_SERVER": "mlserver_sklearn.SKLearnModel",
+    "XGBOOST_SERVER": "mlserver_xgboost.XGBoostModel",
+    "MLFLOW_SERVER": "mlserver_mlflow.MLflowRuntime",
+    "HUGGINGFACE_SERVER": "mlserver_huggingface.HuggingFaceRuntime",
+}
 PORT_VARIABLES = frozenset(
     {
         "PREDICTIVE_UNIT_SERVICE_PORT",
@@ -134,6 +143,11 @@ def _fixed(context: NodeContext) -> dict[str, str]:
     if is_prepackaged(node):
         model = Parameter(name="model_uri", value=MODELS, type="STRING")
         variables["PREDICTIVE_UNIT_PARAMETERS"] = parameters_text([*node.parameters, model])
+        if sdep.spec.protocol == servers.V2:
+            variables |= {"MLSERVER_MODEL_VERSION": MODEL_VERSION, "MLSERVER_MODEL_URI": MODELS}
+            implementation = _MLSERVER_CLASSES.get(node.implementation)
+            if implementation is not None:
+                variables["MLSERVER_MODEL_IMPLEMENTATION"] = implementation
     return variables | {
         "PREDICTIVE_UNIT_ID": node.name,
         "MLSERVER_MODEL_NAME": node.name,

@@ -11,7 +11,7 @@ from fairlead.dialects.seldon.context import NodeContext, PredictorContext
 from fairlead.dialects.seldon.findings import Findings
 from fairlead.dialects.seldon.graph import BUILTINS, is_builtin, is_prepackaged
 from fairlead.dialects.seldon.ignored import warn_of_pods, warn_of_unit
-from fairlead.dialects.seldon.lower_artifacts import FORMATS, MODEL_URI, find_artifact, unknown_inits
+from fairlead.dialects.seldon.lower_artifacts import FORMATS, MODEL_URI, WITHOUT_MODEL, find_artifact, unknown_inits
 from fairlead.dialects.seldon.lower_containers import lower_container
 from fairlead.dialects.seldon.lower_env import MODELS, lower_env, lower_env_from
 from fairlead.dialects.seldon.parameters import lower_parameters
@@ -84,7 +84,8 @@ def _entry(context: NodeContext) -> Entry:
     if is_prepackaged(node):
         default = servers.default_image(node.implementation, context.outer.sdep.spec.protocol, catalog)
         if container.image in ("", default):
-            return servers.entry(node.implementation, catalog) or _no_server(context)
+            protocol = context.outer.sdep.spec.protocol
+            return servers.entry(node.implementation, protocol, catalog) or _no_server(context)
     elif not container.image:
         context.findings.refuse(f"{context.container_path}.image", f"container {node.name} has no image")
     return catalog.find(container.image) or _CONTAINER
@@ -92,7 +93,7 @@ def _entry(context: NodeContext) -> Entry:
 
 def _no_server(context: NodeContext) -> Entry:
     known = ", ".join(servers.available(context.outer.catalog))
-    message = f"no runtime serves {context.node.implementation} yet; available: {known}"
+    message = f"no runtime serves {context.node.implementation}; available: {known}"
     context.findings.lack(f"{context.path}.implementation", message)
     return _CONTAINER
 
@@ -102,14 +103,25 @@ def _arguments(
 ) -> tuple[Parameter, ...]:
     """Model formats get their model as a folder; a class behind a server's name gets `model_uri`, as upstream."""
     if entry.runtime in FORMATS:
-        if artifact is None:
+        if artifact is None and entry.runtime not in WITHOUT_MODEL:
             message = "the node names no model: set modelUri, or an init container that fetches one"
             context.findings.refuse(context.path, message)
-        return tuple(item for item in parameters if item.name != MODEL_URI)
+        return tuple(item for item in parameters if item.name not in _unused(context, entry))
     if is_prepackaged(context.node) and entry.runtime == "python":
         own = tuple(item for item in parameters if item.name != MODEL_URI)
         return (*own, Parameter(name=MODEL_URI, value=MODELS))
     return parameters
+
+
+def _unused(context: NodeContext, entry: Entry) -> set[str]:
+    """Parameters that mean nothing to the unit. MLServer knows no `method`: its clients ask for outputs by name."""
+    unused = {MODEL_URI}
+    if entry.runtime == "sklearn" and entry.variant == servers.MLSERVER:
+        unused.add("method")
+        if any(item.name == "method" for item in context.node.parameters):
+            message = "method is ignored under the v2 protocol; ask for the outputs predict or predict_proba"
+            context.findings.warn(f"{context.path}.parameters: {message}")
+    return unused
 
 
 def lower_resources(given: ResourceRequirements, path: str, findings: Findings) -> Resources:

@@ -12,9 +12,13 @@ from fairlead.dialects.catalog import Catalog, Entry
 SELDON, V2, TENSORFLOW = "seldon", "v2", "tensorflow"
 
 
+MLSERVER = "mlserver"
+"""The variant of runtimes that stand in for MLServer: it names its outputs and shapes its answers in its own way."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """A prepackaged server: our runtime (empty when there is none yet) and the image per protocol."""
+    """A prepackaged server: our runtime (empty when there is none) and the image per protocol."""
 
     runtime: str = ""
     images: Mapping[str, str] = field(default_factory=dict)
@@ -31,10 +35,11 @@ SERVERS: Mapping[str, Server] = {
         runtime="mlflow", images={SELDON: "seldonio/mlflowserver:1.18.2", V2: "seldonio/mlserver:1.3.5-mlflow"}
     ),
     "TENSORFLOW_SERVER": Server(
-        images={SELDON: "seldonio/tfserving-proxy:1.18.2", TENSORFLOW: "tensorflow/serving:2.1.0"}
+        runtime="tensorflow",
+        images={SELDON: "seldonio/tfserving-proxy:1.18.2", TENSORFLOW: "tensorflow/serving:2.1.0"},
     ),
-    "TRITON_SERVER": Server(images={V2: "nvcr.io/nvidia/tritonserver:21.08-py3"}),
-    "HUGGINGFACE_SERVER": Server(images={V2: "seldonio/mlserver:1.3.5-huggingface"}),
+    "TRITON_SERVER": Server(runtime="triton", images={V2: "nvcr.io/nvidia/tritonserver:21.08-py3"}),
+    "HUGGINGFACE_SERVER": Server(runtime="huggingface", images={V2: "seldonio/mlserver:1.3.5-huggingface"}),
     "TEMPO_SERVER": Server(images={V2: "seldonio/mlserver:1.3.5-slim"}),
 }
 
@@ -60,13 +65,16 @@ def default_image(implementation: str, protocol: str, catalog: Catalog) -> str:
     return server.images.get(canonical_protocol(protocol), "") if server else ""
 
 
-def entry(implementation: str, catalog: Catalog) -> Entry | None:
+def entry(implementation: str, protocol: str, catalog: Catalog) -> Entry | None:
     """What runs for a server, `None` when nothing here can."""
     custom = catalog.servers.get(implementation)
     if custom is not None:
         return custom
     server = SERVERS.get(implementation)
-    return Entry(runtime=server.runtime) if server and server.runtime else None
+    if server is None or not server.runtime:
+        return None
+    is_mlserver = "/mlserver:" in server.images.get(canonical_protocol(protocol), "")
+    return Entry(runtime=server.runtime, variant=MLSERVER if is_mlserver else "")
 
 
 def available(catalog: Catalog) -> list[str]:
