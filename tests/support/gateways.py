@@ -12,22 +12,25 @@ from fairlead.dataplane.net.frame_server import FrameServer
 from fairlead.dataplane.spec import TcpSocket, UnixSocket
 from fairlead.plan.model import ComponentName, Mirror, Route, Target
 from fairlead.plan.routing import Endpoint, Pool, RouteTable, Service
-from fairlead.protocols.exchange import Reply, Request, Response
+from fairlead.protocols.exchange import Handler, Reply, Request, Response
+from fairlead.protocols.streaming import is_streamed
 
 PATIENCE_S = 10.0
 
 
 class Worker:
-    """A replica that answers with its name, or holds requests until the test lets them go."""
+    """A replica that answers with its name, or holds requests until the test lets them go, or does what `handler`
+    does. gRPC streams come to it in pieces."""
 
-    def __init__(self, name: str, folder: Path) -> None:
+    def __init__(self, name: str, folder: Path, handler: Handler | None = None) -> None:
         self.name = name
         self.path = folder / f"{name}.sock"
         self.requests: list[Request] = []
         self.held: list[Reply] = []
         self.holds = False
         self.status = 200
-        self.server = FrameServer(self._handle)
+        self._handler = handler
+        self.server = FrameServer(self._handle, streams=is_streamed)
 
     @property
     def endpoint(self) -> Endpoint:
@@ -35,7 +38,9 @@ class Worker:
 
     def _handle(self, request: Request, reply: Reply) -> None:
         self.requests.append(request)
-        if self.holds:
+        if self._handler is not None:
+            self._handler(request, reply)
+        elif self.holds:
             self.held.append(reply)
         else:
             reply(self.answer())
@@ -78,8 +83,8 @@ class Bench:
     def port(self) -> int:
         return self.gateway.port
 
-    async def worker(self, name: str) -> Worker:
-        worker = Worker(name, self.folder)
+    async def worker(self, name: str, handler: Handler | None = None) -> Worker:
+        worker = Worker(name, self.folder, handler)
         await worker.start()
         self.workers.append(worker)
         return worker

@@ -22,20 +22,23 @@ class Pool:
     """The replicas that serve one component now.
 
     With no endpoint, requests wait up to `wait_s` seconds (a replica is on its way) unless `refusal` says why
-    there will be none. `protocol` is the component's, for the shape of the gateway's own error bodies.
+    there will be none. `protocol` is the component's, for the shape of the gateway's own error bodies. Each replica
+    holds `replica_limit` requests at most; more of them wait too, up to `queue_limit`.
     """
 
     endpoints: tuple[Endpoint, ...] = ()
     wait_s: float = 30.0
     refusal: str = ""
     queue_limit: int = 1000
+    replica_limit: int = 1024
     protocol: str = "seldon"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """One resource's routes and pools; `pools` pairs a component's name with its pool. `kind`, `namespace`,
-    `name` and `docs_path` are for the listing at `/`."""
+    `name` and `docs_path` are for the listing at `/`. `models` are the names that a gRPC message may call the
+    service's models by."""
 
     kind: str
     namespace: str
@@ -44,6 +47,7 @@ class Service:
     pools: tuple[tuple[str, Pool], ...]
     state: str = ""
     docs_path: str = ""
+    models: tuple[str, ...] = ()
 
     @property
     def identity(self) -> tuple[str, str, str]:

@@ -15,14 +15,14 @@ class BodyStream:
     """`feed` and `finish` are the parser's end, the rest is `Incoming`. `on_flow` is called when `is_waiting` may have
     changed."""
 
-    __slots__ = ("_held", "_is_finished", "_is_paused", "_on_data", "_on_end", "on_flow")
+    __slots__ = ("_held", "_is_paused", "_on_data", "_on_end", "is_finished", "on_flow")
 
     def __init__(self) -> None:
         self.on_flow: Callable[[], None] = _nothing
         self._on_data: Callable[[bytes], None] | None = None
         self._on_end: Callable[[], None] = _nothing
         self._held: list[bytes] = []
-        self._is_finished = False
+        self.is_finished = False
         self._is_paused = False
 
     @property
@@ -36,7 +36,7 @@ class BodyStream:
         held, self._held = self._held, []
         for piece in held:
             on_data(piece)
-        if self._is_finished:
+        if self.is_finished:
             on_end()
         else:
             self.on_flow()
@@ -60,7 +60,7 @@ class BodyStream:
 
     def finish(self) -> None:
         """That was the last."""
-        self._is_finished = True
+        self.is_finished = True
         self.on_flow()
         if self._on_data is not None:
             self._on_end()

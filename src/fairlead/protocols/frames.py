@@ -5,15 +5,25 @@ Every frame starts with 16 bytes, big-endian:
     offset  size  field
     0       4     length   of everything after these 16 bytes
     4       4     id       which request; chosen by the gateway, unique while it is open; 0 for frames about none
-    8       1     kind     1 request, 2 response, 3 cancel, 4 goaway; other kinds are skipped
+    8       1     kind     see below; kinds that are not known are skipped
     9       1     zero
-    10      2     status   of a response, else 0
+    10      2     status   of a response or begin, else 0
     12      4     head     length of the head, which comes first; what is left is the body
 
-    request   head: method, path, query, then name and value of each header, joined by NUL (no part can hold one)
-    response  head: the block of header lines as `Response.headers` has it, passed through untouched
-    cancel    gateway to worker: nobody waits for this answer any more; the worker need not send it
-    goaway    worker to gateway: send no more requests here and close when the open ones are answered
+    1  request   head: method, path, query, then name and value of each header, joined by NUL (no part can hold one)
+    2  response  head: the block of header lines as `Response.headers` has it, passed through untouched
+    3  cancel    gateway to worker: nobody waits for this answer any more; the worker need not send it
+    4  goaway    worker to gateway: send no more requests here and close when the open ones are answered
+    5  open      like a request, but its body follows in pieces
+    6  begin     like a response, but its body follows in pieces
+    7  data      either way: a piece of a body
+    8  end       either way: the body of an open or a begin is over. Head: trailers, only from the worker
+    9  credit    either way: the sender of the pieces may send as many bytes more as the body says (4 bytes)
+    10 reset     worker to gateway: an answer that was begun will not be finished
+
+A body in pieces is under flow control, each direction for itself: `WINDOW_BYTES` may be under way, and every credit
+raises that by what the receiver has passed on. A response may come before the body of its request is over; then the
+rest of that body means nothing. Whole bodies need no credit, because a gateway bounds how many it has under way.
 
 No I/O, and no negotiation: both ends come from one installation. A fixed struct and not msgpack because a head
 that was seen before is found by its bytes, and a body is cut out once.
@@ -29,8 +39,11 @@ from fairlead.protocols.exchange import Head, Headers, Response
 _PREFIX = Struct(">IIBxHI")
 _PREFIX_BYTES = _PREFIX.size
 _MOST_BYTES = 0xFFFFFFFF
+_CREDIT = Struct(">I")
 LAST_ID = 0xFFFFFFFF
 """The largest request id."""
+WINDOW_BYTES = 256 * 1024
+"""How much of a body in pieces may be under way before its receiver has given credit."""
 
 
 class Kind(IntEnum):
@@ -40,6 +53,12 @@ class Kind(IntEnum):
     RESPONSE = 2
     CANCEL = 3
     GOAWAY = 4
+    OPEN = 5
+    BEGIN = 6
+    DATA = 7
+    END = 8
+    CREDIT = 9
+    RESET = 10
 
 
 class Frame(NamedTuple):
@@ -83,6 +102,44 @@ def response_prefix(id: int, response: Response) -> bytes:
 def encode_cancel(id: int) -> bytes:
     """A whole cancel frame."""
     return _PREFIX.pack(0, id, Kind.CANCEL, 0, 0)
+
+
+def encode_reset(id: int) -> bytes:
+    """A whole reset frame."""
+    return _PREFIX.pack(0, id, Kind.RESET, 0, 0)
+
+
+def encode_open(id: int, head: bytes) -> bytes:
+    """A whole open frame."""
+    return _PREFIX.pack(len(head), id, Kind.OPEN, 0, len(head)) + head
+
+
+def encode_begin(id: int, status: int, headers: bytes) -> bytes:
+    """A whole begin frame."""
+    return _PREFIX.pack(len(headers), id, Kind.BEGIN, status, len(headers)) + headers
+
+
+def data_prefix(id: int, length: int) -> bytes:
+    """The 16 bytes before a piece of so many bytes."""
+    return _PREFIX.pack(length, id, Kind.DATA, 0, 0)
+
+
+def encode_end(id: int, trailers: bytes = b"") -> bytes:
+    """A whole end frame."""
+    return _PREFIX.pack(len(trailers), id, Kind.END, 0, len(trailers)) + trailers
+
+
+def encode_credit(id: int, size_bytes: int) -> bytes:
+    """A whole credit frame."""
+    return _PREFIX.pack(4, id, Kind.CREDIT, 0, 0) + _CREDIT.pack(size_bytes)
+
+
+def decode_credit(frame: Frame) -> int:
+    """The bytes that a credit frame grants."""
+    if len(frame.body) != _CREDIT.size:
+        raise BadRequest("a credit frame is malformed")
+    granted: int = _CREDIT.unpack(frame.body)[0]
+    return granted
 
 
 GOAWAY = _PREFIX.pack(0, 0, Kind.GOAWAY, 0, 0)

@@ -5,9 +5,8 @@ known, and a unary call handed over as a stream of one message is right too, so 
 gRPC is: a REST body is read whole, whatever its length was said to be.
 """
 
+from fairlead.protocols import grpc
 from fairlead.protocols.exchange import Head
-
-GRPC = b"application/grpc"
 
 _STREAMS = frozenset(
     {
@@ -21,10 +20,10 @@ _OUR_PACKAGES = ("/seldon.protos.", "/inference.GRPCInferenceService/", "/tensor
 
 
 def is_grpc(head: Head) -> bool:
-    """Whether this is a gRPC call (grpc/grpc doc/PROTOCOL-HTTP2.md: a POST of application/grpc, with any suffix)."""
+    """Whether this is a gRPC call: a POST of application/grpc, with any suffix."""
     if head.method != "POST":
         return False
-    return any(name == b"content-type" and value.startswith(GRPC) for name, value in head.headers)
+    return any(name == b"content-type" and grpc.is_grpc(value) for name, value in head.headers)
 
 
 def is_streamed(head: Head) -> bool:

@@ -1,7 +1,8 @@
 """One end of a frame connection, whichever end it is: frames in, and one write per turn of the event loop out.
 
 Answers and requests come in bursts, so what is sent during one turn leaves together: one system call for the
-burst, and the other end reads it as one batch.
+burst, and the other end reads it as one batch. Bodies in pieces are kept here by the id of their request, because they
+go the same way at both ends.
 """
 
 import asyncio
@@ -9,8 +10,9 @@ import logging
 from abc import ABC, abstractmethod
 from typing import cast
 
+from fairlead.dataplane.net.frame_bodies import FrameSink, FrameSource
 from fairlead.errors import BadRequest
-from fairlead.protocols.frames import Frame, FrameDecoder
+from fairlead.protocols.frames import Frame, FrameDecoder, Kind, decode_credit
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +29,8 @@ class FrameLink(asyncio.Protocol, ABC):
         self._out: list[bytes] = []
         self._handed_over: list[bytes] = []
         self._is_flush_due = False
+        self.sources: dict[int, FrameSource] = {}
+        self.sinks: dict[int, FrameSink] = {}
 
     @abstractmethod
     def take(self, frame: Frame) -> None:
@@ -41,12 +45,30 @@ class FrameLink(asyncio.Protocol, ABC):
         """Whether frames can be sent."""
         return self._transport is not None and not self._transport.is_closing()
 
-    def send(self, start: bytes, head: bytes, body: bytes) -> None:
+    def take_piece(self, frame: Frame) -> None:
+        """Take a frame about a body in pieces, except its first and its last."""
+        if frame.kind == Kind.DATA:
+            source = self.sources.get(frame.id)
+            if source is not None:
+                source.feed(frame.body)
+        elif frame.kind == Kind.CREDIT:
+            sink = self.sinks.get(frame.id)
+            if sink is not None:
+                sink.grant(decode_credit(frame))
+
+    def drop_pieces(self, id: int) -> None:
+        """Nothing more comes and goes of this request's bodies."""
+        self.sources.pop(id, None)
+        sink = self.sinks.pop(id, None)
+        if sink is not None:
+            sink.abandon()
+
+    def send(self, start: bytes, head: bytes, body: bytes | memoryview) -> None:
         """Queue a frame for the end of this turn."""
         if len(body) <= _SMALL_BYTES:
             self._out.append(start + head + body)
         else:
-            self._out += (start + head, body)
+            self._out += (start + head, bytes(body))
         if not self._is_flush_due:
             self._is_flush_due = True
             self._loop.call_soon(self._flush)

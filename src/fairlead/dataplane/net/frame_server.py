@@ -10,13 +10,15 @@ import ssl
 from collections.abc import Callable
 from pathlib import Path
 
+from fairlead.dataplane.net.frame_bodies import FrameSink, FrameSource
 from fairlead.dataplane.net.frame_link import FrameLink
 from fairlead.dataplane.net.listening import open_listener
 from fairlead.dataplane.net.server import Limits, Refusal, error_response
 from fairlead.dataplane.spec import Listen, UnixSocket
 from fairlead.errors import FairleadError
-from fairlead.protocols.exchange import Handler, Request, Response
-from fairlead.protocols.frames import GOAWAY, Frame, Kind, decode_request_head, response_prefix
+from fairlead.protocols.body_stream import whole
+from fairlead.protocols.exchange import Handler, Head, Outgoing, Request, Response, Streams
+from fairlead.protocols.frames import GOAWAY, Frame, Kind, decode_request_head, encode_begin, response_prefix
 from fairlead.protocols.http1 import HeadMemory
 
 __all__ = ["FrameAnswer", "FrameServer"]
@@ -27,11 +29,12 @@ log = logging.getLogger(__name__)
 class FrameAnswer:
     """The `Reply` of one request that came as a frame."""
 
-    __slots__ = ("_connection", "_id", "on_gone")
+    __slots__ = ("_connection", "_id", "_sink", "on_gone")
 
     def __init__(self, connection: "_Connection", id: int) -> None:
         self._connection: _Connection | None = connection
         self._id = id
+        self._sink: FrameSink | None = None
         self.on_gone: Callable[[], None] | None = None
 
     def __call__(self, response: Response) -> None:
@@ -41,17 +44,38 @@ class FrameAnswer:
         self._connection = None
         del connection.open[self._id]
         connection.send(response_prefix(self._id, response), response.headers, response.body)
+        if connection.sources:
+            connection.drop_pieces(self._id)
+
+    def begin(self, status: int, headers: bytes) -> Outgoing:
+        """Answer in pieces instead."""
+        connection, id = self._connection, self._id
+        self._connection = None
+        self._sink = sink = FrameSink(connection, id, lambda: connection.forget(id) if connection is not None else None)
+        if connection is not None:
+            connection.sinks[id] = sink
+            connection.send(encode_begin(id, status, headers), b"", b"")
+        return sink
+
+    def fail(self, response: Response) -> None:
+        """The handler failed: answer this if nothing was answered, and cut an answer that is half done."""
+        if self._sink is not None:
+            self._sink.abort()
+        else:
+            self(response)
 
     @property
     def is_wanted(self) -> bool:
         """Whether somebody still waits for the answer."""
-        return self._connection is not None
+        return self._connection is not None or (self._sink is not None and self._sink.is_open)
 
     def abandon(self) -> None:
         """Nobody waits any more."""
-        if self._connection is None:
+        if not self.is_wanted:
             return
         self._connection = None
+        if self._sink is not None:
+            self._sink.abandon()
         if self.on_gone is not None:
             self.on_gone()
 
@@ -73,6 +97,8 @@ class _Connection(FrameLink):
         abandoned, self.open = self.open, {}
         for answer in abandoned.values():
             answer.abandon()
+        self.sources.clear()
+        self.sinks.clear()
 
     def say_goaway(self) -> None:
         self.send(GOAWAY, b"", b"")
@@ -80,36 +106,92 @@ class _Connection(FrameLink):
     def take(self, frame: Frame) -> None:
         if frame.kind == Kind.REQUEST:
             self._take_request(frame)
+        elif frame.kind == Kind.OPEN:
+            self._open_request(frame)
+        elif frame.kind == Kind.END:
+            source = self.sources.pop(frame.id, None)
+            if source is not None:
+                source.finish()
         elif frame.kind == Kind.CANCEL:
             answer = self.open.pop(frame.id, None)
             if answer is not None:
                 answer.abandon()
+                self.drop_pieces(frame.id)
+        else:
+            self.take_piece(frame)
+
+    def forget(self, id: int) -> None:
+        """A streamed answer has left."""
+        self.open.pop(id, None)
+        self.drop_pieces(id)
 
     def _take_request(self, frame: Frame) -> None:
         server = self._server
         head = server.memory.get(frame.head)
         if head is None:
-            head = decode_request_head(frame.head)
-            server.memory.remember(frame.head, head)
+            head = self._read_head(frame)
         answer = self.open[frame.id] = FrameAnswer(self, frame.id)
         if len(frame.body) > server.limits.body_bytes:
             answer(server.refuse(413, f"the body is larger than {server.limits.body_bytes} bytes"))
-            return
-        request = Request(head.method, head.path, head.query, head.headers, frame.body, head)
+        elif head.is_streamed:
+            self._enter(Request(head.method, head.path, head.query, head.headers, b"", head, whole(frame.body)), answer)
+        else:
+            self._enter(Request(head.method, head.path, head.query, head.headers, frame.body, head), answer)
+
+    def _open_request(self, frame: Frame) -> None:
+        head = self._server.memory.get(frame.head) or self._read_head(frame)
+        answer = self.open[frame.id] = FrameAnswer(self, frame.id)
+        source = self.sources[frame.id] = FrameSource(self, frame.id)
+        if head.is_streamed:
+            self._enter(Request(head.method, head.path, head.query, head.headers, b"", head, source), answer)
+        else:
+            self._collect(head, source, answer)
+
+    def _collect(self, head: Head, source: FrameSource, answer: FrameAnswer) -> None:
+        """Pieces that nobody here asked for become a whole body."""
+        server, pieces = self._server, bytearray()
+
+        def take(piece: bytes) -> None:
+            pieces.extend(piece)
+            if len(pieces) > server.limits.body_bytes:
+                answer(server.refuse(413, f"the body is larger than {server.limits.body_bytes} bytes"))
+
+        def enter() -> None:
+            self._enter(Request(head.method, head.path, head.query, head.headers, bytes(pieces), head), answer)
+
+        source.listen(take, enter)
+
+    def _read_head(self, frame: Frame) -> Head:
+        server = self._server
+        head = decode_request_head(frame.head)
+        head.is_streamed = server.streams is not None and server.streams(head)
+        server.memory.remember(frame.head, head)
+        return head
+
+    def _enter(self, request: Request, answer: FrameAnswer) -> None:
+        server = self._server
         try:
             server.handler(request, answer)
         except FairleadError as error:
-            answer(server.refuse(error.http, str(error)))
+            answer.fail(server.refuse(error.http, str(error)))
         except Exception:
-            log.exception("%s %s: the handler failed", head.method, head.path)
-            answer(server.refuse(500, "internal error; the server's log has the traceback"))
+            log.exception("%s %s: the handler failed", request.method, request.path)
+            answer.fail(server.refuse(500, "internal error; the server's log has the traceback"))
 
 
 class FrameServer:
     """Serves `handler` to gateways. The same two methods as `HttpServer`."""
 
-    def __init__(self, handler: Handler, *, limits: Limits | None = None, refuse: Refusal = error_response) -> None:
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        limits: Limits | None = None,
+        refuse: Refusal = error_response,
+        streams: Streams | None = None,
+    ) -> None:
         self.handler = handler
+        self.streams = streams
         self.limits = limits if limits is not None else Limits()
         self.refuse = refuse
         self.memory = HeadMemory()

@@ -1,7 +1,8 @@
 """The gateway's connection to one replica, kept up for as long as the replica is in the table.
 
 `Replica` dials, and dials again when the connection is lost; `WorkerLink` is one connection's life. A replica that
-says goaway gets nothing more and is hung up on when it has answered; then dialling starts over.
+says goaway gets nothing more and is hung up on when it has answered; then dialling starts over. How much one replica
+may hold is bounded: beyond that requests wait in their pool, where the bound is the queue's.
 """
 
 import asyncio
@@ -10,15 +11,27 @@ from collections.abc import Callable
 from struct import Struct
 from typing import Protocol
 
+from fairlead.dataplane.net.frame_bodies import FrameSink, FrameSource
 from fairlead.dataplane.net.frame_link import FrameLink
 from fairlead.protocols.exchange import Response
-from fairlead.protocols.frames import GOAWAY, LAST_ID, Frame, Kind, encode_cancel, request_prefix
+from fairlead.protocols.frames import (
+    GOAWAY,
+    LAST_ID,
+    Frame,
+    Kind,
+    encode_cancel,
+    encode_open,
+    request_prefix,
+)
 
 log = logging.getLogger(__name__)
 
 _FIRST_RETRY_S = 0.01
 _LAST_RETRY_S = 1.0
 _LENGTH_AND_ID = Struct(">IIB")
+_LARGE_BYTES = 64 * 1024
+_MOST_LARGE_BYTES = 64 * 1024 * 1024
+"""How many bytes of large bodies one replica may hold; a single one may be larger."""
 
 
 class Passenger(Protocol):
@@ -28,46 +41,134 @@ class Passenger(Protocol):
     body: bytes
 
     def arrived(self, response: Response) -> None: ...
+    def began(self, status: int, headers: bytes, source: FrameSource) -> None: ...
+    def broken(self) -> None: ...
     def lost(self, *, was_sent: bool) -> None: ...
 
 
 class WorkerLink(FrameLink):
-    """One connection to a worker. `open` holds the requests that are there, by id."""
+    """One connection to a worker. `open` holds the requests that are there, by id. While `is_full` it should get no
+    more; `on_free` is called when it may again."""
 
-    def __init__(self, on_lost: "Callable[[WorkerLink], None]", on_goaway: "Callable[[WorkerLink], None]") -> None:
+    def __init__(
+        self,
+        on_lost: "Callable[[WorkerLink], None]",
+        on_goaway: "Callable[[WorkerLink], None]",
+        on_free: Callable[[], None],
+        *,
+        limit: int,
+    ) -> None:
         super().__init__()
         self.open: dict[int, Passenger] = {}
+        self.is_full = False
         self._on_lost = on_lost
         self._on_goaway = on_goaway
+        self._on_free = on_free
+        self._limit = limit
+        self._large_bytes = 0
         self._last_id = 0
         self._is_leaving = False
 
     def request(self, passenger: Passenger) -> int:
         """Send a request; its id is for `cancel`."""
         id = self._last_id + 1 if self._last_id < LAST_ID else 1
-        while id in self.open:
-            id = id + 1 if id < LAST_ID else 1
+        if id in self.open:
+            id = self._free_id(id)
         self._last_id = id
         self.open[id] = passenger
         head, body = passenger.head, passenger.body
         self.send(request_prefix(id, head, body), head, body)
+        if len(self.open) >= self._limit or len(body) > _LARGE_BYTES:
+            self._count_in(body)
         return id
+
+    def open_stream(self, passenger: Passenger) -> tuple[int, FrameSink]:
+        """Send the head of a request, and its body through what is given back."""
+        id = self._free_id(self._last_id + 1)
+        self._last_id = id
+        self.open[id] = passenger
+        self.send(encode_open(id, passenger.head), b"", b"")
+        sink = self.sinks[id] = FrameSink(self, id, lambda: None)
+        self._count_in(b"")
+        return id, sink
+
+    def _free_id(self, id: int) -> int:
+        while id > LAST_ID or id in self.open:
+            id = id + 1 if id < LAST_ID else 1
+        return id
+
+    def set_limit(self, limit: int) -> None:
+        """How many requests it may hold from now on."""
+        self._limit = limit
+        if self.is_full:
+            self._count_out(b"")
+        else:
+            self._count_in(b"")
+
+    def _count_in(self, body: bytes) -> None:
+        if len(body) > _LARGE_BYTES:
+            self._large_bytes += len(body)
+        self.is_full = len(self.open) >= self._limit or self._large_bytes >= _MOST_LARGE_BYTES
+
+    def _count_out(self, body: bytes) -> None:
+        if len(body) > _LARGE_BYTES:
+            self._large_bytes -= len(body)
+        if self.is_full and len(self.open) < self._limit and self._large_bytes < _MOST_LARGE_BYTES:
+            self.is_full = False
+            if self.is_open and not self._is_leaving:
+                self._on_free()
 
     def cancel(self, id: int) -> None:
         """Nobody waits for this answer any more."""
-        if self.open.pop(id, None) is not None:
+        if id in self.open:
             self.send(encode_cancel(id), b"", b"")
-            self._leave_if_done()
+            self._forget(id)
 
     def take(self, frame: Frame) -> None:
         if frame.kind == Kind.RESPONSE:
             passenger = self.open.pop(frame.id, None)
             if passenger is not None:
+                if self.sinks:
+                    self.drop_pieces(frame.id)
                 passenger.arrived(Response(frame.status, frame.head, frame.body))
+                if self.is_full or len(passenger.body) > _LARGE_BYTES:
+                    self._count_out(passenger.body)
             if self._is_leaving:
                 self._leave_if_done()
+        elif frame.kind == Kind.BEGIN:
+            self._begin(frame)
+        elif frame.kind == Kind.END:
+            self._end(frame)
+        elif frame.kind == Kind.RESET:
+            passenger = self.open.get(frame.id)
+            if passenger is not None:
+                self._forget(frame.id)
+                passenger.broken()
         elif frame.kind == Kind.GOAWAY:
             self.leave()
+        else:
+            self.take_piece(frame)
+
+    def _begin(self, frame: Frame) -> None:
+        passenger = self.open.get(frame.id)
+        if passenger is not None and frame.id not in self.sources:
+            source = self.sources[frame.id] = FrameSource(self, frame.id)
+            passenger.began(frame.status, frame.head, source)
+
+    def _end(self, frame: Frame) -> None:
+        source = self.sources.get(frame.id)
+        if source is not None:
+            source.trailers = frame.head
+            self._forget(frame.id)
+            source.finish()
+
+    def _forget(self, id: int) -> None:
+        """This request is over."""
+        passenger = self.open.pop(id, None)
+        self.drop_pieces(id)
+        if passenger is not None:
+            self._count_out(passenger.body)
+        self._leave_if_done()
 
     def leave(self) -> None:
         """Hang up when every open request is answered."""
@@ -82,6 +183,8 @@ class WorkerLink(FrameLink):
 
     def lost(self, unsent: list[bytes]) -> None:
         passengers, self.open = self.open, {}
+        for id in (*self.sources, *self.sinks):
+            self.drop_pieces(id)
         never_left = _ids(unsent)
         self._on_lost(self)
         for id, passenger in passengers.items():
@@ -104,11 +207,12 @@ def _ids(pieces: list[bytes]) -> set[int]:
 
 
 class Replica:
-    """One endpoint of a pool. `on_ready` is called each time it can take requests."""
+    """One endpoint of a pool. `on_ready` is called each time it can take requests. `limit` is how many it may hold."""
 
-    def __init__(self, name: str, path: str, *, on_ready: Callable[[], None]) -> None:
+    def __init__(self, name: str, path: str, *, limit: int, on_ready: Callable[[], None]) -> None:
         self.name = name
         self.path = path
+        self._limit = limit
         self.link: WorkerLink | None = None
         self._on_ready = on_ready
         self._leaving: set[WorkerLink] = set()
@@ -120,6 +224,13 @@ class Replica:
     def in_flight(self) -> int:
         """Requests that the replica holds."""
         return (len(self.link.open) if self.link is not None else 0) + sum(len(link.open) for link in self._leaving)
+
+    def set_limit(self, limit: int) -> None:
+        """How many requests it may hold from now on."""
+        if limit != self._limit:
+            self._limit = limit
+            if self.link is not None:
+                self.link.set_limit(limit)
 
     def retire(self) -> None:
         """Send it nothing more; what it holds may still be answered."""
@@ -133,7 +244,7 @@ class Replica:
         delay_s = _FIRST_RETRY_S
         while self._is_wanted:
             try:
-                _, link = await loop.create_unix_connection(lambda: WorkerLink(self._lost, self._gone_away), self.path)
+                _, link = await loop.create_unix_connection(self._make_link, self.path)
             except OSError as error:
                 log.debug("replica %s does not answer at %s: %s", self.name, self.path, error)
                 await asyncio.sleep(delay_s)
@@ -148,6 +259,9 @@ class Replica:
             self._on_ready()
             await self._wake.wait()
             await asyncio.sleep(_FIRST_RETRY_S)
+
+    def _make_link(self) -> WorkerLink:
+        return WorkerLink(self._lost, self._gone_away, self._on_ready, limit=self._limit)
 
     def _gone_away(self, link: WorkerLink) -> None:
         self._leaving.add(link)

@@ -31,14 +31,14 @@ class Meter:
     __slots__ = ("codes", "mirror_failures", "mirrored", "slots", "total_s")
 
     def __init__(self) -> None:
-        self.codes: dict[int, int] = {}
+        self.codes: dict[int | str, int] = {}
         self.slots = [0] * len(_BOUND_NAMES)
         self.total_s = 0.0
         self.mirrored = 0
         self.mirror_failures = 0
 
-    def count(self, status: int, duration_s: float) -> None:
-        """A request was answered."""
+    def count(self, status: int | str, duration_s: float) -> None:
+        """A request was answered: an HTTP status, or the name of a gRPC code."""
         codes = self.codes
         codes[status] = codes.get(status, 0) + 1
         self.slots[bisect_left(BOUNDS_S, duration_s)] += 1

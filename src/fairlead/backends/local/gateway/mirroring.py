@@ -8,6 +8,7 @@ from fairlead.backends.local.gateway.link import WorkerLink
 from fairlead.backends.local.gateway.metering import Meter
 from fairlead.backends.local.gateway.pool import Pool
 from fairlead.backends.local.gateway.wheel import TimerWheel
+from fairlead.dataplane.net.frame_bodies import FrameSource
 from fairlead.protocols.exchange import Response
 
 _PATIENCE_S = 60.0
@@ -32,6 +33,14 @@ class _Copy:
         self._bucket.discard(self)
         if response.status >= 500:
             self._meter.mirror_failures += 1
+
+    def began(self, status: int, headers: bytes, source: FrameSource) -> None:  # noqa: ARG002 (nobody reads them)
+        """The answer comes in pieces, which go nowhere."""
+        source.listen(lambda _: None, lambda: self.arrived(Response(status, source.trailers, b"")))
+
+    def broken(self) -> None:
+        """Its replica gave up on the answer."""
+        self.lost(was_sent=True)
 
     def lost(self, *, was_sent: bool) -> None:  # noqa: ARG002 (a copy is not sent twice)
         """Its replica ended."""

@@ -1,6 +1,7 @@
 """One request on its way through the gateway: waiting, at a replica, answered.
 
-Whatever ends it ends it once: an answer, the death of its replica, its deadline, or its client going away.
+Whatever ends it ends it once: an answer, the death of its replica, its deadline, or its client going away. An answer
+that comes in pieces is passed on as it comes; from then on all that can be done about a failure is to cut it.
 """
 
 from collections.abc import Callable
@@ -8,10 +9,12 @@ from collections.abc import Callable
 from fairlead.backends.local.gateway.link import WorkerLink
 from fairlead.backends.local.gateway.metering import Meter
 from fairlead.backends.local.gateway.pool import Pool
+from fairlead.backends.local.gateway.pouring import pour
 from fairlead.backends.local.gateway.refusals import refusal, refusal_of
 from fairlead.backends.local.gateway.wheel import Bucket, TimerWheel
+from fairlead.dataplane.net.frame_bodies import FrameSource
 from fairlead.errors import FairleadError, NotReady
-from fairlead.protocols.exchange import Reply, Response
+from fairlead.protocols.exchange import Incoming, Outgoing, Response, ServerReply
 
 CLIENT_CLOSED = 499
 """What is counted for a request whose client went away; nobody receives it."""
@@ -21,14 +24,17 @@ _NO_TIME_S = 0.005
 
 
 class Passage:
-    """Implements what links, pools and the wheel ask of a request. `clock` is the loop's."""
+    """Implements what links, pools and the wheel ask of a request. `clock` is the loop's. With `incoming` the body
+    follows in pieces; such a request is never sent twice."""
 
     __slots__ = (
         "_bucket",
         "_clock",
         "_id",
+        "_incoming",
         "_link",
         "_meter",
+        "_out",
         "_pool",
         "_reply",
         "_retries",
@@ -41,7 +47,7 @@ class Passage:
 
     def __init__(
         self,
-        reply: Reply,
+        reply: ServerReply,
         head: bytes,
         body: bytes,
         *,
@@ -51,10 +57,11 @@ class Passage:
         clock: Callable[[], float],
         timeout_s: float | None,
         retries: int,
+        incoming: Incoming | None = None,
     ) -> None:
         self.head = head
         self.body = body
-        self._reply: Reply | None = reply
+        self._reply: ServerReply | None = reply
         self._pool = pool
         self._meter = meter
         self._wheel = wheel
@@ -65,6 +72,8 @@ class Passage:
         self._link: WorkerLink | None = None
         self._id = 0
         self._bucket: Bucket | None = None
+        self._incoming = incoming
+        self._out: Outgoing | None = None
 
     def submit(self) -> None:
         """Send it, or let it wait, or refuse it."""
@@ -82,7 +91,11 @@ class Passage:
         elif self._bucket is not None:
             self._forget_deadline()
         self._link = link
-        self._id = link.request(self)
+        if self._incoming is None:
+            self._id = link.request(self)
+        else:
+            self._id, sink = link.open_stream(self)
+            pour(self._incoming, sink, sink.end)
 
     def wait(self, limit_s: float) -> None:
         """No replica is there now; `expire` is called if none comes."""
@@ -97,23 +110,42 @@ class Passage:
 
     def arrived(self, response: Response) -> None:
         """The replica answered."""
-        if response.status in _RETRIED and self._retries > 0:
+        if response.status in _RETRIED and self._retries > 0 and self._incoming is None:
             self._try_again()
         else:
             self._finish(response)
+
+    def began(self, status: int, headers: bytes, source: FrameSource) -> None:
+        """The replica answers in pieces."""
+        reply = self._reply
+        if reply is None:
+            return
+        self._out = out = reply.begin(status, headers)
+
+        def end() -> None:
+            if self._reply is not None:
+                self._close(self._outcome(status, source.trailers))
+                out.end(source.trailers)
+
+        pour(source, out, end)
+
+    def broken(self) -> None:
+        """The replica gave up on the answer that it had begun."""
+        if self._reply is not None:
+            self._fail(502, f"{self._pool.name}: the replica broke off its answer")
 
     def lost(self, *, was_sent: bool) -> None:
         """The connection to its replica ended. What never left may be sent elsewhere without asking."""
         if self._reply is None:
             return
-        if not was_sent:
+        is_whole = self._incoming is None and self._out is None
+        if not was_sent and is_whole:
             self._link = None
             self.submit()
-        elif self._retries > 0:
+        elif self._retries > 0 and is_whole:
             self._try_again()
         else:
-            message = f"{self._pool.name}: the replica that held this request ended before it answered"
-            self._finish(refusal(self._pool.wanted.protocol, 502, message))
+            self._fail(502, f"{self._pool.name}: the replica that held this request ended before it answered")
 
     # What the wheel and the client's connection call.
 
@@ -125,8 +157,7 @@ class Passage:
         timeout_s = self._timeout_s
         if timeout_s is not None and (self._link is not None or self._left_s(timeout_s) <= _NO_TIME_S):
             self._withdraw()
-            message = f"{self._pool.name} did not answer within {timeout_s:g} s"
-            self._finish(refusal(self._pool.wanted.protocol, 504, message))
+            self._fail(504, f"{self._pool.name} did not answer within {timeout_s:g} s")
         else:
             self._pool.withdraw(self)
             waited_s = self._clock() - self._started
@@ -149,13 +180,25 @@ class Passage:
         else:
             self._pool.withdraw(self)
 
+    def _fail(self, status: int, message: str) -> None:
+        """Answer with an error, or cut the answer that was begun."""
+        if self._out is None:
+            self._finish(refusal(self._pool.wanted.protocol, status, message))
+            return
+        self._close(status)
+        self._out.abort()
+
+    def _outcome(self, status: int, trailers: bytes) -> int | str:  # noqa: ARG002 (for answers that have some)
+        """What a streamed answer counts as."""
+        return status
+
     def _finish(self, response: Response) -> None:
         reply = self._reply
         if reply is not None:
             self._close(response.status)
             reply(response)
 
-    def _close(self, status: int) -> None:
+    def _close(self, status: int | str) -> None:
         self._reply = None
         self._meter.count(status, self._clock() - self._started)
         if self._bucket is not None:

@@ -1,7 +1,7 @@
 """The replicas of one component, and the requests that wait while none is ready.
 
-A request goes to the replica that holds the fewest. With none connected it waits its turn, first come first
-served, until one is, or its time or the queue is up.
+A request goes to the replica that holds the fewest. With none connected, or all holding as many as they may, it waits
+its turn, first come first served, until one is free, or its time or the queue is up.
 """
 
 from typing import Protocol
@@ -44,8 +44,11 @@ class Pool:
         known = {replica.path for replica in kept}
         for path, endpoint in listed.items():
             if path not in known:
-                kept.append(Replica(endpoint.replica, path, on_ready=self._serve_waiting))
+                limit = wanted.replica_limit
+                kept.append(Replica(endpoint.replica, path, limit=limit, on_ready=self._serve_waiting))
         self._replicas = kept
+        for replica in kept:
+            replica.set_limit(wanted.replica_limit)
         self._retired = [replica for replica in self._retired if replica.in_flight]
         if wanted.refusal:
             self._refuse_waiting()
@@ -61,7 +64,7 @@ class Pool:
             waiter.depart(link)
             return
         wanted = self.wanted
-        if wanted.refusal:
+        if wanted.refusal and not self._is_busy:
             raise NotReady(wanted.refusal)
         if len(self._waiting) >= wanted.queue_limit:
             raise Overloaded(f"{self.name}: {len(self._waiting)} requests wait already, the most allowed", after_s=1.0)
@@ -71,16 +74,17 @@ class Pool:
         waiter.wait(wanted.wait_s)
 
     def choose(self) -> WorkerLink | None:
-        """The replica with the fewest open requests; equals take turns."""
+        """The replica with the fewest open requests, if it may take one more; equals take turns."""
         replicas = self._replicas
         if len(replicas) == 1:
-            return replicas[0].link
+            link = replicas[0].link
+            return link if link is not None and not link.is_full else None
         best: WorkerLink | None = None
         count = len(replicas)
         self._turn += 1
         for offset in range(count):
             link = replicas[(self._turn + offset) % count].link
-            if link is not None and (best is None or len(link.open) < len(best.open)):
+            if link is not None and not link.is_full and (best is None or len(link.open) < len(best.open)):
                 best = link
         return best
 
@@ -93,7 +97,13 @@ class Pool:
         if not self._replicas:
             return f"{self.name} has no ready replica"
         names = ", ".join(replica.name for replica in self._replicas)
+        if self._is_busy:
+            return f"{self.name}: every replica holds as many requests as it may ({names})"
         return f"{self.name}: no replica can be reached ({names})"
+
+    @property
+    def _is_busy(self) -> bool:
+        return any(replica.link is not None for replica in self._replicas)
 
     @property
     def load(self) -> Load:

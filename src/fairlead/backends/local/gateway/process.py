@@ -17,6 +17,7 @@ from fairlead.backends.local.gateway.wheel import TimerWheel
 from fairlead.dataplane.net.server import HttpServer, Limits
 from fairlead.dataplane.spec import Listen
 from fairlead.errors import ConfigError
+from fairlead.protocols.streaming import is_streamed
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,8 @@ class Gateway:
     def _make_server(self) -> HttpServer:
         pages = Pages(self.switchboard, self._meters, is_draining=lambda: self._server.is_draining)
         proxy = Proxy(self.switchboard, self._meters, pages, self._wheel)
-        server = HttpServer(proxy, limits=Limits(body_bytes=self._settings.max_body_bytes))
+        limits = Limits(body_bytes=self._settings.max_body_bytes)
+        server = HttpServer(proxy, limits=limits, streams=is_streamed)
         self._meters.loads = self.switchboard.loads
         self._meters.connections = lambda: server.connections
         return server

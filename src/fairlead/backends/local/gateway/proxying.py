@@ -5,6 +5,7 @@ comparison, a turn of the splitter and a frame.
 """
 
 import asyncio
+from typing import cast
 
 from fairlead.backends.local.gateway.listing import Page, Pages
 from fairlead.backends.local.gateway.metering import Meters
@@ -13,8 +14,7 @@ from fairlead.backends.local.gateway.passage import Passage
 from fairlead.backends.local.gateway.refusals import refusal
 from fairlead.backends.local.gateway.switchboard import CompiledRoute, Forward, Switchboard
 from fairlead.backends.local.gateway.wheel import TimerWheel
-from fairlead.dataplane.net.server import Answer
-from fairlead.protocols.exchange import Head, Reply, Request, Response
+from fairlead.protocols.exchange import Head, Reply, Request, Response, ServerReply
 
 
 class Proxy:
@@ -40,7 +40,7 @@ class Proxy:
             if forward is None:
                 self._answer_here(page, head, reply)
                 return
-        self._forward(forward, request.body, reply)
+        self._forward(forward, request, cast(ServerReply, reply))
 
     def _answer_here(self, page: Page | None, head: Head, reply: Reply) -> None:
         if page is None:
@@ -48,7 +48,7 @@ class Proxy:
             page = self._pages.unknown
         reply(page(head))
 
-    def _forward(self, forward: Forward, body: bytes, reply: Reply) -> None:
+    def _forward(self, forward: Forward, request: Request, reply: ServerReply) -> None:
         route = forward.route
         turn = route.splitter.next()
         if turn is None:
@@ -59,20 +59,20 @@ class Proxy:
         passage = Passage(
             reply,
             forward.head,
-            body,
+            request.body,
             pool=target.pool,
             meter=target.meter,
             wheel=self._wheel,
             clock=self._clock,
             timeout_s=wanted.timeout_s,
             retries=wanted.retries,
+            incoming=request.incoming,
         )
-        if isinstance(reply, Answer):
-            reply.on_gone = passage.client_gone
+        reply.on_gone = passage.client_gone
         passage.submit()
-        for mirror, sampler in route.mirrors:
+        for mirror, sampler in route.mirrors if request.incoming is None else ():
             if sampler.take():
-                send_copy(forward.head, body, pool=mirror.pool, meter=mirror.meter, wheel=self._wheel)
+                send_copy(forward.head, request.body, pool=mirror.pool, meter=mirror.meter, wheel=self._wheel)
 
 
 def _nobody(route: CompiledRoute) -> Response:
