@@ -54,6 +54,7 @@ def _load(unit: Unit, placement: Placement, spec: WorkerSpec, load: Load, *, kee
         env=placement.env,
         workdir=Path(spec.workdir) if spec.workdir else None,
         protocol=spec.revision.protocol,
+        threads=spec.threads,
     )
     if keeps_env:
         # The only unit of its process may read its environment at any time, as in a container of its own.

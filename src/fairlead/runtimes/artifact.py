@@ -12,6 +12,9 @@ from fairlead.errors import LoadError
 _SHOWN = 8
 
 
+_NEVER_MODELS = frozenset(("model-settings.json", "settings.json", "metadata.json", "requirements.txt", "readme.txt"))
+
+
 def find_file(folder: Path | None, *, names: Sequence[str], suffixes: Sequence[str], unit: str) -> Path:
     """The first of `names` that is there; else the only file with one of `suffixes` (a model copied under another
     name)."""
@@ -22,7 +25,7 @@ def find_file(folder: Path | None, *, names: Sequence[str], suffixes: Sequence[s
         if (folder / name).is_file():
             return folder / name
     found = sorted(path for path in folder.iterdir() if path.is_file())
-    candidates = [path for path in found if path.suffix in suffixes]
+    candidates = [path for path in found if path.suffix in suffixes and path.name.lower() not in _NEVER_MODELS]
     if len(candidates) == 1:
         return candidates[0]
     reason = "several files could be the model" if candidates else "no model file"

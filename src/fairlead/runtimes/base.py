@@ -33,6 +33,8 @@ class LoadContext:
     protocol: WireProtocol = WireProtocol.SELDON
     """What the revision speaks: servers of one format differ in their defaults by it (a scikit-learn model answers
     with probabilities under Seldon's protocol and with classes under the others)."""
+    threads: int = 1
+    """How many calls the worker may make at once; a library of its own threads uses as many for each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,11 +69,24 @@ class TensorSpec:
     shape: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """One of the functions that a TensorFlow model offers by name. `method` is what the file says it is
+    (`tensorflow/serving/predict`, `…/classify`, `…/regress`; empty when it does not say)."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    method: str = ""
+
+
 class TensorModel(Protocol):
     """A model that takes and gives named tensors: what a format's module has to write. `runtimes.tensor_unit` makes a
     `Servable` of it. `inputs` and `outputs` are empty when the model does not tell. `is_row_wise` says that row i of
     every output depends on row i of the inputs alone. `infer` raises `BadRequest` for tensors it cannot take, naming
-    the tensor, what it wants and what it got; `wanted` are the outputs asked for (none: all, in the model's order)."""
+    the tensor, what it wants and what it got; `wanted` are the outputs asked for (none: all, in the model's order).
+
+    A model may have two things more, which `TensorUnit` hands on: `version`, the version that is served (a `str`), and
+    `signatures() -> Mapping[str, Signature]`, the functions that `asked.signature` chooses from."""
 
     platform: str
     inputs: tuple[TensorSpec, ...]

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fairlead.plan.model import Parameter, Unit
+from fairlead.runtimes.base import LoadContext
 from fairlead.runtimes.failures import BadParameter
 
 Scalar = str | int | float | bool
@@ -54,6 +55,31 @@ def _parameter(entry: dict[str, Any]) -> Parameter:
         return Parameter(name=name, value=read(value), type=type_)
     except (TypeError, ValueError) as error:
         raise BadParameter(f"Bad model parameter: {name} with value {value} can't be parsed as a {type_}") from error
+
+
+def flag(unit: Unit, name: str, *, default: bool) -> bool:
+    """A parameter that is on or off, however its manifest typed it."""
+    given = as_arguments(unit).get(name)
+    if given is None:
+        return default
+    try:
+        return _boolean(given)
+    except ValueError as error:
+        raise BadParameter(f"unit {unit.name}: parameter {name} is {given!r}; expected true or false") from error
+
+
+def threads_of(context: LoadContext) -> int:
+    """How many threads a library may use for one call: the parameter `nthread` or `threads`, else as many as calls may
+    run at once, so that replicas share a machine as their manifests say."""
+    arguments = as_arguments(context.unit)
+    given = arguments.get("nthread", arguments.get("threads", context.threads))
+    try:
+        threads = int(given)
+    except ValueError:
+        threads = 0
+    if threads < 1:
+        raise BadParameter(f"unit {context.unit.name}: parameter nthread is {given!r}; expected a number from 1")
+    return threads
 
 
 def is_true(text: str) -> bool:

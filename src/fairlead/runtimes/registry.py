@@ -27,19 +27,29 @@ class _Entry:
 
 _ENTRIES = {
     "builtin": _Entry(module="fairlead.runtimes.builtin"),
+    "catboost": _Entry(module="fairlead.runtimes.catboost", extra="catboost", libraries=("catboost",)),
+    "lightgbm": _Entry(module="fairlead.runtimes.lightgbm", extra="lightgbm", libraries=("lightgbm",)),
     "mlflow": _Entry(
         module="fairlead.runtimes.mlflow",
         extra="mlflow",
         libraries=("pandas", "mlflow.pyfunc"),
         settings=(("MLFLOW_DISABLE_TELEMETRY", "true"),),  # a model server calls nobody it was not told to call
     ),
+    "onnx": _Entry(module="fairlead.runtimes.onnx", extra="onnx", libraries=("onnxruntime",)),
     "python": _Entry(module="fairlead.runtimes.python"),
+    "pytorch": _Entry(module="fairlead.runtimes.pytorch", extra="pytorch", libraries=("torch",)),
     "sample": _Entry(module="fairlead.runtimes.sample"),
     "sklearn": _Entry(
         module="fairlead.runtimes.sklearn",
         extra="sklearn",
         # The modules nearly every pickled estimator asks for; the rest of scikit-learn loads with the model.
         libraries=("joblib", "sklearn.linear_model", "sklearn.ensemble", "sklearn.pipeline", "sklearn.preprocessing"),
+    ),
+    "tensorflow": _Entry(
+        module="fairlead.runtimes.tensorflow",
+        extra="tensorflow",
+        libraries=("tensorflow",),
+        settings=(("TF_CPP_MIN_LOG_LEVEL", "2"),),  # what it says of its processor is no news here
     ),
     "xgboost": _Entry(module="fairlead.runtimes.xgboost", extra="xgboost", libraries=("xgboost",)),
 }

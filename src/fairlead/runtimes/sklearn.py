@@ -1,20 +1,24 @@
-"""scikit-learn models from joblib or pickle files, with the outputs and the oddities of Seldon's server."""
+"""scikit-learn models from joblib or pickle files, with the outputs of Seldon's, KServe's and MLServer's servers and
+the oddities of the first."""
 
 import logging
 import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fairlead.errors import FairleadError, LoadError
-from fairlead.runtimes.artifact import find_file, unreadable
-from fairlead.runtimes.base import LoadContext
+from fairlead.protocols.tensors import tensor
+from fairlead.runtimes.artifact import unreadable
+from fairlead.runtimes.base import LoadContext, TensorSpec
 from fairlead.runtimes.columns import columns_of
-from fairlead.runtimes.component import Component
+from fairlead.runtimes.estimator import Answer, Estimator, EstimatorUnit, answer_spec, is_seldon, locate, told
 from fairlead.runtimes.failures import unusable
 from fairlead.runtimes.libraries import installed_version, need
 from fairlead.runtimes.metadata import read_metadata
-from fairlead.runtimes.parameters import as_arguments
-from fairlead.runtimes.row_wise import RowFunction, looks_at_rows_alone
+from fairlead.runtimes.parameters import as_arguments, is_true
+from fairlead.runtimes.row_wise import looks_at_rows_alone
 from fairlead.runtimes.saved_version import saved_version
 
 _log = logging.getLogger(__name__)
@@ -24,28 +28,72 @@ _SUFFIXES = (".joblib", ".pickle", ".pkl")
 _METHODS = ("predict_proba", "predict", "decision_function")
 
 
-def load(context: LoadContext) -> Component:
+def load(context: LoadContext) -> EstimatorUnit:
     """Load the estimator. The `method` parameter chooses what answers; a word that is no method means predict."""
     unit = context.unit
     need("sklearn", extra="sklearn")
     joblib = need("joblib", extra="sklearn")
-    path = find_file(context.folder, names=_NAMES, suffixes=_SUFFIXES, unit=unit.name)
-    estimator = _read(path, joblib, unit=unit.name)
-    method = str(as_arguments(unit).get("method", "predict_proba"))
-    server = _Server(estimator, method if method in _METHODS else "predict", path.parent, unit=unit.name)
-    rows = RowFunction(server.function) if server.function and looks_at_rows_alone(estimator) else None
-    return Component(server, unit, env=context.env or None, rows=rows, columns=columns_of(estimator))
+    path, settings = locate(context, names=_NAMES, suffixes=_SUFFIXES)
+    model = _read(path, joblib, unit=unit.name)
+    method = _method(context)
+    answers = _answers(model, str(settings.extra.get("predict_fn", "predict")))
+    server = _Server(model, method, answers.get(method), path.parent, unit=unit.name, is_seldon=is_seldon(context))
+    features = getattr(model, "feature_names_in_", ())
+    estimator = Estimator(
+        answers=answers,
+        default=method,
+        title="SKLearnModel",
+        offered=("predict", "predict_proba", "transform"),
+        platform="sklearn",
+        columns=columns_of(model),
+        is_row_wise=looks_at_rows_alone(model),
+        features=tuple(str(name) for name in features),
+        outputs=_outputs(model),
+    )
+    if estimator.features and not is_seldon(context):
+        need("pandas", extra="sklearn")  # for requests that name their columns; now rather than in the first of them
+    return EstimatorUnit(server, estimator, context, settings)
+
+
+def _method(context: LoadContext) -> str:
+    """What answers when a request does not say: probabilities to Seldon's clients and classes to all others, unless
+    the unit says otherwise (KServe's server has a variable for it)."""
+    asked = as_arguments(context.unit).get("method")
+    if asked is not None:
+        return str(asked) if asked in _METHODS else "predict"
+    if is_seldon(context) or is_true(context.env.get("PREDICT_PROBA", "")):
+        return "predict_proba"
+    return "predict"
+
+
+def _answers(model: Any, predict: str) -> dict[str, Any]:
+    """The methods a request may name. `predict` is the method that is called by that name."""
+    methods = {name: getattr(model, name, None) for name in (*_METHODS, "transform")}
+    methods["predict"] = getattr(model, predict, None)
+    return {name: method for name, method in methods.items() if method is not None}
+
+
+def _outputs(model: Any) -> dict[str, TensorSpec]:
+    """What a classifier says of its answers."""
+    classes = getattr(model, "classes_", None)
+    if not isinstance(classes, np.ndarray) or classes.ndim != 1:
+        return {}
+    label = tensor("", classes).datatype
+    return {"predict": answer_spec(1, label), "predict_proba": answer_spec(len(classes), "FP64")}
 
 
 class _Server:
     """An estimator by the component convention."""
 
-    def __init__(self, estimator: Any, method: str, folder: Path, *, unit: str) -> None:
+    def __init__(
+        self, estimator: Any, method: str, answer: Answer | None, folder: Path, *, unit: str, is_seldon: bool
+    ) -> None:
         self._folder = folder
         self._unit = unit
         self._method = method
-        self.function = getattr(estimator, method, None)
-        if self.function is None:
+        self._answer = answer
+        self._is_seldon = is_seldon
+        if answer is None:
             offered = ", ".join(name for name in _METHODS if hasattr(estimator, name))
             _log.error(
                 "unit %s: %s has no %s, so every request will fail; set the parameter method to one of: %s",
@@ -60,13 +108,15 @@ class _Server:
         return read_metadata(self._folder)
 
     def predict(self, rows: Any, _names: Any = None) -> Any:
-        """The chosen method's answer. A failure becomes the answer to a `None`, whose text clients know; the real
-        reason is in the log (tests/runtimes/test_sklearn.py pins it)."""
+        """The chosen method's answer. To Seldon's clients a failure becomes the answer to a `None`, whose text they
+        know; the real reason is in the log (tests/runtimes/test_sklearn.py pins it)."""
         try:
-            if self.function is None:
+            if self._answer is None:
                 raise AttributeError(f"the model has no {self._method}")
-            return self.function(rows)
+            return self._answer(rows)
         except Exception as error:
+            if not self._is_seldon:
+                raise told(error) from error
             _log.error("unit %s: %s failed", self._unit, self._method, exc_info=error)
             raise unusable(None) from error
 

@@ -4,7 +4,7 @@ Tensors go in as they came. Messages of Seldon's convention become tensors first
 object is its inputs by name. Answers follow the question: tensors for tensors, an array for an array.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,12 +13,13 @@ from fairlead.errors import BadRequest, FairleadError, UnitFailed
 from fairlead.plan.model import Method, Unit
 from fairlead.protocols.message import Asked, Form, Message, Payload, Reward
 from fairlead.protocols.seldon_v1 import answer_form, column_names
-from fairlead.protocols.tensors import BYTES, DEFAULT_INPUT, DTYPES, Array, Tensor, as_tensors, tensor
+from fairlead.protocols.tensors import BYTES, DEFAULT_INPUT, Array, Tensor, as_tensors, tensor
 from fairlead.runtimes.answers import merged_meta, passed_on
-from fairlead.runtimes.base import Columns, PredictBytes, Repository, Rows, TensorModel, TensorSpec
-from fairlead.runtimes.failures import BadData
+from fairlead.runtimes.base import Columns, PredictBytes, Repository, Rows, Signature, TensorModel, TensorSpec
+from fairlead.runtimes.failures import BadData, not_explained
 from fairlead.runtimes.metadata import served_metadata
 from fairlead.runtimes.row_wise import RowFunction
+from fairlead.runtimes.tensor_checks import cast
 
 _NO_WISHES = Asked()
 
@@ -39,6 +40,7 @@ class TensorUnit:
         self.inputs = model.inputs
         self.outputs = model.outputs
         self.platform = model.platform
+        self.version: str = getattr(model, "version", "")
         self.rows: Rows | None = self._rows()
         self.columns = _columns(model)
 
@@ -46,6 +48,8 @@ class TensorUnit:
         """The model's answer to one message."""
         if method is Method.ROUTE:
             raise BadData("Route not defined")
+        if method is Method.EXPLAIN:
+            raise not_explained()
         asked = message.asked or _NO_WISHES
         wanted = [output.name for output in asked.outputs]
         given = self._infer(self._tensors(message.payload), wanted, asked)
@@ -72,7 +76,14 @@ class TensorUnit:
                 known[key] = [{"name": s.name, "datatype": s.datatype, "shape": list(s.shape)} for s in specs]
         if not known.get("platform"):
             known["platform"] = self.platform
+        if self.version and not known.get("versions"):
+            known["versions"] = [self.version]
         return known
+
+    def signatures(self) -> Mapping[str, Signature]:
+        """The functions that a request may choose from by `asked.signature`; empty for models that have one."""
+        offered: Callable[[], Mapping[str, Signature]] | None = getattr(self._model, "signatures", None)
+        return {} if offered is None else offered()
 
     def close(self) -> None:
         self._model.close()
@@ -104,10 +115,9 @@ class TensorUnit:
             array = np.asarray(value)
         except ValueError as error:
             raise BadRequest(f"tensor {name!r} is ragged: its rows differ in length") from error
+        given = tensor(name, array)
         spec = next((spec for spec in self.inputs if spec.name == name), None)
-        if spec is not None and spec.datatype != BYTES and array.dtype.kind in "iufb":
-            array = array.astype(DTYPES[spec.datatype], copy=False)
-        return tensor(name, array)
+        return given if spec is None else cast(given, spec)
 
     def _rows(self) -> Rows | None:
         """Rows of several requests may share a call when one numeric table goes in and one array comes out."""
@@ -117,11 +127,9 @@ class TensorUnit:
         spec, output = model.inputs[0], model.outputs[0]
         if spec.datatype == BYTES or len(spec.shape) < 2 or spec.shape[0] != -1 or output.shape[:1] != (-1,):
             return None
-        dtype = DTYPES[spec.datatype]
 
         def predict(rows: Array) -> Array:
-            given = Tensor(spec.name, rows.astype(dtype, copy=False), spec.datatype)
-            return model.infer([given], [], _NO_WISHES)[0].array
+            return model.infer([cast(tensor(spec.name, rows), spec)], [], _NO_WISHES)[0].array
 
         return RowFunction(predict, output_name=output.name)
 

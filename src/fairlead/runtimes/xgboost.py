@@ -1,4 +1,5 @@
-"""XGBoost boosters from `model.bst`, JSON or UBJSON files, answering as Seldon's server does: `Booster.predict`."""
+"""XGBoost boosters from `model.bst`, JSON or UBJSON files, answering `Booster.predict` as Seldon's and KServe's servers
+do, or as MLServer's does."""
 
 import json
 import re
@@ -8,52 +9,84 @@ from typing import Any
 import numpy as np
 
 from fairlead.errors import LoadError
-from fairlead.runtimes.artifact import find_file, unreadable
+from fairlead.runtimes.artifact import unreadable
 from fairlead.runtimes.base import LoadContext
 from fairlead.runtimes.columns import columns_of
-from fairlead.runtimes.component import Component
+from fairlead.runtimes.estimator import (
+    MLSERVER,
+    Answer,
+    Estimator,
+    EstimatorUnit,
+    TableServer,
+    is_seldon,
+    locate,
+    told,
+)
 from fairlead.runtimes.failures import translated
 from fairlead.runtimes.libraries import need
-from fairlead.runtimes.metadata import read_metadata
-from fairlead.runtimes.row_wise import RowFunction
+from fairlead.runtimes.parameters import threads_of
 
 _NAMES = ("model.bst", "model.json", "model.ubj")
-_SUFFIXES = (".bst", ".ubj")
+_SUFFIXES = (".bst", ".ubj", ".json")
 
 
-def load(context: LoadContext) -> Component:
-    """Load the booster."""
+def load(context: LoadContext) -> EstimatorUnit:
+    """Load the booster. `nthread` says how many threads one call may use."""
     unit = context.unit
     library = need("xgboost", extra="xgboost")
-    path = find_file(context.folder, names=_NAMES, suffixes=_SUFFIXES, unit=unit.name)
+    path, settings = locate(context, names=_NAMES, suffixes=_SUFFIXES)
     booster = _read(path, library, unit=unit.name)
-    server = _Server(library, booster, path.parent)
-    rows = RowFunction(server.predict)
-    return Component(server, unit, env=context.env or None, rows=rows, columns=columns_of(booster))
+    booster.set_param({"nthread": threads_of(context)})
+    predictor = _Predictor(library, booster)
+    answers = _answers(booster, predictor, as_classifier=unit.variant == MLSERVER)
+    estimator = Estimator(
+        answers=answers,
+        default="predict",
+        title="XGBoostModel",
+        offered=("predict", "predict_proba"),
+        platform="xgboost",
+        columns=columns_of(booster),
+        is_row_wise=True,
+        features=tuple(booster.feature_names or ()),
+        datatype="FP32",
+    )
+    translate = _cleaned if is_seldon(context) else _told
+    return EstimatorUnit(TableServer(answers["predict"], path.parent, translate), estimator, context, settings)
 
 
-class _Server:
-    """A booster by the component convention."""
+def _answers(booster: Any, predictor: "_Predictor", *, as_classifier: bool) -> dict[str, Answer]:
+    """The methods a request may name. A classifier saved by scikit-learn's interface answers classes where MLServer
+    loads it as one; everywhere else `predict` is what the booster says."""
+    objective = str(_config(booster)["learner"]["objective"]["name"])
+    answers: dict[str, Answer] = {"predict": predictor.predict}
+    if objective not in ("binary:logistic", "multi:softprob"):
+        return answers
+    is_binary = objective == "binary:logistic"
 
-    def __init__(self, library: Any, booster: Any, folder: Path) -> None:
+    def probabilities(rows: Any) -> Any:
+        given = predictor.predict(rows)
+        return np.column_stack([1 - given, given]) if is_binary else given
+
+    answers["predict_proba"] = probabilities
+    if as_classifier and json.loads(booster.attr("scikit_learn") or "{}").get("_estimator_type") == "classifier":
+        answers["predict"] = lambda rows: probabilities(rows).argmax(axis=1)
+    return answers
+
+
+class _Predictor:
+    """A booster's own predictions, by the faster of its two ways where they are the same."""
+
+    def __init__(self, library: Any, booster: Any) -> None:
         self._matrix = library.DMatrix
         self._booster = booster
-        self._folder = folder
         self._columns = booster.num_features()
-        self._in_place = _kind_of(booster) == "gbtree"
+        self._in_place = _config(booster)["learner"]["gradient_booster"]["name"] == "gbtree"
 
-    def init_metadata(self) -> dict[str, Any]:
-        """`metadata.yaml` beside the model."""
-        return read_metadata(self._folder)
-
-    def predict(self, rows: Any, _names: Any = None) -> Any:
+    def predict(self, rows: Any) -> Any:
         """What the booster says of each row: [n] or [n, classes], as its objective has it."""
-        try:
-            if self._in_place and self._is_plain(rows):
-                return self._booster.inplace_predict(rows)
-            return self._booster.predict(self._matrix(rows))
-        except Exception as error:
-            raise translated(_without_stack(error)) from error
+        if self._in_place and self._is_plain(rows):
+            return self._booster.inplace_predict(rows)
+        return self._booster.predict(self._matrix(rows))
 
     def _is_plain(self, rows: Any) -> bool:
         """Whether predicting in place is certain to give the same bytes. It is for trees on finite numbers (dart sums
@@ -68,9 +101,8 @@ class _Server:
         )
 
 
-def _kind_of(booster: Any) -> str:
-    config = json.loads(booster.save_config())
-    return str(config["learner"]["gradient_booster"]["name"])
+def _config(booster: Any) -> Any:
+    return json.loads(booster.save_config())
 
 
 def _read(path: Path, library: Any, *, unit: str) -> Any:
@@ -94,6 +126,14 @@ def _read(path: Path, library: Any, *, unit: str) -> Any:
 
 # "[13:45:01] /workspace/src/learner.cc:1289: Check failed: … Stack trace: …"
 _NOISE = re.compile(r"\[\d\d:\d\d:\d\d\] \S+:\d+: (.*?)\s*(?:Stack trace:.*)?", re.DOTALL)
+
+
+def _cleaned(error: Exception) -> Exception:
+    return translated(_without_stack(error))
+
+
+def _told(error: Exception) -> Exception:
+    return told(_without_stack(error))
 
 
 def _without_stack(error: Exception) -> Exception:
