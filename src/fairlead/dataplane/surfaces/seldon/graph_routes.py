@@ -14,10 +14,11 @@ from fairlead.dataplane.metering import CONTENT_TYPE, Meters
 from fairlead.dataplane.puids import Puids
 from fairlead.dataplane.spec import WorkerSpec
 from fairlead.dataplane.surfaces import docs
+from fairlead.dataplane.surfaces.quick import Quick
 from fairlead.dataplane.surfaces.routing_table import ANY, Routes, Verbs
 from fairlead.dataplane.surfaces.seldon.heads import JSON_LINE, GraphHeads, told
 from fairlead.dataplane.surfaces.seldon.parcels import parcel_of
-from fairlead.dataplane.surfaces.seldon.quick import Quick
+from fairlead.dataplane.surfaces.seldon.plain_rows import rows_of
 from fairlead.errors import FairleadError, NotFound
 from fairlead.plan.model import Call, Method
 from fairlead.protocols import jsontext, seldon_v1
@@ -126,6 +127,7 @@ class GraphRoutes:
                 self._meters.server("predictions", "post", "200"),
                 self._meters.client(unit.unit, PATHS[Method.PREDICT], "200"),
             ),
+            rows_of=rows_of,
         )
 
     def _predicted(self, parcel: Parcel, walk: Walk) -> _Outcome:

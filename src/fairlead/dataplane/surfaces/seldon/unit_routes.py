@@ -10,10 +10,11 @@ from fairlead.dataplane.graph.units import GraphUnit, LocalUnit, rows_answer
 from fairlead.dataplane.metering import Meters
 from fairlead.dataplane.puids import Puids
 from fairlead.dataplane.surfaces import docs
+from fairlead.dataplane.surfaces.quick import Quick
 from fairlead.dataplane.surfaces.routing_table import Routes
 from fairlead.dataplane.surfaces.seldon.heads import UnitHeads
 from fairlead.dataplane.surfaces.seldon.parcels import parcel_of
-from fairlead.dataplane.surfaces.seldon.quick import Quick
+from fairlead.dataplane.surfaces.seldon.plain_rows import rows_of
 from fairlead.errors import FairleadError, MethodNotAllowed, NotFound
 from fairlead.plan.model import Method
 from fairlead.protocols import jsontext, seldon_v1
@@ -115,6 +116,7 @@ class UnitRoutes:
             heads=(UnitHeads.block(Request("POST", "", b"", [], b"")), None),
             puids=Puids(),
             observe=(self._meters.client(unit.unit, PATHS[Method.PREDICT], "200"),),
+            rows_of=rows_of,
         )
 
     def _method(self, method: Method) -> Callable[[Request, Reply], None]:

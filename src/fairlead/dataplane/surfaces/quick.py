@@ -2,8 +2,9 @@
 
 It takes a request only when it can tell from the head and the parsed body that nothing else is asked for; everything
 else goes the plain way. Answers are the plain way's own bytes with the rows put in (the template is cut from an
-answer that way wrote), so both give the same bytes; tests/dataplane/surfaces/seldon/test_quick.py holds them to it.
-Measured with one iris row, scikit-learn, 32 connections: see docs/performance.md.
+answer that way wrote), so both give the same bytes; the tests of each protocol that has a short way hold them to it
+(tests/dataplane/surfaces/*/test_quick.py). Measured with one iris row, scikit-learn, 32 connections: see
+docs/performance.md.
 """
 
 from collections.abc import Callable
@@ -22,13 +23,21 @@ from fairlead.protocols.exchange import Reply, Request, Response
 Array = np.ndarray[Any, Any]
 Plain = Callable[[Request, Reply, bytes], None]
 """The plain way: a request, where its answer goes, and its puid (empty: not chosen yet)."""
+RowsOf = Callable[[bytes], Array | None]
+"""The rows in a body that holds nothing but rows; `None` for every other."""
 
 _PLACE = "here"
 
 
+def as_numpy_lists(answer: Array) -> bytes:
+    """Numbers as numpy lists them: 32-bit floats have the digits of doubles."""
+    return orjson.dumps(answer.tolist())
+
+
 class Quick:
     """The short way of one path. `write` is the plain way's encoder: it gives the whole body for an array that may
-    hold anything. `heads` are the header lines before and after the puid; without an `after` no puid is sent."""
+    hold anything; `text_of` writes its numbers. `heads` are the header lines before and after the puid; without an
+    `after` no puid is sent."""
 
     def __init__(
         self,
@@ -39,7 +48,11 @@ class Quick:
         heads: tuple[bytes, bytes | None],
         puids: Puids,
         observe: tuple[Latency, ...],
+        rows_of: RowsOf,
+        text_of: Callable[[Array], bytes] = as_numpy_lists,
     ) -> None:
+        self._rows_of = rows_of
+        self._text_of = text_of
         self._queue = queue
         self._plain = plain
         self._write = write
@@ -51,7 +64,7 @@ class Quick:
     def __call__(self, request: Request, reply: Reply) -> None:
         """Answer the request one way or the other."""
         seen = told(request)
-        rows = _rows(request.body) if seen.is_plain else None
+        rows = self._rows_of(request.body) if seen.is_plain else None
         if rows is None:
             self._plain(request, reply, seen.puid)
         else:
@@ -75,7 +88,7 @@ class Quick:
     def _body(self, answer: Array) -> bytes | None:
         if answer.dtype.kind not in "iuf":
             return None
-        rows = orjson.dumps(answer.tolist())
+        rows = self._text_of(answer)
         if b"null" in rows:  # a number that is not finite
             return None
         template = self._templates.get(answer.shape[1:])
@@ -110,26 +123,3 @@ class _Ticket:
 
     def give(self, answer: Array | None) -> None:
         self.quick.finish(self, answer)
-
-
-def _rows(body: bytes) -> Array | None:
-    """The rows in a body that holds nothing but rows."""
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return None
-    if type(value) is not dict:
-        return None
-    if len(value) != 1 and (len(value) != 2 or value.get("meta") != {}):
-        return None
-    data = value.get("data")
-    if type(data) is not dict or "tensor" in data:
-        return None
-    listed = data.get("ndarray")
-    if type(listed) is not list:
-        return None
-    try:
-        rows = np.array(listed)
-    except (ValueError, OverflowError):
-        return None
-    return rows if rows.ndim == 2 and rows.dtype.kind in "iuf" else None
