@@ -54,7 +54,9 @@ def test_a_setting_is_documented_with_its_variable_and_default(key: object) -> N
     assert len(rows) == 1
     assert f"`{variable}`" in rows[0] or not variable
     default = defaults()[name]
-    if isinstance(default, int):
+    if isinstance(default, bool | str) and default != "":
+        assert f"| `{str(default).lower()}` |" in rows[0] or name == "host"
+    elif isinstance(default, int):
         shown = f"{default // 2**20}M" if default >= 2**20 else str(default)
         assert f"| `{shown}` |" in rows[0]
 

@@ -25,6 +25,7 @@ from starlette.applications import Starlette
 
 from fairlead.backends.local.backend import LocalBackend
 from fairlead.backends.local.client import SupervisorClient
+from fairlead.backends.local.furnishing import Furnisher
 from fairlead.backends.local.gateway.client import GatewayClient
 from fairlead.backends.local.home import Home
 from fairlead.control import settings as settings_module
@@ -38,6 +39,7 @@ from fairlead.control.store import Store
 from fairlead.dialects.base import Dialect, Kind
 from fairlead.dialects.catalog import Catalog
 from fairlead.dialects.seldon import SeldonDialect
+from fairlead.environments.building import Builder
 from fairlead.errors import ConfigError, FairleadError
 from fairlead.storage.fetch import Fetcher
 
@@ -89,7 +91,8 @@ async def run_control(config: ControlConfig) -> int:
     dialects: tuple[Dialect, ...] = (SeldonDialect(external_url=config.data_url),)
     async with _open_store(config.home) as store, SupervisorClient(config.home.supervisor_socket) as supervisor:
         fetcher = _fetcher(config)
-        backend = _backend(config, store, supervisor, fetcher)
+        builder = _builder(config)
+        backend = _backend(config, store, supervisor, fetcher, builder)
         reconciler = Reconciler(
             store=store,
             followed=[Followed(kind=kind, dialect=dialect) for dialect in dialects for kind in dialect.kinds],
@@ -104,7 +107,9 @@ async def run_control(config: ControlConfig) -> int:
         async with asyncio.TaskGroup() as tasks:
             work = [tasks.create_task(backend.run()), tasks.create_task(reconciler.run())]
             if config.settings.cache_max_bytes:
-                work.append(tasks.create_task(_prune_forever(fetcher, backend, config.settings.cache_max_bytes)))
+                work.append(
+                    tasks.create_task(_prune_forever(fetcher, builder, backend, config.settings.cache_max_bytes))
+                )
             await server.serve_until_stopped()
             for task in work:
                 task.cancel()
@@ -125,24 +130,34 @@ def _fetcher(config: ControlConfig) -> Fetcher:
     return Fetcher(config.home.cache, defaults=os.environ, allowed_roots=roots or None)
 
 
-async def _prune_forever(fetcher: Fetcher, backend: LocalBackend, max_bytes: int) -> None:
+def _builder(config: ControlConfig) -> Builder:
+    folder = config.home.cache / "environments"
+    return Builder(folder, environ=os.environ, may_compile=config.settings.environments_compile)
+
+
+async def _prune_forever(fetcher: Fetcher, builder: Builder, backend: LocalBackend, max_bytes: int) -> None:
     """Keep the cache within its bound; what runs stays, whatever the bound."""
     while True:
         await asyncio.sleep(_PRUNE_EVERY_S)
         try:
             await asyncio.to_thread(fetcher.prune, backend.folders_in_use(), max_bytes)
+            await asyncio.to_thread(builder.prune, backend.pythons_in_use(), max_bytes)
         except (OSError, FairleadError):
             _log.exception("the cache could not be pruned")
 
 
-def _backend(config: ControlConfig, store: Store, supervisor: SupervisorClient, fetcher: Fetcher) -> LocalBackend:
+def _backend(
+    config: ControlConfig, store: Store, supervisor: SupervisorClient, fetcher: Fetcher, builder: Builder
+) -> LocalBackend:
     lookup = StoreLookup(
         store=store,
         kinds={kind.plural: kind for kind in _REFERENCES},
         claims=config.home.claims,
         allowed_roots=config.settings.storage_allowed_roots,
     )
-    return LocalBackend(config.home, supervisor, GatewayClient(config.home.gateway_socket), fetcher, lookup)
+    furnisher = Furnisher(builder, config.settings.environments_build)
+    gateway = GatewayClient(config.home.gateway_socket)
+    return LocalBackend(config.home, supervisor, gateway, fetcher, lookup, furnisher)
 
 
 def _app(config: ControlConfig, store: Store, dialects: Sequence[Dialect], catalog: Catalog) -> Starlette:

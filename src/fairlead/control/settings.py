@@ -16,6 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from fairlead.environments.mode import Mode
 from fairlead.errors import ConfigError, Where
 
 _MIB = 1024 * 1024
@@ -35,6 +36,8 @@ class Settings:
     log_max_bytes: int = 10 * _MIB
     log_files: int = 3
     cache_max_bytes: int = 0
+    environments_build: Mode = Mode.AUTO
+    environments_compile: bool = False
     storage_allowed_roots: tuple[Path, ...] = ()
     images: Mapping[str, Any] = field(default_factory=dict)
     servers: Mapping[str, Any] = field(default_factory=dict)
@@ -237,6 +240,15 @@ def _count(value: Any) -> int:
     return count
 
 
+def _flag(value: Any) -> bool:
+    words = {"true": True, "1": True, "false": False, "0": False}
+    if isinstance(value, bool):
+        return value
+    if str(value).lower() not in words:
+        raise ValueError
+    return words[str(value).lower()]
+
+
 def _size(value: Any) -> int:
     """Bytes: a whole number, or text with k, M, G or T (powers of 1024)."""
     if isinstance(value, bool):
@@ -286,6 +298,18 @@ KEYS: tuple[Key, ...] = (
         read=_size,
         accepts='a size, such as "20G"; 0 for no limit',
         meaning="Fetched models beyond this are dropped, least recently used first.",
+    ),
+    Key(
+        name="environments.build",
+        read=Mode,
+        accepts=f"one of {', '.join(Mode)}",
+        meaning="When a model's own list of libraries is installed for it; a manifest's annotation wins.",
+    ),
+    Key(
+        name="environments.compile",
+        read=_flag,
+        accepts="true or false",
+        meaning="Install packages that exist only as sources, which runs their setup code.",
     ),
     Key(
         name="storage.allowed_roots",

@@ -37,9 +37,10 @@ class Cause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """A transfer under way. `total_bytes` is 0 when the store does not tell."""
+    """A transfer or another preparation under way, which `verb` says. `total_bytes` is 0 when nobody tells."""
 
     what: str
+    verb: str = "downloading"
     done_bytes: int = 0
     total_bytes: int = 0
 

@@ -1,7 +1,7 @@
 """MLflow model folders through MLflow's own pyfunc loader, so every flavour it knows can be served.
 
-Seldon's server builds the model's conda environment first, for minutes. Here the model runs in this process's
-environment and what differs from the model's list of requirements is said in one line of the log.
+Seldon's server builds the model's conda environment first, for minutes. Here one is built only when what is installed
+does not meet the model's list (`fairlead.environments`); where that is turned off, what differs is one line of the log.
 """
 
 import contextlib
@@ -18,9 +18,10 @@ from fairlead.runtimes.artifact import listing
 from fairlead.runtimes.base import Columns, LoadContext
 from fairlead.runtimes.columns import columns_of
 from fairlead.runtimes.component import Component
-from fairlead.runtimes.libraries import installed_version, need
+from fairlead.runtimes.libraries import need
 from fairlead.runtimes.metadata import read_metadata
 from fairlead.runtimes.parameters import as_arguments
+from fairlead.runtimes.requirements import BadRequirements, Wanted, mlflow_folder, unmet, wanted_by
 from fairlead.runtimes.row_wise import RowFunction, looks_at_rows_alone
 
 _log = logging.getLogger(__name__)
@@ -106,11 +107,9 @@ def _model_folder(folder: Path | None, *, unit: str) -> Path:
     """The folder with the MLmodel file: the artifact's own or its only subfolder that has one."""
     if folder is None:
         raise LoadError(f"unit {unit}: no model to load: modelUri is not set; its folder should hold an MLmodel file")
-    if (folder / "MLmodel").is_file():
-        return folder
-    inner = [path.parent for path in folder.glob("*/MLmodel")]
-    if len(inner) == 1:
-        return inner[0]
+    found = mlflow_folder(folder)
+    if found is not None:
+        return found
     raise LoadError(f"unit {unit}: no MLmodel file: found {listing(folder)}; accepted: a folder saved by MLflow")
 
 
@@ -133,7 +132,8 @@ def _read(pyfunc: Any, folder: Path, *, unit: str) -> Any:
         try:
             return pyfunc.load_model(str(folder), suppress_warnings=True)
         except ModuleNotFoundError as error:
-            wanted = ", ".join(_requirement_lines(folder)) or "not listed"
+            listed = _wanted(folder)
+            wanted = ", ".join(listed.requirements if listed else ()) or "not listed"
             raise LoadError(
                 f"unit {unit}: the model needs the module {error.name}, which is not installed; "
                 f"its requirements: {wanted}"
@@ -154,47 +154,13 @@ def _report_requirements(folder: Path, *, unit: str) -> None:
         )
 
 
-def _requirement_lines(folder: Path) -> list[str]:
-    """The model's pip requirements, from requirements.txt or else the pip part of its conda environment."""
-    if (folder / "requirements.txt").is_file():
-        lines = (folder / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    elif (folder / "conda.yaml").is_file():
-        conda = yaml.safe_load((folder / "conda.yaml").read_text(encoding="utf-8")) or {}
-        entries = conda.get("dependencies", []) if isinstance(conda, dict) else []
-        lines = [line for entry in entries if isinstance(entry, dict) for line in entry.get("pip", [])]
-    else:
-        lines = []
-    stripped = (str(line).partition("#")[0].strip() for line in lines)
-    return [line for line in stripped if line and not line.startswith("-")]
-
-
 def _differences(folder: Path) -> list[str]:
-    """Requirements that this environment does not meet, with what is installed."""
-    differing = []
-    for line in _requirement_lines(folder):
-        name, is_met = _check(line)
-        if is_met is False:
-            differing.append(f"{line} (installed: {_installed(name) or 'not at all'})")
-    return differing
+    wanted = _wanted(folder)
+    return unmet(wanted) if wanted is not None else []
 
 
-# The model's list names distributions; some of them come under another name with the same module.
-_SUBSTITUTES = {"mlflow": "mlflow-skinny", "xgboost": "xgboost-cpu"}
-
-
-def _installed(name: str) -> str | None:
-    return installed_version(name) or installed_version(_SUBSTITUTES.get(name, name))
-
-
-def _check(line: str) -> tuple[str, bool | None]:
-    """A requirement's name and whether it is met; `None` for what is no plain requirement or not meant for us."""
-    from packaging.requirements import InvalidRequirement, Requirement
-
+def _wanted(folder: Path) -> Wanted | None:
     try:
-        requirement = Requirement(line)
-    except InvalidRequirement:
-        return line, None
-    if requirement.marker is not None and not requirement.marker.evaluate():
-        return requirement.name, None
-    version = _installed(requirement.name)
-    return requirement.name, version is not None and requirement.specifier.contains(version, prereleases=True)
+        return wanted_by(folder)
+    except BadRequirements:
+        return None  # it was refused before, where an environment was to be made of it

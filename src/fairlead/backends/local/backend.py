@@ -21,6 +21,7 @@ from fairlead.backends.local.client import SupervisorClient, SupervisorStopping
 from fairlead.backends.local.container_runner import find_engine, sweep
 from fairlead.backends.local.containers import home_mark
 from fairlead.backends.local.environment import redact
+from fairlead.backends.local.furnishing import Furnisher
 from fairlead.backends.local.home import Home
 from fairlead.backends.local.logs import prune_logs
 from fairlead.backends.local.observing import News, Trouble, status_of
@@ -54,12 +55,13 @@ class LocalBackend:
         gateway: Publishes,
         fetcher: Fetches,
         lookup: Lookup,
+        furnisher: Furnisher | None = None,
         *,
         clock: Callable[[], float] = time.time,
         token: Callable[[], str] = lambda: secrets.token_hex(6),
     ) -> None:
         self._home, self._supervisor, self._clock, self._token = home, supervisor, clock, token
-        self._preparer = Preparer(fetcher, lookup)
+        self._preparer = Preparer(fetcher, lookup, furnisher)
         self._publisher = Publisher(gateway, make=self._table, published=self._published)
         self._ports = Ports()
         self._news = News()
@@ -122,6 +124,10 @@ class LocalBackend:
     def folders_in_use(self) -> set[Path]:
         """The fetched models that replicas read or that a start is prepared with."""
         return {folder for tracked in self._tracked.values() for folder in tracked.every_folder()}
+
+    def pythons_in_use(self) -> set[Path]:
+        """The same for the Pythons of environments."""
+        return {python for tracked in self._tracked.values() for python in tracked.every_python()}
 
     def observe(self) -> AsyncIterator[PlanStatus | Notice]:
         """How it goes, for one reader."""
@@ -441,7 +447,7 @@ class LocalBackend:
 
 
 class _Transfers:
-    """Passes a transfer's progress on, not more often than anybody can read."""
+    """Passes a preparation's progress on, not more often than anybody can read."""
 
     def __init__(self, backend: LocalBackend, tracked: Tracked, preparation: Preparation) -> None:
         self._backend, self._tracked, self._preparation = backend, tracked, preparation
@@ -459,6 +465,15 @@ class _Transfers:
 
     def finished(self, uri: str) -> None:
         self._backend._notice(self._tracked, "Downloaded", f"fetched {uri}")
+
+    def building(self, unit: str, line: str | None) -> None:
+        what = f"the environment of unit {unit}"
+        if line is None:
+            self._backend._notice(self._tracked, "EnvironmentBuilt", f"built {what}")
+            return
+        self._show(Progress(verb="building", what=f"{what}: {line}"))
+        if not line.startswith("Download"):  # of which there may be a hundred
+            self._backend._notice(self._tracked, "BuildingEnvironment", f"building {what}: {line}")
 
     def _show(self, progress: Progress) -> None:
         self._preparation.progress = progress

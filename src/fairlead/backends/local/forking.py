@@ -1,4 +1,5 @@
 """The supervisor's side of a nursery: one fork server per runtime, started when first needed, restarted when it dies.
+A runtime in an environment of its own (another Python) has one more; of those only the last used are kept.
 
 Requests to one nursery go one at a time; a nursery that is still importing answers when it is done. Where nothing
 can be forked (macOS) a worker starts as a fresh interpreter instead, behind the same call.
@@ -22,6 +23,9 @@ from fairlead.backends.local.services import Service
 from fairlead.errors import FairleadError
 
 _TRIES = 3
+_MOST_ENVIRONMENTS = 8
+"""Nurseries of environments that are kept: each holds the memory of its libraries."""
+_END_WITHIN_S = 2.0
 
 
 class ForkFailed(FairleadError):
@@ -45,8 +49,11 @@ class Born(NamedTuple):
 class Nursery:
     """One fork server."""
 
-    def __init__(self, runtime: str, *, worker: str, reaper: Reaper, env: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self, runtime: str, *, worker: str, reaper: Reaper, env: Mapping[str, str], log: Path, python: str = ""
+    ) -> None:
         self._runtime, self._worker, self._reaper, self._env = runtime, worker, reaper, env
+        self._python = python or sys.executable
         self._turn = asyncio.Lock()
         self._up = asyncio.Event()
         self._channel: socket.socket | None = None
@@ -86,7 +93,7 @@ class Nursery:
     def _argv(self, descriptor: int) -> list[str]:
         module = "fairlead.backends.local.nursery"
         options = ["--runtime", self._runtime, "--channel-fd", str(descriptor), "--worker", self._worker]
-        return [sys.executable, "-m", module, *options]
+        return [self._python, "-m", module, *options]
 
     def _lost(self) -> None:
         if not self.service.is_stopping:  # else nobody should wait for a next one
@@ -109,6 +116,11 @@ class Nursery:
             if self._channel is channel:  # else it has been started again meanwhile
                 self._lost()
             raise NurseryLost(f"the nursery of {self._runtime} died while it was asked for a worker") from error
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether somebody waits for a worker of it."""
+        return self._turn.locked()
 
     def give_up(self) -> None:
         """Refuse to fork from now on. One that is asked for a worker may be importing for many seconds: it ends."""
@@ -138,7 +150,8 @@ class Nurseries:
     ) -> None:
         self._reaper, self._logs, self._worker, self._keep, self._can_fork = reaper, logs, worker, keep, can_fork
         self._env = nursing.ONE_THREAD | dict(env)
-        self._nurseries: dict[str, Nursery] = {}
+        self._nurseries: dict[tuple[str, str], Nursery] = {}
+        self._ending: set[asyncio.Task[None]] = set()
 
     def warm(self, runtime: str) -> None:
         """Have the nursery of a runtime running."""
@@ -174,19 +187,33 @@ class Nurseries:
             return pid, self._reaper.watch(pid)
         self._reaper.expect()
         try:
-            pid = await self._nursery(member.runtime).fork(member, channel=channel, output=output)
+            pid = await self._nursery(member.runtime, member.python).fork(member, channel=channel, output=output)
             return pid, self._reaper.watch(pid)
         finally:
             self._reaper.expected()
 
-    def _nursery(self, runtime: str) -> Nursery:
-        found = self._nurseries.get(runtime)
+    def _nursery(self, runtime: str, python: str = "") -> Nursery:
+        found = self._nurseries.pop((runtime, python), None)
         if found is None:
-            log = self._logs / f"nursery-{runtime}.log"
-            found = Nursery(runtime, worker=self._worker, reaper=self._reaper, env=self._env, log=log)
-            self._nurseries[runtime] = found
+            # An environment's folder is named by a digest, and its Python is <folder>/bin/python.
+            mark = f"-{Path(python).parents[1].name[:12]}" if python else ""
+            log = self._logs / f"nursery-{runtime}{mark}.log"
+            found = Nursery(runtime, worker=self._worker, reaper=self._reaper, env=self._env, log=log, python=python)
             self._keep(found.service)
+        self._nurseries[runtime, python] = found  # the last used last
+        self._end_oldest()
         return found
+
+    def _end_oldest(self) -> None:
+        environments = [key for key in self._nurseries if key[1]]
+        for key in environments[:-_MOST_ENVIRONMENTS]:
+            if self._nurseries[key].is_busy:
+                continue
+            nursery = self._nurseries.pop(key)
+            nursery.close()
+            task = asyncio.create_task(nursery.service.stop(grace_s=_END_WITHIN_S))
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
 
     def _spawn(self, member: Forked, channel: int, output: int) -> int:
         """A fresh interpreter. The spec goes through a file that only the owner reads, and the worker's own
@@ -197,7 +224,7 @@ class Nurseries:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(msgspec.json.encode(member.spec))
         module = "fairlead.dataplane" if self._worker == "fairlead.dataplane.worker" else self._worker
-        argv = [sys.executable, "-m", module, "--spec", str(path), "--channel-fd", str(channel)]
+        argv = [member.python or sys.executable, "-m", module, "--spec", str(path), "--channel-fd", str(channel)]
         env = self._env | member.env
         return self._reaper.spawn(argv, env=env, output=output, cwd=Path(member.cwd or "."), pass_fds=[channel])
 
@@ -210,7 +237,7 @@ class Nurseries:
         """End every nursery."""
         for one in self._nurseries.values():
             one.close()
-        await asyncio.gather(*(one.service.stop(grace_s=grace_s) for one in self._nurseries.values()))
+        await asyncio.gather(*(one.service.stop(grace_s=grace_s) for one in self._nurseries.values()), *self._ending)
 
 
 async def _read_exactly(channel: socket.socket, size: int) -> bytes:

@@ -15,6 +15,7 @@ import msgspec
 
 from fairlead.backends.local.commands import UnitPorts, program_of, take_ports
 from fairlead.backends.local.containers import container_program
+from fairlead.backends.local.furnishing import processes_of
 from fairlead.backends.local.home import Home
 from fairlead.backends.local.nursing import BASE_RUNTIME, ONE_THREAD
 from fairlead.backends.local.ports import LOOPBACK, Ports
@@ -64,7 +65,8 @@ def place(
     workdir = home.work / identity.name
     frames = home.run / f"{identity.token}.sock"
     revision = component.revision
-    units = tuple(_at_home(unit, prepared) for unit in revision.units)
+    python, apart = processes_of(revision.units, prepared.pythons)
+    units = tuple(_at_home(unit, prepared, is_apart=unit.name in apart) for unit in revision.units)
     beside = {unit.name: take_ports(unit, ports) for unit in units if unit.is_external and unit.runtime != "remote"}
     worker = WorkerSpec(
         replica=identity.name,
@@ -79,7 +81,11 @@ def place(
         threads=threads(units),
     )
     main = Forked(
-        spec=worker, runtime=runtime_of(units), cwd=_cwd(units, workdir), env=_thread_settings(worker.threads)
+        spec=worker,
+        runtime=runtime_of(units),
+        cwd=_cwd(units, workdir),
+        env=_thread_settings(worker.threads),
+        python=python,
     )
     others = [
         _beside(unit, worker, prepared, beside[unit.name], identity=identity, home=home)
@@ -148,8 +154,11 @@ def rewritten(text: str, mount: str, folder: str) -> str:
     return text.replace(f'"{mount}"', f'"{quoted}"').replace(f'"{mount}/', f'"{quoted}/')
 
 
-def _at_home(unit: Unit, prepared: Prepared) -> Unit:
-    """The unit with real paths in its parameters. Its variables come with its placement, resolved."""
+def _at_home(unit: Unit, prepared: Prepared, *, is_apart: bool) -> Unit:
+    """The unit with real paths in its parameters, in a process of its own if it needs one. Its variables come with its
+    placement, resolved."""
+    if is_apart:
+        unit = replace(unit, isolate=True)
     folder = prepared.folders.get(unit.name)
     if folder is None or unit.artifact is None or unit.runtime == "container":
         return unit
@@ -210,7 +219,14 @@ def _isolated(unit: Unit, worker: WorkerSpec, prepared: Prepared, real: UnitPort
         single_unit=True,
     )
     cwd = _cwd([alone], Path(worker.workdir))
-    return Forked(unit=unit.name, spec=spec, runtime=runtime_of([alone]), cwd=cwd, env=_thread_settings(spec.threads))
+    return Forked(
+        unit=unit.name,
+        spec=spec,
+        runtime=runtime_of([alone]),
+        cwd=cwd,
+        env=_thread_settings(spec.threads),
+        python=str(prepared.pythons.get(unit.name, "")),
+    )
 
 
 def _cwd(units: Iterable[Unit], workdir: Path) -> str:

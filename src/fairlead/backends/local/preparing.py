@@ -1,4 +1,5 @@
-"""Gets everything a revision needs before a replica of it can start: its models, its environment, its claims.
+"""Gets everything a revision needs before a replica of it can start: its models, its environment, its claims, and
+the libraries that a model asks for and that are not here.
 
 A model that several components name is fetched once. Credentials of the transfer go to the transfer and nowhere
 else. Failures come out as `PreparationFailed` with the unit and a sentence; whether and when to try again is the
@@ -8,13 +9,15 @@ caller's business.
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from fairlead.backends.base import Lookup
 from fairlead.backends.local.environment import MissingReference, Resolved, Resolver, worth_hiding
+from fairlead.backends.local.furnishing import Furnisher
 from fairlead.errors import FairleadError, LoadError, Retryable
-from fairlead.plan.model import Artifact, Component, Owner, Unit
+from fairlead.plan.model import Artifact, Component, Owner, Revision, Unit
 from fairlead.plan.status import Cause, Progress
 from fairlead.storage.credentials import from_secret
 
@@ -37,12 +40,13 @@ class Fetches(Protocol):
 class Prepared:
     """What is needed to start replicas: per unit its folder and its variables; volumes by `kind:name` for
     containers (folders of claims, contents of Secrets and ConfigMaps); init containers' variables by
-    `unit/container`; and the secret values among all of these."""
+    `unit/container`; the Python of units that have libraries of their own; and the secret values among all of these."""
 
     folders: Mapping[str, Path] = field(default_factory=dict)
     env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     claims: Mapping[str, Path] = field(default_factory=dict)
     contents: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
+    pythons: Mapping[str, Path] = field(default_factory=dict)
     secrets: frozenset[str] = frozenset()
 
 
@@ -55,11 +59,12 @@ class PreparationFailed(FairleadError):
 
 
 class Listener(Protocol):
-    """Is told how a transfer goes. Called on the loop."""
+    """Is told how a transfer goes, or the building of a unit's libraries (`None` at its end). Called on the loop."""
 
     def started(self, uri: str) -> None: ...
     def progressed(self, progress: Progress) -> None: ...
     def finished(self, uri: str) -> None: ...
+    def building(self, unit: str, line: str | None) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +86,8 @@ class _Transfer:
 class Preparer:
     """Prepares revisions. Use inside a running loop; `close` ends transfers under way."""
 
-    def __init__(self, fetcher: Fetches, lookup: Lookup) -> None:
-        self._fetcher, self._lookup = fetcher, lookup
+    def __init__(self, fetcher: Fetches, lookup: Lookup, furnisher: Furnisher | None = None) -> None:
+        self._fetcher, self._lookup, self._furnisher = fetcher, lookup, furnisher
         self._transfers: dict[_Key, _Transfer] = {}
 
     async def prepare(
@@ -103,13 +108,29 @@ class Preparer:
                     secrets |= resolved.secrets
                 await self._volumes(resolver, owner.namespace, unit, claims, contents, secrets)
         found = await self._folders(owner, units, listener, folders)
-        return Prepared(folders=found, env=env, claims=claims, contents=contents, secrets=frozenset(secrets))
+        pythons = await self._pythons(component.revision, found, listener)
+        return Prepared(
+            folders=found, env=env, claims=claims, contents=contents, pythons=pythons, secrets=frozenset(secrets)
+        )
 
     async def close(self) -> None:
         """Stop all transfers; a thread ends at its next look at `should_stop`."""
         for transfer in self._transfers.values():
             transfer.is_unwanted = True
         await asyncio.gather(*(transfer.task for transfer in self._transfers.values()), return_exceptions=True)
+
+    async def _pythons(self, revision: Revision, folders: Mapping[str, Path], listener: Listener) -> dict[str, Path]:
+        """One after the other: each takes all the cores and the network that there are."""
+        found: dict[str, Path] = {}
+        if self._furnisher is None:
+            return found
+        for unit in revision.units:
+            with _Naming(unit):
+                tell = partial(listener.building, str(unit.name))
+                python = await self._furnisher.python_of(unit, revision, folders.get(unit.name), tell)
+            if python is not None:
+                found[unit.name] = python
+        return found
 
     async def _folders(
         self, owner: Owner, units: Iterable[Unit], listener: Listener, known: Mapping[str, Path]

@@ -19,13 +19,15 @@ _LENGTH = struct.Struct(">I")
 
 class Forked(msgspec.Struct, frozen=True, kw_only=True, tag="worker"):
     """A worker process of ours, forked from the nursery of `runtime`. `unit` is empty for the one that runs the
-    whole graph. `env` comes on top of the nursery's own."""
+    whole graph. `env` comes on top of the nursery's own. `python` is the interpreter of an environment of its own,
+    empty for ours."""
 
     spec: WorkerSpec
     runtime: str = "python"
     unit: str = ""
     env: dict[str, str] = {}
     cwd: str = ""
+    python: str = ""
 
 
 class Program(msgspec.Struct, frozen=True, kw_only=True, tag="program"):

@@ -171,17 +171,25 @@ class Tracked:
                 folders |= _folders(spec)
         return folders | dict(self.preparation.prepared.folders if self.preparation.prepared else {})
 
+    def every_python(self) -> set[Path]:
+        """The Pythons of environments that its replicas run in or that its preparation has."""
+        held = {Path(one.python) for spec in self.specs().values() for one in _workers(spec) if one.python}
+        return held | set(self.preparation.prepared.pythons.values() if self.preparation.prepared else ())
+
     def every_folder(self) -> set[Path]:
         """The models of all its replicas, old ones too, and of its preparation."""
         held = {folder for spec in self.specs().values() for folder in _folders(spec).values()}
         return held | set(self.preparation.prepared.folders.values() if self.preparation.prepared else ())
 
 
+def _workers(spec: ReplicaSpec) -> Iterable[Forked]:
+    return (member for member in spec.members if isinstance(member, Forked))
+
+
 def _folders(spec: ReplicaSpec) -> dict[str, Path]:
-    workers: Iterable[Forked] = (member for member in spec.members if isinstance(member, Forked))
     return {
         placement.unit: Path(placement.folder)
-        for worker in workers
+        for worker in _workers(spec)
         for placement in worker.spec.placements
         if placement.folder is not None
     }

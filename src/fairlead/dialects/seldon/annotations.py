@@ -14,10 +14,12 @@ REST_TIMEOUT, GRPC_TIMEOUT = "seldon.io/rest-timeout", "seldon.io/grpc-timeout"
 SERVICE_NAME, HEADER = "seldon.io/ambassador-service-name", "seldon.io/ambassador-header"
 REGEX_HEADER = "seldon.io/ambassador-regex-header"
 ISTIO_HOST, ISTIO_RETRIES, RETRIES = "seldon.io/istio-host", "seldon.io/istio-retries", "seldon.io/ambassador-retries"
+ENVIRONMENT = "fairlead.dev/environment"
 ENGINE_PREFIX, SEPARATE_ENGINE = "seldon.io/engine-", "seldon.io/engine-separate-pod"
 
 _WORKER = frozenset(
     {
+        ENVIRONMENT,
         GRPC_TIMEOUT,
         REST_TIMEOUT,
         "seldon.io/executor-logger-queue-size",

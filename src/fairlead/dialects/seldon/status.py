@@ -105,7 +105,7 @@ def _why(name: str, component: ComponentStatus | None) -> str:
         message = component.cause.message.removeprefix(f"unit {unit}: ")
         return f"{about}{f', unit {unit}' if unit else ''}: {message}"
     if component.progress is not None:
-        return f"{about}: downloading {_progress(component.progress)}"
+        return f"{about}: {component.progress.verb} {_progress(component.progress)}"
     doing = {
         Phase.PENDING: "waiting to start",
         Phase.DOWNLOADING: "downloading its models",
