@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint bench bench-scale bench-peers system-packages clean
+.PHONY: help setup run test lint protos bench bench-scale bench-peers system-packages clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-16s %s\n' "$$name" "$$text"; done
@@ -24,6 +24,9 @@ lint: setup ## Check style, formatting, types and import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+protos: setup ## Compile the .proto files of the gRPC protocols into the descriptors that are checked in
+	$(BIN)/python tools/protos.py
 
 system-packages: ## Install what some checks need from the distribution, when root
 	@$(PYTHON) tools/system_packages.py

@@ -85,6 +85,7 @@ class Message(msgspec.Struct):
     unit wants the answer's code to be. `own_metrics` are those the answering unit itself reported in this call, for
     whoever counts them; `meta.metrics` may hold fewer (when clients may not see them) or more (earlier units').
     `asked` is set on requests of the tensor protocols; `response_headers` are those a unit wants its answer to carry.
+    `raw_proto` is the protobuf message to hand to a method that works on raw ones, or that such a method gave.
     """
 
     payload: Payload
@@ -95,13 +96,16 @@ class Message(msgspec.Struct):
     own_metrics: list[dict[str, Any]] = []
     asked: Asked | None = None
     response_headers: dict[str, str] = {}
+    raw_proto: Any = None
 
 
 class Reward(msgspec.Struct):
-    """Feedback for an earlier answer. `raw` is the JSON object as it arrived."""
+    """Feedback for an earlier answer. `raw` is the JSON object as it arrived, or as REST would have it; `raw_proto` is
+    set when it came over gRPC."""
 
     request: Message | None
     response: Message | None
     truth: Message | None
     reward: float
     raw: dict[str, Any]
+    raw_proto: Any = None

@@ -26,11 +26,11 @@ class SeldonJson:
 
     def write_request(self, message: Message) -> Body:
         """A message for a unit."""
-        return Body(seldon_v1.encode(_without_tensors(message)))
+        return Body(seldon_v1.encode(without_tensors(message)))
 
     def write_answer(self, message: Message, asked: Asked | None) -> Body:  # noqa: ARG002 - the seam's signature
         """A message for a client."""
-        return Body(seldon_v1.encode(_without_tensors(message)))
+        return Body(seldon_v1.encode(without_tensors(message)))
 
     def failure(self, error: FairleadError) -> tuple[int, bytes]:
         """The graph's own failures look like the orchestrator's, all others like a unit's."""
@@ -39,7 +39,7 @@ class SeldonJson:
         return seldon_v1.failure(error)
 
 
-def _without_tensors(message: Message) -> Message:
+def without_tensors(message: Message) -> Message:
     """Tensors as the one array they make, or else as an object of lists by name."""
     if message.payload.form is not Form.TENSORS:
         return message

@@ -292,6 +292,10 @@ def _write_as_is(answer: dict[str, Any], payload: Payload) -> None:
     answer[payload.form.value] = payload.value
 
 
+def _write_custom(answer: dict[str, Any], payload: Payload) -> None:  # noqa: ARG001 - a writer's signature
+    raise BadData("customData travels over gRPC alone: it has no form in JSON")
+
+
 def _write_nothing(answer: dict[str, Any], payload: Payload) -> None:
     """A message without a payload: status and meta only."""
 
@@ -304,7 +308,7 @@ _WRITERS: dict[Form, Callable[[dict[str, Any], Payload], None]] = {
     Form.BINARY: _write_binary,
     Form.STRING: _write_as_is,
     Form.JSON: _write_as_is,
-    Form.CUSTOM: _write_as_is,
+    Form.CUSTOM: _write_custom,
     Form.NONE: _write_nothing,
 }
 

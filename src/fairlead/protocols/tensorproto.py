@@ -16,18 +16,25 @@ from fairlead.errors import BadRequest
 Array = np.ndarray[Any, Any]
 
 # A short list may stand for a large tensor; nobody may ask for more than this much memory with a few bytes.
-_MOST_FILLED_BYTES = 256 * 1024 * 1024
+MOST_FILLED_BYTES = 256 * 1024 * 1024
 
 
-class _Kind(NamedTuple):
+class Kind(NamedTuple):
+    """One of TensorFlow's dtypes: its name and number, numpy's word for it, and the member that lists its values."""
+
     name: str
     number: int
     dtype: np.dtype[Any]
     values: str
 
+    @property
+    def field(self) -> str:
+        """The protobuf field of that member."""
+        return self.values.replace("Val", "_val")
+
 
 _KINDS = tuple(
-    _Kind(f"DT_{name}", number, np.dtype(dtype), values)
+    Kind(f"DT_{name}", number, np.dtype(dtype), values)
     for name, number, dtype, values in (
         ("FLOAT", 1, "<f4", "floatVal"),
         ("DOUBLE", 2, "<f8", "doubleVal"),
@@ -46,10 +53,10 @@ _KINDS = tuple(
         ("UINT64", 23, "<u8", "uint64Val"),
     )
 )
-_BY_WORD: dict[Any, _Kind] = {word: kind for kind in _KINDS for word in (kind.name, kind.number)}
-_BY_DTYPE = {kind.dtype: kind for kind in _KINDS}
+BY_WORD: dict[Any, Kind] = {word: kind for kind in _KINDS for word in (kind.name, kind.number)}
+BY_DTYPE = {kind.dtype: kind for kind in _KINDS}
 _SNAKE = {"tensorShape": "tensor_shape", "tensorContent": "tensor_content"} | {
-    kind.values: kind.values.replace("Val", "_val") for kind in _KINDS
+    kind.values: kind.field for kind in _KINDS
 }
 
 
@@ -57,7 +64,7 @@ def decode(proto: Any) -> Array:
     """The array in a JSON TensorProto; `BadRequest` says what cannot be read."""
     if not isinstance(proto, dict):
         raise BadRequest("data.tftensor: expected an object with dtype, tensorShape and values")
-    kind = _BY_WORD.get(proto.get("dtype", 0))
+    kind = BY_WORD.get(proto.get("dtype", 0))
     if kind is None:
         known = ", ".join(kind.name for kind in _KINDS)
         raise BadRequest(f"data.tftensor.dtype: {proto.get('dtype')!r} cannot be read; expected one of {known}")
@@ -76,7 +83,7 @@ def decode(proto: Any) -> Array:
 def encode(array: Array) -> dict[str, Any]:
     """A JSON TensorProto of a numeric array: raw content, or a typed list for a single value, as
     `tf.make_tensor_proto` writes them."""
-    kind = _BY_DTYPE.get(array.dtype.newbyteorder("<")) or _BY_WORD["DT_DOUBLE"]
+    kind = BY_DTYPE.get(array.dtype.newbyteorder("<")) or BY_WORD["DT_DOUBLE"]
     array = array.astype(kind.dtype, copy=False)
     proto: dict[str, Any] = {
         "dtype": kind.name,
@@ -89,7 +96,7 @@ def encode(array: Array) -> dict[str, Any]:
     return proto
 
 
-def _typed(array: Array, kind: _Kind) -> list[Any]:
+def _typed(array: Array, kind: Kind) -> list[Any]:
     if kind.name == "DT_HALF":
         return list(array.reshape(-1).view("<u2").tolist())
     if kind.values in ("scomplexVal", "dcomplexVal"):
@@ -111,14 +118,14 @@ def _shape(shape: Any) -> tuple[int, ...]:
     return sizes
 
 
-def _from_content(content: str, kind: _Kind, shape: tuple[int, ...]) -> Array:
+def _from_content(content: str, kind: Kind, shape: tuple[int, ...]) -> Array:
     if kind.name == "DT_STRING":
         raise BadRequest("data.tftensor: DT_STRING has its values in stringVal, not in tensorContent")
     raw = base64.b64decode(content.replace("-", "+").replace("_", "/"))
     return np.frombuffer(raw, dtype=kind.dtype).reshape(shape).copy()
 
 
-def _listed(values: list[Any], kind: _Kind) -> Array:
+def _listed(values: list[Any], kind: Kind) -> Array:
     if kind.name == "DT_STRING":
         listed = np.empty(len(values), dtype=object)
         listed[:] = [base64.b64decode(value) for value in values]
@@ -136,13 +143,13 @@ def _listed(values: list[Any], kind: _Kind) -> Array:
     return np.array([int(value) for value in values], dtype=kind.dtype)
 
 
-def _filled(values: Array, kind: _Kind, shape: tuple[int, ...]) -> Array:
+def _filled(values: Array, kind: Kind, shape: tuple[int, ...]) -> Array:
     size = math.prod(shape)
     if len(values) == size:
         return values.reshape(shape)
     if len(values) > size:
         raise BadRequest(f"data.tftensor: {len(values)} values for a shape of {size}")
-    if size * kind.dtype.itemsize > _MOST_FILLED_BYTES:
+    if size * kind.dtype.itemsize > MOST_FILLED_BYTES:
         raise BadRequest(f"data.tftensor: {len(values)} values cannot stand for {size}; send them all")
     last = values[-1] if len(values) else (b"" if kind.name == "DT_STRING" else 0)
     filled = np.full(size, last, dtype=kind.dtype)
