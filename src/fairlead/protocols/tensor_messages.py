@@ -81,8 +81,10 @@ def _from_content(content: bytes, kind: Kind, shape: tuple[int, ...], what: str)
     if len(content) != needed:
         raise BadRequest(f"{what}: shape {list(shape)} of {kind.name} needs {needed} bytes, got {len(content)}")
     if kind.dtype.kind == "b":
-        return (np.frombuffer(content, dtype=np.uint8) != 0).reshape(shape)
-    return np.frombuffer(content, dtype=kind.dtype).reshape(shape).copy()
+        flags: Array = np.frombuffer(content, dtype=np.uint8) != 0
+        return flags.reshape(shape)
+    array: Array = np.frombuffer(content, dtype=kind.dtype).reshape(shape).copy()
+    return array
 
 
 def _listed(proto: Any, kind: Kind) -> Array:
