@@ -16,6 +16,7 @@ from fairlead.dataplane.surfaces.composing import Surfaces
 from fairlead.plan.model import Call, EnvVar, Feedback, Graph, Method, Node, Revision, Step, Unit, UnitName
 from fairlead.protocols.exchange import Handler, Request, Response
 from fairlead.protocols.message import Form, Message, Meta, Payload, Reward
+from fairlead.protocols.tensors import DEFAULT_OUTPUT, as_array_payload, as_tensors
 from fairlead.runtimes.base import Columns, PredictBytes, Repository, Rows, TensorSpec
 
 Array = np.ndarray[Any, Any]
@@ -66,13 +67,15 @@ class Fake:
     def invoke(self, method: Method, message: Message) -> Message:
         self.asked.append((method.value, message.payload.value))
         answer = self._answers.get(method.value.replace("-", "_"))
-        if self.rows is not None and method is Method.PREDICT and message.payload.is_array:
-            return self._message(message, self.rows.predict(message.payload.value))
-        return self._message(message, message.payload.value if answer is None else answer(message.payload.value))
+        value = as_array_payload(message.payload).value
+        if self.rows is not None and method is Method.PREDICT and isinstance(value, np.ndarray):
+            return self._message(message, self.rows.predict(value))
+        return self._message(message, value if answer is None else answer(value))
 
     def aggregate(self, messages: list[Message]) -> Message:
         self.asked.append(("aggregate", [message.payload.value for message in messages]))
-        return self._message(messages[0], self._answers["aggregate"]([message.payload.value for message in messages]))
+        values = [as_array_payload(message.payload).value for message in messages]
+        return self._message(messages[0], self._answers["aggregate"](values))
 
     def feedback(self, reward: Reward) -> Message:
         self.asked.append(("feedback", reward.reward))
@@ -92,9 +95,11 @@ class Fake:
             return value
         path = {self._name: "image:1", **asked.meta.request_path}
         meta = Meta(asked.meta.puid, dict(asked.meta.tags), {}, path, list(asked.meta.metrics))
-        if isinstance(value, str):
-            return Message(Payload(Form.STRING, value), meta)
-        return Message(Payload(Form.NDARRAY, np.asarray(value)), meta)
+        is_text = isinstance(value, str)
+        payload = Payload(Form.STRING, value) if is_text else Payload(Form.NDARRAY, np.asarray(value))
+        if asked.payload.form is Form.TENSORS:
+            payload = Payload(Form.TENSORS, as_tensors(payload, name=DEFAULT_OUTPUT))
+        return Message(payload, meta)
 
 
 def unit(name: str, **fields: Any) -> Unit:

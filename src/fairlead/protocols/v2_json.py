@@ -250,7 +250,7 @@ def _each(array: Array, change: Any) -> Array:
 def _answered(message: Message) -> list[Tensor]:
     try:
         return as_tensors(message.payload, name=DEFAULT_OUTPUT)
-    except BadRequest as error:  # what the unit gave is not the client's mistake
+    except (BadRequest, TypeError) as error:  # what the unit gave is not the client's mistake
         raise UnitFailed(str(error)) from error
 
 

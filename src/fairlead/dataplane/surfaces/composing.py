@@ -28,13 +28,18 @@ class Parts(NamedTuple):
 
 
 class _Entry(NamedTuple):
-    """Where a protocol's surface is: a module with `make(parts) -> Handler`, and the start of the paths it takes."""
+    """Where a protocol's surface is: a module with `make(parts) -> Handler`, the start of the paths it takes, and whole
+    paths that are its own."""
 
     module: str
     prefixes: tuple[str, ...]
+    paths: tuple[str, ...] = ()
 
 
-_ENTRIES: Mapping[Protocol, _Entry] = {}
+_ENTRIES: Mapping[Protocol, _Entry] = {
+    Protocol.V1: _Entry("fairlead.dataplane.surfaces.v1.surface", ("/v1",), ("/",)),
+    Protocol.V2: _Entry("fairlead.dataplane.surfaces.v2.surface", ("/v2",)),
+}
 _GRPC = "fairlead.dataplane.surfaces.grpc.surface"
 _GRPC_PATH = re.compile(r"/\w+(?:\.\w+)+/\w+")
 """`/package.Service/Method`; no path of the other protocols looks like it."""

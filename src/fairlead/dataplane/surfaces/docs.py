@@ -10,14 +10,17 @@ from fairlead.protocols.exchange import Request, Response
 from fairlead.runtimes.base import Columns
 
 _PAGE = "index.html"
+_DESCRIPTION = "seldon.json"
 _FILES = frozenset((_PAGE, "start.js", "swagger-ui.css", "swagger-ui-bundle.js"))
+_NAMING = frozenset((_PAGE, "start.js"))
 _KINDS = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
 _USUAL = Columns(count=4)
 _MOST_COLUMNS = 10_000
 
 
-def page_file(name: str) -> Response | None:
-    """One of the page's files; the page itself for an empty name."""
+def page_file(name: str, description: str = _DESCRIPTION) -> Response | None:
+    """One of the page's files; the page itself for an empty name. `description` is the file beside it that describes
+    the API."""
     name = name or _PAGE
     if name not in _FILES:
         return None
@@ -26,6 +29,8 @@ def page_file(name: str) -> Response | None:
     kind = _KINDS[name.rpartition(".")[2]]
     age = "no-cache" if name == _PAGE else "max-age=3600"
     body = files("fairlead.dataplane").joinpath("static", "swagger", name).read_bytes()
+    if name in _NAMING:
+        body = body.replace(_DESCRIPTION.encode(), description.encode())
     return Response(200, f"Content-Type: {kind}; charset=utf-8\r\nCache-Control: {age}\r\n".encode(), body)
 
 

@@ -9,7 +9,7 @@ servers do.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -21,10 +21,11 @@ from fairlead.dataplane.graph.parcel import Parcel, Stopped, Walk
 from fairlead.dataplane.graph.remote_unit import RemoteUnit
 from fairlead.dataplane.graph.units import GraphUnit, LocalUnit
 from fairlead.dataplane.spec import WorkerSpec
-from fairlead.errors import NotFound, Retryable
+from fairlead.errors import FairleadError, NotFound, Retryable
 from fairlead.plan.model import Call, Method
 from fairlead.protocols.tensors import DEFAULT_INPUT
-from fairlead.runtimes.base import ModelState, Repository, RepositoryModel, Servable, TensorSpec
+from fairlead.runtimes.base import ModelState, Repository, RepositoryModel, Servable, Signature, TensorSpec
+from fairlead.runtimes.failures import not_explained
 
 _MLSERVER = "mlserver"
 """The variant of units that stand in for MLServer, which calls a model without a version of its own `v1` when Seldon
@@ -123,6 +124,22 @@ class Models:
             return Described(name, (), "", (), ())
         return Described(name, self.versions(name), servable.platform, _inputs(servable), servable.outputs)
 
+    async def described(self, name: str, version: str = "") -> Described:
+        """What is known of a model, with what its own code says first."""
+        known = self.describe(name, version)
+        try:
+            said = await self.metadata(name, version)
+        except FairleadError:
+            return known  # a description that cannot be had is no reason to answer nothing
+        platform = said.get("platform")
+        return Described(
+            name,
+            known.versions,
+            platform if isinstance(platform, str) and platform else known.platform,
+            _said_specs(said.get("inputs")) or known.inputs,
+            _said_specs(said.get("outputs")) or known.outputs,
+        )
+
     async def is_ready(self, name: str) -> bool:
         """Whether a model answers."""
         holder = self._holder(name)
@@ -147,6 +164,21 @@ class Models:
         if walk.model in self._known:
             walk.model = ""
         return self._executor.predict(parcel, walk)
+
+    def explain(self, parcel: Parcel, walk: Walk) -> Step[Parcel]:
+        """Ask the first unit that explains; a peer is asked because only it can tell. Raises `NotOffered`."""
+        if walk.model in self._known:
+            walk.model = ""
+        for unit in self._executor.units.values():
+            if not isinstance(unit, LocalUnit) or Method.EXPLAIN in unit.servable.methods:
+                return unit.call(Method.EXPLAIN, parcel, walk)
+        raise not_explained()
+
+    def signatures(self, name: str) -> Mapping[str, Signature]:
+        """The functions of a TensorFlow model by name; for other models nothing."""
+        servable = self._servable(name, "")
+        offered: Callable[[], Mapping[str, Signature]] | None = getattr(servable, "signatures", None)
+        return {} if offered is None else offered()
 
     def row_wise(self) -> LocalUnit | None:
         """The unit that is all of the graph and whose rows may be joined with other requests', if it is so."""
@@ -238,3 +270,17 @@ def _inputs(servable: Servable) -> tuple[TensorSpec, ...]:
         return servable.inputs
     datatype = "INT64" if servable.columns.whole else "FP64"
     return (TensorSpec(name=DEFAULT_INPUT, datatype=datatype, shape=(-1, servable.columns.count)),)
+
+
+def _said_specs(entries: Any) -> tuple[TensorSpec, ...]:
+    """The tensors in a description that somebody wrote; entries of Seldon's other kinds are no tensors."""
+    if not isinstance(entries, list):
+        return ()
+    return tuple(
+        TensorSpec(name=entry["name"], datatype=entry["datatype"], shape=tuple(entry["shape"]))
+        for entry in entries
+        if isinstance(entry, dict) and entry.keys() >= _TENSOR_KEYS and isinstance(entry["shape"], list)
+    )
+
+
+_TENSOR_KEYS = frozenset(("name", "datatype", "shape"))

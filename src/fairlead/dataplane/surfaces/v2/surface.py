@@ -1,0 +1,182 @@
+"""The Open Inference Protocol (V2) over REST as one handler: from a request's path and verb to whoever answers it
+(KServe specs 5.3 and 5.5, Seldon specs 3.1 and 3.2)."""
+
+from collections.abc import Callable, Coroutine, Iterable
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+import orjson
+
+from fairlead.dataplane.graph.contracts import SELDON_PATHS
+from fairlead.dataplane.graph.driving import drive
+from fairlead.dataplane.puids import Puids
+from fairlead.dataplane.surfaces import docs
+from fairlead.dataplane.surfaces.routing_table import Route, Verbs
+from fairlead.dataplane.surfaces.v2 import open_api
+from fairlead.dataplane.surfaces.v2.describing import Describing
+from fairlead.dataplane.surfaces.v2.heads import JSON_LINE, Heads, told
+from fairlead.dataplane.surfaces.v2.inferring import Inferring, Target, worded
+from fairlead.dataplane.surfaces.v2.quick import Quick
+from fairlead.plan.model import Method
+from fairlead.protocols.exchange import Handler, Reply, Request, Response
+
+if TYPE_CHECKING:
+    from fairlead.dataplane.surfaces.composing import Parts
+
+_YAML_LINE = b"Content-Type: application/yaml\r\n"
+_MOST_PATHS = 1024
+
+Infer = Callable[[Request, Reply, Target], None]
+Ask = Callable[[], Coroutine[Any, Any, Any]]
+
+
+def make(parts: "Parts") -> Handler:
+    """The surface of one worker."""
+    return V2Surface(parts)
+
+
+class V2Surface:
+    """Answers every request below `/v2`. It never blocks and never raises."""
+
+    def __init__(self, parts: "Parts") -> None:
+        spec = parts.spec
+        self._models = parts.models
+        self._heads = Heads(spec)
+        self._puids = Puids()
+        self._describing = Describing(spec, parts.models)
+        plain = Inferring(
+            parts.models, parts.meters, self._heads, self._puids, self._refuse, limit_bytes=spec.max_body_bytes
+        )
+        self._infer: Infer = plain
+        unit = parts.models.row_wise()
+        if unit is not None:
+            observe = (
+                parts.meters.server("predictions", "post", "200"),
+                parts.meters.client(unit.unit, SELDON_PATHS[Method.PREDICT], "200"),
+            )
+            self._infer = Quick(unit, plain, self._heads, self._puids, observe)
+        self._by_path: dict[str, Verbs | None] = {}
+
+    def __call__(self, request: Request, reply: Reply) -> None:
+        """Take one request."""
+        path = request.path
+        verbs = self._by_path[path] if path in self._by_path else self._remember(path)
+        if verbs is None:
+            reply(Response(404, self._head(request, b"GET,OPTIONS"), b'{"detail":"Not Found"}'))
+            return
+        route = verbs.get(request.method)
+        if route is not None:
+            route(request, reply)
+        elif request.method == "HEAD" and "GET" in verbs:
+            verbs["GET"](request, reply)
+        elif request.method == "OPTIONS" and self._heads.is_seldon:
+            reply(Response(200, self._head(request, _methods(verbs), b""), b""))
+        else:
+            head = self._head(request, _methods(verbs)) + b"Allow: " + ", ".join(sorted(verbs)).encode() + b"\r\n"
+            reply(Response(405, head, b'{"detail":"Method Not Allowed"}'))
+
+    def _remember(self, path: str) -> Verbs | None:
+        verbs = self._find([unquote(part) for part in path.split("/")[2:]])
+        if len(self._by_path) < _MOST_PATHS:
+            self._by_path[path] = verbs
+        return verbs
+
+    def _find(self, parts: list[str]) -> Verbs | None:
+        """The routes of a path, without its `/v2`."""
+        describing = self._describing
+        match parts:
+            case [] | [""]:
+                return self._get(describing.server)
+            case ["health", "live"]:
+                return self._get(describing.live)
+            case ["health", "ready"]:
+                return self._get(describing.ready)
+            case ["models", *rest]:
+                return self._find_model(rest)
+            case ["repository", "index"]:
+                return {"POST": lambda request, reply: self._ask(request, reply, lambda: self._indexed(request))}
+            case ["repository", "models", name, "load"]:
+                return self._post(lambda: describing.load(name))
+            case ["repository", "models", name, "unload"]:
+                return self._post(lambda: describing.unload(name))
+            case ["docs"]:
+                return {"GET": _to_folder}
+            case ["docs", name]:
+                return self._doc(name)
+        return None
+
+    def _find_model(self, parts: list[str]) -> Verbs | None:
+        describing = self._describing
+        match parts:
+            case [] | [""]:
+                return self._get(describing.listed)
+            case ["infer"]:
+                # `infer` may be a model's name too, and only a model can be asked with GET.
+                return {**self._get(lambda: describing.model("infer")), **self._inference(Target(""))}
+            case [name]:
+                return self._get(lambda: describing.model(name))
+            case [name, "ready"]:
+                return self._get(lambda: describing.model_ready(name))
+            case [name, "infer"]:
+                return self._inference(Target(name))
+            case [name, "versions", version]:
+                return self._get(lambda: describing.model(name, version))
+            case [name, "versions", version, "ready"]:
+                return self._get(lambda: describing.model_ready(name, version))
+            case [name, "versions", version, "infer"]:
+                return self._inference(Target(name, version))
+        return None
+
+    def _inference(self, target: Target) -> Verbs:
+        infer = self._infer
+        return {"POST": lambda request, reply: infer(request, reply, target)}
+
+    def _get(self, ask: Ask) -> Verbs:
+        return {"GET": self._route(ask)}
+
+    def _post(self, ask: Ask) -> Verbs:
+        return {"POST": self._route(ask)}
+
+    def _route(self, ask: Ask) -> Route:
+        return lambda request, reply: self._ask(request, reply, ask)
+
+    def _ask(self, request: Request, reply: Reply, ask: Ask) -> None:
+        def done(value: Any, error: Exception | None) -> None:
+            if error is not None:
+                self._refuse(request, reply, self._puid(request), error)
+            elif isinstance(value, bytes):
+                reply(Response(200, self._head(request, b"GET,OPTIONS", _YAML_LINE), value))
+            else:
+                reply(Response(200, self._head(request, _methods((request.method,))), orjson.dumps(value)))
+
+        drive(ask(), done)
+
+    async def _indexed(self, request: Request) -> Any:
+        return await self._describing.index(request.body)
+
+    def _doc(self, name: str) -> Verbs | None:
+        if name == open_api.DESCRIPTION:
+            return {"GET": lambda request, reply: self._ask(request, reply, lambda: self._describing.open_api(request))}
+        response = docs.page_file(name, open_api.DESCRIPTION)
+        return None if response is None else {"GET": lambda request, reply: reply(response)}  # noqa: ARG005
+
+    def _refuse(self, request: Request, reply: Reply, puid: bytes, error: Exception) -> int:
+        status, body, lines = worded(error)
+        methods = _methods((request.method,))
+        reply(Response(status, self._heads.block(puid, methods, self._heads.of_body(body)) + lines, body.data))
+        return status
+
+    def _head(self, request: Request, methods: bytes, content_type: bytes = JSON_LINE) -> bytes:
+        return self._heads.block(self._puid(request), methods, content_type)
+
+    def _puid(self, request: Request) -> bytes:
+        return told(request).puid or self._puids.take()
+
+
+def _methods(verbs: Iterable[str]) -> bytes:
+    return ",".join(sorted({*verbs, "OPTIONS"})).encode()
+
+
+def _to_folder(request: Request, reply: Reply) -> None:
+    where = docs.prefix_of(request) + request.path + "/"
+    reply(Response(301, b"Location: " + where.encode("latin-1") + b"\r\n", b""))
