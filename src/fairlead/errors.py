@@ -130,6 +130,12 @@ class MethodNotAllowed(Permanent):
     http, grpc, reason = 405, GrpcCode.UNIMPLEMENTED, "MethodNotAllowed"
 
 
+class NotOffered(Permanent):
+    """A unit was asked for something that it does not do: an explanation of a model without an explainer, say."""
+
+    http, grpc, reason = 501, GrpcCode.UNIMPLEMENTED, "NotImplemented"
+
+
 class Conflict(Permanent):
     """The object changed since it was read, or a field belongs to another manager (then `problems` names them)."""
 

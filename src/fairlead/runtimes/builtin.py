@@ -17,7 +17,7 @@ from fairlead.protocols.message import Form, Message, Meta, Payload, Reward
 from fairlead.protocols.tensors import DEFAULT_OUTPUT, as_array_payload, as_tensors
 from fairlead.runtimes.answers import merged_meta
 from fairlead.runtimes.base import Columns, LoadContext, PredictBytes, Repository, Rows, TensorSpec
-from fairlead.runtimes.failures import BadData, CodeFailed
+from fairlead.runtimes.failures import BadData, CodeFailed, not_explained
 from fairlead.runtimes.metadata import default_metadata
 from fairlead.runtimes.parameters import as_arguments
 
@@ -55,6 +55,8 @@ class Builtin:
         """Anything a built-in does not do passes the message through; routing has no such default."""
         if method is Method.ROUTE:
             raise BadData("Route not defined")
+        if method is Method.EXPLAIN:
+            raise not_explained()
         return Message(message.payload, merged_meta([message.meta], tags=(), metrics=[], path=None))
 
     def aggregate(self, messages: list[Message]) -> Message:  # noqa: ARG002 - the seam's signature

@@ -1,12 +1,13 @@
-"""Users' own classes: found by the name a manifest or a command line gives, made once, loaded once.
+"""Users' own classes and functions: found by the name a manifest or a command line gives, made once, loaded once.
 
-What goes wrong here is nearly always in the user's file, so every failure names its line. Requests are the business
-of `component`; nothing here runs after `load` but the class's own `custom_service`.
+What goes wrong here is nearly always in the user's file, so every failure names its line. Which convention a class
+follows is `conventions`' to say, and requests are the business of the conventions' modules; nothing here runs after
+`load` but the class's own `custom_service`.
 """
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ import numpy as np
 
 from fairlead.errors import LoadError
 from fairlead.plan.model import UserCode
-from fairlead.runtimes import seldon_shim
+from fairlead.runtimes import kserve_model, kserve_script, mlserver_model, plain, seldon_shim, stand_in
 from fairlead.runtimes.answers import as_array
-from fairlead.runtimes.base import LoadContext
+from fairlead.runtimes.base import LoadContext, Servable
 from fairlead.runtimes.component import Component, class_names_of
+from fairlead.runtimes.conventions import Convention, convention_of
 from fairlead.runtimes.failures import is_not_implemented
 from fairlead.runtimes.operations import Operation, own_method
 from fairlead.runtimes.parameters import Scalar, as_arguments, parse_parameters
@@ -29,25 +31,61 @@ __all__ = ["load", "parse_parameters"]
 _log = logging.getLogger(__name__)
 
 
-def load(context: LoadContext) -> Component:
-    """Import the class, call it with the unit's parameters, call its `load()` and start its `custom_service()`."""
+def load(context: LoadContext) -> Servable:
+    """Import what the unit names, make it with the unit's parameters, and load it by its own convention."""
     unit = context.unit
-    if unit.code is None:
-        raise LoadError(f"unit {unit.name}: no Python class is named for it")
     seldon_shim.install()
+    stand_in.install()
     # A nursery has imported numpy before the fork: without this every replica would draw the same numbers.
     np.random.seed()
-    kind = import_target(_settled(unit.code, context.env), unit=unit.name)
-    target = _construct(kind, _arguments(context), unit=unit.name)
+    code = _settled(context)
+    if (script := kserve_script.script_of(code)) is not None:
+        return kserve_script.load(context, script)
+    return _loaded(import_target(code, unit=unit.name), context)
+
+
+def _loaded(found: Any, context: LoadContext) -> Servable:
+    arguments = _arguments(context)
+    if not isinstance(found, type):
+        if not plain.is_factory(found, arguments):
+            return plain.loaded(found, context, arguments)
+        return _of_object(_construct(found, arguments, unit=context.unit.name), context)
+    convention = convention_of(found)
+    if convention is Convention.MLSERVER:
+        return mlserver_model.loaded(found, context)
+    if convention is Convention.KSERVE:
+        arguments = kserve_model.arguments(found, context.unit.name, context.folder) | arguments
+    return _of_object(_construct(found, arguments, unit=context.unit.name), context)
+
+
+def _of_object(target: Any, context: LoadContext) -> Servable:
+    """A unit around an object that was made, by the convention of its class."""
+    convention = convention_of(type(target))
+    if convention is Convention.KSERVE:
+        return kserve_model.loaded(target, context)
+    unit = context.unit
     _call_load(target, unit=unit.name)
+    if convention is Convention.PLAIN:
+        return plain.loaded(target, context, {})
     _warn_of_ignored(target, unit=unit.name)
     component = Component(target, unit, env=context.env or None, rows=_rows_of(target, unit=unit.name))
     _start_custom_service(target, unit=unit.name)
     return component
 
 
-def _settled(code: UserCode, env: Mapping[str, str]) -> UserCode:
-    return code if code.target else UserCode(target=find_target(Path(code.path or "."), env), path=code.path or ".")
+def _settled(context: LoadContext) -> UserCode:
+    """What to run: as the unit says, or as its folder does."""
+    code, folder = context.unit.code, context.folder
+    if code is None:
+        found = None if folder is None else mlserver_model.code_of(folder)
+        if found is None:
+            raise LoadError(f"unit {context.unit.name}: no Python class is named for it")
+        return found
+    return (
+        code
+        if code.target
+        else UserCode(target=find_target(Path(code.path or "."), context.env), path=code.path or ".")
+    )
 
 
 def _arguments(context: LoadContext) -> dict[str, Scalar]:
@@ -63,12 +101,13 @@ def _arguments(context: LoadContext) -> dict[str, Scalar]:
     return arguments
 
 
-def _construct(kind: type, arguments: dict[str, Scalar], *, unit: str) -> object:
+def _construct(kind: Callable[..., object], arguments: dict[str, Scalar], *, unit: str) -> object:
     try:
         return kind(**arguments)
     except Exception as error:
         given = ", ".join(arguments) or "no parameters"
-        raise failure_of(error, f"unit {unit}: {kind.__name__}({given}) failed") from error
+        name = getattr(kind, "__name__", type(kind).__name__)
+        raise failure_of(error, f"unit {unit}: {name}({given}) failed") from error
 
 
 def _call_load(target: object, *, unit: str) -> None:

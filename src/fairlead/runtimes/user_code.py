@@ -15,10 +15,11 @@ _OURS = str(Path(__file__).parent.parent)
 
 
 def import_target(code: UserCode, *, unit: str) -> type:
-    """The class that `Mod` (class of the same name) or `pkg.mod.Class` names."""
-    module_name, _, class_name = code.target.rpartition(".")
+    """The class that `Mod` (class of the same name) or `pkg.mod.Class` names, or the function of `pkg.mod:function`."""
+    target = code.target.replace(":", ".", 1)
+    module_name, _, class_name = target.rpartition(".")
     module_name = module_name or class_name
-    if not all(part.isidentifier() for part in code.target.split(".")):
+    if not all(part.isidentifier() for part in target.split(".")):
         raise LoadError(f"unit {unit}: {code.target!r} is no class name; expected Module or package.module.Class")
     if code.path:
         _put_on_path(code.path, module_name, unit=unit)
@@ -70,7 +71,7 @@ def _places_of(module: ModuleType) -> list[str]:
 def _class_in(module: ModuleType, name: str, *, unit: str) -> type:
     found = getattr(module, name, None)
     if callable(found):
-        return found  # type: ignore[no-any-return]  # a factory function serves as well as a class
+        return found  # type: ignore[no-any-return]  # a function serves as well as a class
     classes = [
         key for key, value in vars(module).items() if inspect.isclass(value) and value.__module__ == module.__name__
     ]

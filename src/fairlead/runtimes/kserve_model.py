@@ -1,0 +1,211 @@
+"""KServe's convention: a class deriving from `kserve.Model`, asked through its hooks.
+
+`preprocess`, `validate`, `predict` or `explain`, and `postprocess` are called in this order for each request, with the
+request's headers; any of them may be a coroutine. A step of a graph that only transforms asks for the first or the last
+of them. Metrics and latency lines of the SDK's own server are the data plane's business here.
+"""
+
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fairlead.errors import LoadError, NotReady
+from fairlead.plan.model import Method
+from fairlead.protocols.message import Form, Message, Meta, Payload, Reward
+from fairlead.protocols.tensors import DTYPES
+from fairlead.runtimes.answers import merged_meta, passed_on
+from fairlead.runtimes.base import Columns, LoadContext, PredictBytes, Repository, Rows, TensorSpec
+from fairlead.runtimes.failures import BadData, not_explained
+from fairlead.runtimes.kserve_failures import is_kserves, translated
+from fairlead.runtimes.kserve_payload import Payloads, headers_of
+from fairlead.runtimes.loop_thread import LoopThread
+from fairlead.runtimes.metadata import served_metadata
+from fairlead.runtimes.parameters import Scalar
+from fairlead.runtimes.user_code import failure_of
+
+_ARRIVES, _LEAVES = "preprocess", "postprocess"
+
+
+def is_model(kind: type) -> bool:
+    """Whether a class derives from KServe's base class, ours or the real one."""
+    return any(base.__name__ in ("Model", "InferenceModel") and is_kserves(base) for base in kind.__mro__)
+
+
+def arguments(kind: type, unit: str, folder: Path | None) -> dict[str, Scalar]:
+    """What a constructor is given without being told: the model's name and folder, where it takes them."""
+    known: dict[str, Scalar] = {"name": str(unit), "model_name": str(unit)}
+    if folder is not None:
+        known |= {"model_dir": str(folder), "model_uri": str(folder)}
+    parameters = inspect.signature(kind).parameters
+    return {name: value for name, value in known.items() if name in parameters}
+
+
+def loaded(model: Any, context: LoadContext) -> "KserveUnit":
+    """A unit around a model that was made; its `load()` runs unless it is ready already."""
+    loop = LoopThread(f"kserve-{context.unit.name}")
+    try:
+        _make_ready(model, loop, unit=context.unit.name)
+        return KserveUnit(model, context, loop)
+    except BaseException:
+        loop.close()
+        raise
+
+
+def _make_ready(model: Any, loop: LoopThread, *, unit: str) -> None:
+    try:
+        if not model.ready and loop.settled(model.load()) is True:
+            model.ready = True
+        if getattr(model, "engine", False):
+            loop.settled(model.start_engine())
+    except Exception as error:
+        raise failure_of(error, f"unit {unit}: load() failed") from error
+    if not model.ready:
+        raise LoadError(f"unit {unit}: Model with name {model.name} is not ready. load() must set self.ready = True")
+
+
+class _Hook:
+    """One hook, called with as much as it takes."""
+
+    def __init__(self, model: Any, name: str, *, gives_headers: bool = False) -> None:
+        self._function: Callable[..., Any] = getattr(model, name)
+        self.is_own = not _is_base(type(model), name)
+        self._takes_headers = _takes(self._function, "headers")
+        self._takes_response = gives_headers and _takes(self._function, "response_headers")
+
+    def __call__(self, payload: Any, headers: dict[str, str], response: dict[str, str]) -> Any:
+        keywords: dict[str, Any] = {}
+        if self._takes_headers:
+            keywords["headers"] = headers
+        if self._takes_response:
+            keywords["response_headers"] = response
+        return self._function(payload, **keywords)
+
+
+class KserveUnit:
+    """A `Servable` around a KServe model."""
+
+    rows: Rows | None = None
+    columns: Columns | None = None
+    predict_bytes: PredictBytes | None = None
+    repository: Repository | None = None
+    platform = ""
+
+    def __init__(self, model: Any, context: LoadContext, loop: LoopThread) -> None:
+        unit = context.unit
+        self.model = model
+        self._loop = loop
+        self._path = (str(unit.name), unit.image) if unit.image else None
+        self._metadata = served_metadata(unit, None, context.env)
+        gives = bool(getattr(model, "return_response_headers", False))
+        self._preprocess = _Hook(model, _ARRIVES, gives_headers=gives)
+        self._predict = _Hook(model, "predict", gives_headers=gives)
+        self._explain = _Hook(model, "explain", gives_headers=gives)
+        self._postprocess = _Hook(model, _LEAVES, gives_headers=gives)
+        self.methods = self._methods()
+        package = importlib.import_module("kserve")
+        self._payloads = Payloads(package, model.name, context.protocol, loop.settled)
+        self.inputs = self._specs("get_input_types")
+        self.outputs = self._specs("get_output_types")
+
+    def invoke(self, method: Method, message: Message) -> Message:
+        """The hooks that answer this method."""
+        if method is Method.ROUTE:
+            raise BadData("Route not defined")
+        if method is Method.EXPLAIN and method not in self.methods:
+            raise not_explained()
+        response: dict[str, str] = {}
+        try:
+            value = self._run(method, self._payloads.given(message), headers_of(message), response)
+            payload, raw = self._payloads.answer(value, message.payload)
+        except Exception as error:
+            raise translated(error) from error
+        return Message(payload, passed_on(message.meta, self._path), raw=raw, response_headers=response)
+
+    def aggregate(self, messages: list[Message]) -> Message:  # noqa: ARG002 - the seam's signature
+        """A model combines nothing."""
+        raise BadData("Aggregate not defined")
+
+    def feedback(self, reward: Reward) -> Message:
+        """An empty answer with the meta of what was rewarded: the convention has no hook for it."""
+        arrived = [] if reward.request is None else [reward.request.meta]
+        return self._said(Payload(Form.NDARRAY, np.array([])), arrived)
+
+    def health(self) -> Message:
+        """Healthy, or `NotReady` when the model says that it is not."""
+        try:
+            is_well = self._loop.settled(self.model.healthy())
+        except Exception as error:
+            raise translated(error) from error
+        if not is_well:
+            raise NotReady(f"Model with name {self.model.name} is not ready.")
+        return self._said(Payload(Form.STRING, "healthy"), [])
+
+    def metadata(self) -> dict[str, Any]:
+        """What the model says of its tensors, under whatever the unit's environment says of it."""
+        known = dict(self._metadata())
+        for key, specs in (("inputs", self.inputs), ("outputs", self.outputs)):
+            if not known.get(key):
+                known[key] = [{"name": s.name, "datatype": s.datatype, "shape": list(s.shape)} for s in specs]
+        return known
+
+    def close(self) -> None:
+        """Tell the model, then end its loop."""
+        if getattr(self.model, "engine", False):
+            self._loop.settled(self.model.stop_engine())
+        self._loop.settled(self.model.stop())
+        self._loop.close()
+
+    def _run(self, method: Method, payload: Any, headers: dict[str, str], response: dict[str, str]) -> Any:
+        settled = self._loop.settled
+        if method is Method.TRANSFORM_OUTPUT:
+            return settled(self._postprocess(payload, headers, response))
+        payload = settled(self._preprocess(payload, headers, response))
+        validate = getattr(self.model, "validate", None)
+        payload = payload if validate is None else settled(validate(payload))
+        if method is Method.TRANSFORM_INPUT:
+            return payload
+        hook = self._explain if method is Method.EXPLAIN else self._predict
+        return settled(self._postprocess(settled(hook(payload, headers, response)), headers, response))
+
+    def _methods(self) -> frozenset[Method]:
+        found = {Method.PREDICT}
+        if self._preprocess.is_own:
+            found.add(Method.TRANSFORM_INPUT)
+        if self._postprocess.is_own:
+            found.add(Method.TRANSFORM_OUTPUT)
+        if self._explain.is_own or getattr(self.model, "explainer_host", None):
+            found.add(Method.EXPLAIN)
+        return frozenset(found)
+
+    def _specs(self, name: str) -> tuple[TensorSpec, ...]:
+        ask = getattr(self.model, name, None)
+        given = None if ask is None else self._loop.settled(ask())
+        return tuple(_spec(one) for one in given or ())
+
+    def _said(self, payload: Payload, arrived: list[Meta]) -> Message:
+        return Message(payload, merged_meta(arrived, tags=(), metrics=[], path=self._path))
+
+
+def _spec(one: Any) -> TensorSpec:
+    value = one if isinstance(one, Mapping) else {key: getattr(one, key) for key in ("name", "datatype", "shape")}
+    datatype = str(value["datatype"])
+    if datatype not in DTYPES:
+        raise LoadError(f"tensor {value['name']!r} has the datatype {datatype!r}; known: {', '.join(DTYPES)}")
+    return TensorSpec(name=str(value["name"]), datatype=datatype, shape=tuple(int(size) for size in value["shape"]))
+
+
+def _is_base(kind: type, name: str) -> bool:
+    definer = next((base for base in kind.__mro__ if name in vars(base)), None)
+    return definer is not None and is_kserves(definer)
+
+
+def _takes(function: Callable[..., Any], name: str) -> bool:
+    """Whether a hook takes this argument: by its name, which the SDK's documentation fixes, or through `**kwargs`."""
+    parameters = inspect.signature(function).parameters
+    if name in parameters:
+        return parameters[name].kind is not inspect.Parameter.POSITIONAL_ONLY
+    return any(one.kind is one.VAR_KEYWORD for one in parameters.values())

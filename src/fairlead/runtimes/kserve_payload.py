@@ -1,0 +1,163 @@
+"""Messages as the hooks of a KServe model want them, and what hooks give as messages.
+
+A hook takes the JSON object of a V1 request as a dict, and an `InferRequest` where the message is made of tensors.
+Seldon's arrays become `{"instances": […]}`, so a model written for V1 serves Seldon's clients too.
+"""
+
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from fairlead.errors import UnitFailed
+from fairlead.plan.model import Protocol
+from fairlead.protocols.message import Asked, Form, Message, Payload
+from fairlead.protocols.tensors import BYTES, DEFAULT_OUTPUT, DTYPES, Tensor, as_tensors, tensor
+from fairlead.runtimes.answers import as_array, own_copy
+from fairlead.runtimes.failures import unusable
+
+_NO_WISHES = Asked()
+
+
+class Payloads:
+    """Conversions for one model. `kserve` is the package its classes come from."""
+
+    def __init__(self, kserve: ModuleType, model: str, protocol: Protocol, settled: Callable[[Any], Any]) -> None:
+        self._kserve = kserve
+        self._model = model
+        self._is_seldon = protocol is Protocol.SELDON
+        self._settled = settled
+
+    def given(self, message: Message) -> Any:
+        """The first hook's argument: the model's own, because hooks write into it."""
+        payload = message.payload
+        if payload.form is Form.TENSORS:
+            return self._request(payload.value, message.asked or _NO_WISHES)
+        if message.raw is not None and not self._is_seldon:
+            return own_copy(message.raw)
+        if isinstance(payload.value, np.ndarray):
+            return {"instances": payload.value.tolist()}
+        if payload.form is Form.STRING:
+            return {"instances": [payload.value]}
+        return payload.value if payload.form is Form.BINARY else own_copy(payload.value)
+
+    def answer(self, value: Any, asked: Payload) -> tuple[Payload, dict[str, Any] | None]:
+        """What a hook gave, as a payload and as the JSON object that clients of V1 get (`None` where there is none)."""
+        if hasattr(value, "__aiter__"):
+            value = self._settled(_joined(value))
+        if hasattr(value, "outputs") and not isinstance(value, Mapping):
+            tensors = [_tensor(one) for one in value.outputs]
+            return Payload(Form.TENSORS, tensors), None if asked.form is Form.TENSORS else _response_object(
+                value, tensors
+            )
+        if hasattr(value, "inputs") and not isinstance(value, Mapping):  # preprocess gives a request
+            return Payload(Form.TENSORS, [_tensor(one) for one in value.inputs]), None
+        if asked.form is Form.TENSORS:
+            return self._as_tensors(value), None
+        if isinstance(value, Mapping):
+            return self._of_object(dict(value))
+        if isinstance(value, str):
+            return Payload(Form.STRING, value), None
+        if isinstance(value, bytes | bytearray):
+            return Payload(Form.BINARY, bytes(value)), None
+        if isinstance(value, list | np.ndarray):
+            return Payload(Form.NDARRAY, value if isinstance(value, np.ndarray) else as_array(value)), None
+        raise unusable(value)
+
+    def _request(self, tensors: list[Tensor], asked: Asked) -> Any:
+        inputs = []
+        for one in tensors:
+            made = self._kserve.InferInput(
+                name=one.name,
+                shape=list(one.array.shape),
+                datatype=one.datatype,
+                parameters=dict(one.parameters) or None,
+            )
+            is_binary = asked.is_binary or one.datatype == "FP16"
+            made.set_data_from_numpy(one.array if is_binary else _readable(one), binary_data=is_binary)
+            inputs.append(made)
+        wanted = [self._kserve.RequestedOutput(one.name, one.parameters) for one in asked.outputs]
+        return self._kserve.InferRequest(
+            model_name=asked.model or self._model,
+            infer_inputs=inputs,
+            request_id=asked.id or None,
+            parameters=dict(asked.parameters) or None,
+            request_outputs=wanted or None,
+        )
+
+    def _as_tensors(self, value: Any) -> Payload:
+        """An answer that is no InferResponse, for somebody who asked with tensors."""
+        if isinstance(value, Mapping) and isinstance(value.get("outputs"), list):
+            response = self._kserve.InferResponse.from_rest(dict(value))
+            return Payload(Form.TENSORS, [_tensor(one) for one in response.outputs])
+        if isinstance(value, Mapping) and isinstance(value.get("predictions"), list):
+            value = value["predictions"]
+        if isinstance(value, list | np.ndarray):
+            return Payload(Form.TENSORS, [tensor(DEFAULT_OUTPUT, np.asarray(value))])
+        forms: dict[type, Form] = {str: Form.STRING, bytes: Form.BINARY, dict: Form.JSON}
+        form = forms.get(type(value))
+        if form is None:
+            raise unusable(value)
+        return Payload(Form.TENSORS, as_tensors(Payload(form, value), name=DEFAULT_OUTPUT))
+
+    def _of_object(self, value: dict[str, Any]) -> tuple[Payload, dict[str, Any] | None]:
+        """A V1 object. Rows in it are an array for units that know arrays; clients of Seldon get them as one."""
+        key = "instances" if "instances" in value else "predictions" if self._is_seldon else ""
+        rows = value.get(key)
+        raw = None if self._is_seldon else value
+        if isinstance(rows, list) and (array := as_array(rows)).dtype.kind != "O":
+            return Payload(Form.NDARRAY, array), raw
+        return Payload(Form.JSON, value), raw
+
+
+def _readable(one: Tensor) -> np.ndarray[Any, Any]:
+    """BYTES that came as JSON are text, and hooks expect them so."""
+    if one.datatype != BYTES:
+        return one.array
+    readable = np.empty(one.array.shape, dtype=np.object_)
+    flat = readable.reshape(-1)
+    for index, value in enumerate(one.array.reshape(-1).tolist()):
+        try:
+            flat[index] = value.decode() if isinstance(value, bytes) else value
+        except UnicodeDecodeError:
+            return one.array
+    return readable
+
+
+def _tensor(one: Any) -> Tensor:
+    """A tensor of an answer, which says its datatype itself."""
+    dtype = DTYPES.get(one.datatype)
+    if dtype is None:
+        raise UnitFailed(f"the output {one.name!r} has the datatype {one.datatype!r}; known: {', '.join(DTYPES)}")
+    parameters = {key: value for key, value in (one.parameters or {}).items() if key != "binary_data_size"}
+    array = one.as_numpy()
+    return tensor(one.name, array if one.datatype == BYTES else array.astype(dtype, copy=False), parameters)
+
+
+def _response_object(response: Any, tensors: list[Tensor]) -> dict[str, Any]:
+    """What the SDK answers a V1 request with when the model gives an InferResponse: V2's object."""
+    outputs = [
+        {"name": one.name, "shape": list(one.array.shape), "datatype": one.datatype, "data": _flat(one)}
+        for one in tensors
+    ]
+    return {"model_name": response.model_name, "id": response.id, "outputs": outputs}
+
+
+def _flat(one: Tensor) -> list[Any]:
+    values: list[Any] = one.array.reshape(-1).tolist()
+    return [value.decode(errors="replace") for value in values] if one.datatype == BYTES else values
+
+
+async def _joined(pieces: Any) -> str | bytes:
+    """A streamed answer as one body."""
+    parts = [piece async for piece in pieces]
+    if all(isinstance(part, bytes) for part in parts):
+        return b"".join(parts)
+    return "".join(part.decode() if isinstance(part, bytes) else str(part) for part in parts)
+
+
+def headers_of(message: Message) -> dict[str, str]:
+    """The request's headers as hooks take them."""
+    given = message.asked.headers if message.asked is not None else []
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in given}

@@ -1,0 +1,5 @@
+"""MLServer's logger."""
+
+import logging
+
+logger = logging.getLogger("mlserver")
