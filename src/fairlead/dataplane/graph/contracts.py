@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from fairlead.dataplane.graph.v2_contract import V2Contract
 from fairlead.errors import FairleadError
 from fairlead.plan.model import Method
 from fairlead.plan.model import Protocol as Name
@@ -72,5 +73,5 @@ class SeldonContract:
         return str(status.get("info", "")) if isinstance(status, dict) else ""
 
 
-CONTRACTS: Mapping[Name, Contract] = {Name.SELDON: SeldonContract()}
+CONTRACTS: Mapping[Name, Contract] = {Name.SELDON: SeldonContract(), Name.V2: V2Contract()}
 """Contracts by the protocol a revision speaks."""
