@@ -43,8 +43,9 @@ def unwrapped(headers: Headers, body: bytes) -> Unwrapped:
 def answered(
     asked: Event, body: bytes = b'{"predictions":[3.0]}', kind: bytes = b"application/json", **env: str
 ) -> Any:
-    lines, data = wrap(asked, body, kind, identity("add", env), event_id="new", time=NOW)
-    return dict(line.split(": ", 1) for line in lines.decode().split("\r\n") if line), data
+    whole = wrap(asked, body, kind, identity("add", env), event_id="new", time=NOW)
+    lines = dict(line.split(": ", 1) for line in whole.lines.decode().split("\r\n") if line)
+    return {**lines, "content-type": whole.content_type.decode()}, whole.body
 
 
 @given(values, sources)

@@ -50,6 +50,14 @@ class Unwrapped(NamedTuple):
     body: bytes
 
 
+class Wrapped(NamedTuple):
+    """An answer as an event: its media type, the lines of its `ce-` headers, and its body."""
+
+    content_type: bytes
+    lines: bytes
+    body: bytes
+
+
 class Identity(NamedTuple):
     """What a model's answers say of themselves when they are events."""
 
@@ -101,17 +109,15 @@ def unwrap(headers: Headers, body: bytes) -> Unwrapped | None:
 
 def wrap(
     event: Event, body: bytes, content_type: bytes, answering: Identity, *, event_id: str, time: datetime
-) -> tuple[bytes, bytes]:
-    """Header lines and body of an answer as an event of the mode it was asked in. JSON is written with Python's
-    spaces, as KServe writes it."""
+) -> Wrapped:
+    """An answer as an event of the mode it was asked in. JSON is written with Python's spaces, as KServe writes it."""
     attributes = _attributes(event, answering, event_id, time)
     value = _json_of(body, content_type)
     if event.is_structured:
-        return _line("content-type", STRUCTURED.decode()), _whole(attributes, value, body, content_type)
+        return Wrapped(STRUCTURED, b"", _whole(attributes, value, body, content_type))
     attributes.pop("datacontenttype", None)
-    lines = b"".join(_line(f"ce-{name}", text) for name, text in attributes.items())
-    data = body if value is _NO_JSON else json.dumps(value).encode()
-    return lines + _line("content-type", content_type.decode("latin-1")), data
+    lines = b"".join(_line(name, text) for name, text in attributes.items())
+    return Wrapped(content_type, lines, body if value is _NO_JSON else json.dumps(value).encode())
 
 
 _NO_JSON: Any = object()
@@ -186,7 +192,5 @@ def _is_json(content_type: str) -> bool:
 
 
 def _line(name: str, text: str) -> bytes:
-    """One header. An attribute's value is percent-encoded where a header could not carry it."""
-    if name.startswith("ce-"):
-        text = quote(text, safe=_SAFE)
-    return f"{name}: {text}\r\n".encode("latin-1", "replace")
+    """One attribute as a header, percent-encoded where a header could not carry it."""
+    return f"ce-{name}: {quote(text, safe=_SAFE)}\r\n".encode("latin-1", "replace")

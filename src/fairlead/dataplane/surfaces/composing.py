@@ -54,14 +54,14 @@ class Surfaces:
         # Health, metrics and, for Seldon's own protocol, everything else.
         self._base: Handler = SeldonSurface(spec, executor, meters)
         self._grpc: Handler | None = None
-        self._by_prefix = [
-            (prefix, handler)
-            for protocol in dict.fromkeys((spec.revision.protocol, *spec.revision.also))
-            if (entry := _ENTRIES.get(protocol)) is not None
-            for handler in (_made(entry.module, self._parts),)
-            for prefix in entry.prefixes
-        ]
+        self._by_prefix: list[tuple[str, Handler]] = []
         self._by_path: dict[str, Handler] = {}
+        for protocol in dict.fromkeys((spec.revision.protocol, *spec.revision.also)):
+            entry = _ENTRIES.get(protocol)
+            if entry is not None:
+                handler = _made(entry.module, self._parts)
+                self._by_prefix += [(prefix, handler) for prefix in entry.prefixes]
+                self._by_path |= dict.fromkeys(entry.paths, handler)
 
     def __call__(self, request: Request, reply: Reply) -> None:
         """Take one request."""

@@ -1,0 +1,143 @@
+"""From a step of a graph to the answer on the wire, for the surfaces whose answers are one JSON object.
+
+What is an answer and what a failure says is the wire format's; this is the rest: waiting, headers, counting. A worker
+of a SeldonDeployment puts the orchestrator's headers on every answer (Seldon specs 3.2); all others send a media type.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from time import perf_counter
+from typing import NamedTuple, TypeVar
+
+from fairlead.dataplane.graph.driving import Step, drive
+from fairlead.dataplane.graph.parcel import Parcel, Stopped, Walk
+from fairlead.dataplane.metering import Meters
+from fairlead.dataplane.puids import Puids
+from fairlead.dataplane.spec import WorkerSpec
+from fairlead.dataplane.surfaces.seldon.heads import GraphHeads, told
+from fairlead.errors import FairleadError, UnitFailed
+from fairlead.protocols.exchange import Reply, Request, Response
+from fairlead.protocols.jsontext import html_safe
+from fairlead.protocols.wire import JSON, Body, Wire
+
+_log = logging.getLogger(__name__)
+_POST = b"OPTIONS,POST"
+_GET = b"GET,OPTIONS"
+
+T = TypeVar("T")
+
+
+class Answer(NamedTuple):
+    """What goes back. `lines` are complete header lines besides those of the body."""
+
+    body: Body
+    status: int = 200
+    lines: bytes = b""
+
+
+class Answering:
+    """The answers of one surface."""
+
+    def __init__(self, spec: WorkerSpec, meters: Meters, wire: Wire) -> None:
+        env = {var.name: var.value for var in spec.revision.env}
+        # Only Seldon's graphs have a drawing; a bare unit of one has no orchestrator in front of it.
+        self.is_seldon = spec.revision.graph.drawing is not None and not spec.single_unit
+        self.puids = Puids()
+        self._heads = GraphHeads(spec.service, spec.namespace, env)
+        self._meters = meters
+        self._wire = wire
+
+    def parts(self, methods: bytes = _POST, content_type: bytes = JSON) -> tuple[bytes, bytes | None]:
+        """Header lines before and after the puid; without an `after` no puid is sent."""
+        line = b"Content-Type: " + content_type + b"\r\n"
+        return self._heads.parts(methods, line) if self.is_seldon else (line, None)
+
+    def walk(self, request: Request, model: str, puid: bytes = b"") -> Walk:
+        """The way of a request through the graph."""
+        if self.is_seldon and not puid:
+            puid = told(request).puid or self.puids.take()
+        return Walk(puid, request.headers, model)
+
+    def run(
+        self,
+        request: Request,
+        reply: Reply,
+        walk: Walk,
+        step: Step[T],
+        write: Callable[[T], Answer],
+        *,
+        service: str = "predictions",
+        refuse: Callable[[Exception], Answer] | None = None,
+    ) -> None:
+        """Answer with what `write` makes of the step's value, or with what `refuse` (else the wire format) makes of
+        its failure."""
+        started = perf_counter()
+        worded = self.worded if refuse is None else refuse
+
+        def done(value: T | None, error: Exception | None) -> None:
+            answer = self._written(write, value, worded) if error is None else worded(error)
+            reply(self.response(request, walk.puid, answer))
+            verb = request.method.lower()
+            self._meters.server(service, verb, str(answer.status)).observe(perf_counter() - started)
+
+        drive(step, done)
+
+    def send(self, request: Request, reply: Reply, answer: Answer) -> None:
+        """Answer at once."""
+        reply(self.response(request, self.walk(request, "").puid, answer))
+
+    def response(self, request: Request, puid: bytes, answer: Answer) -> Response:
+        """The answer as it leaves."""
+        body = answer.body
+        kind = body.content_type or JSON
+        before, after = self.parts(_POST if request.method == "POST" else _GET, kind)
+        head = before
+        if after is not None:
+            head += puid + after + self._heads.event(request, puid)
+        if body.content_encoding:
+            head += b"Content-Encoding: " + body.content_encoding + b"\r\n"
+        return Response(answer.status, head + answer.lines, self.body_of(answer))
+
+    def body_of(self, answer: Answer) -> bytes:
+        """The body as it leaves: Seldon's orchestrator escapes what HTML would read."""
+        body = answer.body
+        if self.is_seldon and answer.status == 200 and not body.content_encoding and body.content_type.startswith(JSON):
+            return html_safe(body.data)
+        return body.data
+
+    def written(self, parcel: Parcel) -> Answer:
+        """A graph's answer: the peer's bytes as they are, or a message in the wire format."""
+        body = parcel.answer_bytes(self._wire)
+        if body is not None:
+            return Answer(body)
+        message = parcel.message()
+        lines = b"".join(_line(name, value) for name, value in message.response_headers.items())
+        return Answer(self._wire.write_answer(message, message.asked), lines=lines)
+
+    def worded(self, error: Exception) -> Answer:
+        """A failure in the words of the wire format."""
+        if isinstance(error, Stopped):
+            status, body = error.worded(self._wire)
+            return Answer(body, status, _line("Fairlead-Unit", error.unit))
+        if not isinstance(error, FairleadError):
+            _log.error("a request could not be answered: %s", error, exc_info=error)
+            error = UnitFailed(f"{type(error).__name__} : {error}")
+        status, data = self._wire.failure(error)
+        return Answer(Body(data), status)
+
+    def options(self, request: Request, reply: Reply, verbs: Sequence[str]) -> None:
+        """Answer a preflight."""
+        before, after = self._heads.parts(",".join(sorted({*verbs, "OPTIONS"})).encode(), b"")
+        reply(Response(200, before + self.walk(request, "").puid + after, b""))
+
+    def _written(self, write: Callable[[T], Answer], value: T | None, worded: Callable[[Exception], Answer]) -> Answer:
+        try:
+            return write(value)  # type: ignore[arg-type]  # a value comes whenever no error does
+        except Exception as error:
+            return worded(error)
+
+
+def _line(name: str, value: str) -> bytes:
+    """A header that a unit or a name of the plan gave: one line, whatever is in it."""
+    text = f"{name}: {value}".replace("\r", " ").replace("\n", " ")
+    return text.encode("latin-1", "replace") + b"\r\n"

@@ -1,0 +1,105 @@
+"""Predictions and explanations over KServe's V1 protocol, as plain requests and as CloudEvents (specs 5.2 to 5.8)."""
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from fairlead.dataplane.graph.driving import Step
+from fairlead.dataplane.graph.parcel import Parcel, Walk, plain
+from fairlead.dataplane.graph.units import LocalUnit
+from fairlead.dataplane.surfaces.answering import Answer, Answering
+from fairlead.errors import FairleadError
+from fairlead.plan.model import Method
+from fairlead.protocols import cloudevents
+from fairlead.protocols.exchange import Reply, Request
+from fairlead.protocols.kserve_v1 import V1_EXPLANATIONS, V1_JSON, V1Json, needs_rows
+from fairlead.protocols.message import Asked, Message
+from fairlead.protocols.wire import Body
+
+if TYPE_CHECKING:
+    from fairlead.dataplane.surfaces.composing import Parts
+
+
+class Predicting:
+    """The plain way of every model."""
+
+    def __init__(self, parts: "Parts", answering: Answering) -> None:
+        self._models = parts.models
+        self._answering = answering
+        self._explaining = Answering(parts.spec, parts.meters, V1_EXPLANATIONS)
+        self._limit_bytes = parts.spec.max_body_bytes
+        self._env = {var.name: var.value for var in parts.spec.revision.env}
+        for placement in parts.spec.placements:
+            self._env |= placement.env
+        first = next(iter(parts.executor.units.values()))
+        self._takes_arrays = isinstance(first, LocalUnit) and first.servable.rows is not None
+
+    def predict(self, request: Request, reply: Reply, model: str, puid: bytes = b"") -> None:
+        """Ask the graph."""
+        self._ask(request, reply, model, Method.PREDICT, puid)
+
+    def explain(self, request: Request, reply: Reply, model: str) -> None:
+        """Ask whoever explains."""
+        self._ask(request, reply, model, Method.EXPLAIN, b"")
+
+    def _ask(self, request: Request, reply: Reply, model: str, method: Method, puid: bytes) -> None:
+        answering, wire, service = self._answering, V1_JSON, "predictions"
+        if method is Method.EXPLAIN:
+            answering, wire, service = self._explaining, V1_EXPLANATIONS, "explanations"
+        body = Body(request.body, request.header(b"content-type"), request.header(b"content-encoding"))
+        walk = answering.walk(request, model, puid)
+        write: Callable[[Parcel], Answer] = answering.written
+        try:
+            name = self._models.resolve(model)
+            if cloudevents.may_be_event(request.headers):
+                body, write = self._unwrapped(request, body, name, write)
+            parcel = self._parcel(request, wire, body, name)
+            step = self._step(method, parcel, walk)
+        except FairleadError as error:
+            step = _failing(error)
+        answering.run(request, reply, walk, step, write, service=service)
+
+    def _step(self, method: Method, parcel: Parcel, walk: Walk) -> Step[Parcel]:
+        if method is Method.EXPLAIN:
+            return self._models.explain(parcel, walk)
+        return self._models.predict(parcel, walk)
+
+    def _parcel(self, request: Request, wire: V1Json, body: Body, model: str) -> Parcel:
+        def read() -> Message:
+            message = wire.read_request(plain(body, self._limit_bytes))
+            message.asked = Asked(model=model, headers=request.headers)
+            problem = needs_rows(message) if self._takes_arrays else None
+            if problem is not None:
+                raise problem
+            return message
+
+        return Parcel(bytes_=body, read=read, wire=wire)
+
+    def _unwrapped(
+        self, request: Request, body: Body, model: str, write: Callable[[Parcel], Answer]
+    ) -> tuple[Body, Callable[[Parcel], Answer]]:
+        """The request inside an event, and how its answer becomes one; both as they were for what is none."""
+        inside = cloudevents.unwrap(request.headers, plain(body, self._limit_bytes).data)
+        if inside is None:
+            return body, write
+        answering = cloudevents.identity(model, self._env)
+
+        def write_event(parcel: Parcel) -> Answer:
+            answer = write(parcel)
+            given = plain(answer.body, self._limit_bytes)
+            whole = cloudevents.wrap(
+                inside.event,
+                given.data,
+                given.content_type,
+                answering,
+                event_id=str(uuid.uuid4()),
+                time=datetime.now(UTC),
+            )
+            return Answer(Body(whole.body, whole.content_type), answer.status, answer.lines + whole.lines)
+
+        return Body(inside.body, inside.content_type), write_event
+
+
+async def _failing(error: FairleadError) -> Parcel:
+    raise error
