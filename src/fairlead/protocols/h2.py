@@ -338,6 +338,7 @@ class Connection(Sending):
         if stream_id <= self.last_id:
             raise ConnectionFailed(ErrorCode.STREAM_CLOSED, f"stream {stream_id} is over or came too late")
         if self.has_said_goaway:
+            self._remember_reset(stream_id)  # What belongs to it is read over too.
             return None
         self.last_id = stream_id
         if len(self.streams) >= self.options.streams:
@@ -457,9 +458,9 @@ class Connection(Sending):
 
     def _is_idle(self, stream_id: int) -> bool:
         """Whether nobody ever began it. Stream 0 counts as such."""
-        if stream_id & 1:
-            return stream_id > self.last_id if not self.is_client else stream_id >= self.next_id
-        return True
+        if stream_id & 1 and not self.is_client:
+            return stream_id > self.last_id and stream_id not in self._reset_ids
+        return stream_id >= self.next_id or not stream_id & 1
 
     def _break(self, stream: Stream, code: ErrorCode) -> None:
         """The peer broke a rule on one stream."""
