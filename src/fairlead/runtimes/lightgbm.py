@@ -8,6 +8,7 @@ from typing import Any
 from fairlead.runtimes.artifact import unreadable
 from fairlead.runtimes.base import LoadContext
 from fairlead.runtimes.columns import columns_of
+from fairlead.runtimes.compiled import compiled
 from fairlead.runtimes.estimator import Estimator, EstimatorUnit, TableServer, answer_spec, is_seldon, locate, told
 from fairlead.runtimes.failures import translated
 from fairlead.runtimes.libraries import need
@@ -33,8 +34,10 @@ def load(context: LoadContext) -> EstimatorUnit:
         return booster.predict(rows, num_threads=threads)
 
     names = tuple(booster.feature_name())
+    width = booster.num_feature()
+    answers = compiled(context, booster, {"predict": predict}, "predict", width=width, order=("treelite",))
     estimator = Estimator(
-        answers={"predict": predict},
+        answers=answers,
         default="predict",
         title="LightGBMModel",
         offered=("predict",),
@@ -45,7 +48,7 @@ def load(context: LoadContext) -> EstimatorUnit:
         outputs={"predict": answer_spec(booster.num_model_per_iteration(), "FP64")},
     )
     translate = translated if is_seldon(context) else told
-    return EstimatorUnit(TableServer(predict, path.parent, translate), estimator, context, settings)
+    return EstimatorUnit(TableServer(answers["predict"], path.parent, translate), estimator, context, settings)
 
 
 def _read(path: Path, library: Any, *, unit: str) -> Any:

@@ -13,6 +13,7 @@ from fairlead.protocols.tensors import tensor
 from fairlead.runtimes.artifact import unreadable
 from fairlead.runtimes.base import LoadContext, TensorSpec
 from fairlead.runtimes.columns import columns_of
+from fairlead.runtimes.compiled import compiled
 from fairlead.runtimes.estimator import Answer, Estimator, EstimatorUnit, answer_spec, is_seldon, locate, told
 from fairlead.runtimes.failures import unusable
 from fairlead.runtimes.libraries import installed_version, need
@@ -37,6 +38,9 @@ def load(context: LoadContext) -> EstimatorUnit:
     model = _read(path, joblib, unit=unit.name)
     method = _method(context)
     answers = _answers(model, str(settings.extra.get("predict_fn", "predict")))
+    columns = columns_of(model)
+    width = columns.count if columns is not None else 0
+    answers = compiled(context, model, answers, method, width=width, order=("onnx", "treelite"))
     server = _Server(model, method, answers.get(method), path.parent, unit=unit.name, is_seldon=is_seldon(context))
     features = getattr(model, "feature_names_in_", ())
     estimator = Estimator(
@@ -45,7 +49,7 @@ def load(context: LoadContext) -> EstimatorUnit:
         title="SKLearnModel",
         offered=("predict", "predict_proba", "transform"),
         platform="sklearn",
-        columns=columns_of(model),
+        columns=columns,
         is_row_wise=looks_at_rows_alone(model),
         features=tuple(str(name) for name in features),
         outputs=_outputs(model),

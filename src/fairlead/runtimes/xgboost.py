@@ -12,6 +12,7 @@ from fairlead.errors import LoadError
 from fairlead.runtimes.artifact import unreadable
 from fairlead.runtimes.base import LoadContext
 from fairlead.runtimes.columns import columns_of
+from fairlead.runtimes.compiled import compiled
 from fairlead.runtimes.estimator import (
     MLSERVER,
     Answer,
@@ -39,6 +40,7 @@ def load(context: LoadContext) -> EstimatorUnit:
     booster.set_param({"nthread": threads_of(context)})
     predictor = _Predictor(library, booster)
     answers = _answers(booster, predictor, as_classifier=unit.variant == MLSERVER)
+    answers = compiled(context, booster, answers, "predict", width=booster.num_features(), order=("treelite",))
     estimator = Estimator(
         answers=answers,
         default="predict",
