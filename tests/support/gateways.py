@@ -108,7 +108,8 @@ async def bench() -> AsyncIterator[Bench]:
     # Not pytest's folder: its paths may be too long for a Unix socket.
     with tempfile.TemporaryDirectory(prefix="gw-") as name:
         folder = Path(name)
-        settings = Settings(where=TcpSocket("127.0.0.1", 0), admin=folder / "admin.sock", table=folder / "table.json")
+        anywhere = TcpSocket("127.0.0.1", 0)
+        settings = Settings(where=anywhere, also=anywhere, admin=folder / "admin.sock", table=folder / "table.json")
         gateway = Gateway(settings)
         await gateway.start()
         made = Bench(gateway, folder)

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from fairlead.backends.local.tables import Serving, replicas_in, service_of, table_of
-from fairlead.plan.model import Plan
+from fairlead.plan.model import Parameter, Plan
 from fairlead.plan.routing import Endpoint, Pool
 from fairlead.plan.status import Cause, ComponentStatus, Phase, PlanStatus
 from support.local_world import component, plan
@@ -53,6 +53,18 @@ def test_a_component_that_is_served_is_not_refused_whatever_its_new_revision_doe
 
     assert dict(service.pools)["default"] == Pool(endpoints=(ENDPOINT,), protocol="seldon")
     assert service.state == "Failed"
+
+
+def test_a_services_models_answer_to_the_names_of_units_and_of_the_resource() -> None:
+    made = plan()
+    named = replace(
+        unit := made.components[0].revision.units[0], parameters=(Parameter(name="model_name", value="m1"),)
+    )
+    revision = replace(made.components[0].revision, units=(named,))
+    made = replace(made, components=(replace(made.components[0], revision=revision),))
+    service = service_of(made, _status(made, Phase.READY), {})
+
+    assert set(service.models) == {made.owner.name, unit.name, "m1"}
 
 
 def test_a_table_does_not_depend_on_the_order_of_applying() -> None:

@@ -1,12 +1,14 @@
 """The gateway's table from plans and the replicas that serve them now. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from fairlead.plan.model import Component, Plan
 from fairlead.plan.routing import Endpoint, Pool, RouteTable, Service
 from fairlead.plan.status import ComponentStatus, Phase, PlanStatus
 
+MODEL_NAME = "model_name"
+"""The parameter by which a manifest names a unit's model."""
 WAIT_S = 30.0
 """How long a request may wait for a replica that is on its way."""
 
@@ -32,6 +34,7 @@ def service_of(plan: Plan, status: PlanStatus, serving: Mapping[str, Serving]) -
         ),
         state=_state(status),
         docs_path=plan.docs_path,
+        models=tuple(sorted({plan.owner.name, *_model_names(plan)})),
     )
 
 
@@ -45,6 +48,14 @@ def replicas_in(table: RouteTable) -> frozenset[str]:
     return frozenset(
         endpoint.replica for service in table.services for _, pool in service.pools for endpoint in pool.endpoints
     )
+
+
+def _model_names(plan: Plan) -> Iterator[str]:
+    """What a message may call the models of a plan: the names of units, and those that manifests give to models."""
+    for component in plan.components:
+        for unit in component.revision.units:
+            yield unit.name
+            yield from (str(parameter.value) for parameter in unit.parameters if parameter.name == MODEL_NAME)
 
 
 def _pool(component: Component, state: ComponentStatus, serving: Serving) -> Pool:

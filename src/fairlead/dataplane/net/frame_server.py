@@ -15,11 +15,13 @@ from fairlead.dataplane.net.frame_link import FrameLink
 from fairlead.dataplane.net.listening import open_listener
 from fairlead.dataplane.net.server import Limits, Refusal, error_response
 from fairlead.dataplane.spec import Listen, UnixSocket
-from fairlead.errors import FairleadError
+from fairlead.errors import FairleadError, GrpcCode, TooLarge
 from fairlead.protocols.body_stream import whole
 from fairlead.protocols.exchange import Handler, Head, Outgoing, Request, Response, Streams
 from fairlead.protocols.frames import GOAWAY, Frame, Kind, decode_request_head, encode_begin, response_prefix
+from fairlead.protocols.grpc import grpc_failure
 from fairlead.protocols.http1 import HeadMemory
+from fairlead.protocols.streaming import is_grpc
 
 __all__ = ["FrameAnswer", "FrameServer"]
 
@@ -132,7 +134,7 @@ class _Connection(FrameLink):
             head = self._read_head(frame)
         answer = self.open[frame.id] = FrameAnswer(self, frame.id)
         if len(frame.body) > server.limits.body_bytes:
-            answer(server.refuse(413, f"the body is larger than {server.limits.body_bytes} bytes"))
+            answer(self._too_large(head))
         elif head.is_streamed:
             self._enter(Request(head.method, head.path, head.query, head.headers, b"", head, whole(frame.body)), answer)
         else:
@@ -149,17 +151,24 @@ class _Connection(FrameLink):
 
     def _collect(self, head: Head, source: FrameSource, answer: FrameAnswer) -> None:
         """Pieces that nobody here asked for become a whole body."""
-        server, pieces = self._server, bytearray()
+        pieces, most_bytes = bytearray(), self._server.limits.body_bytes
 
         def take(piece: bytes) -> None:
             pieces.extend(piece)
-            if len(pieces) > server.limits.body_bytes:
-                answer(server.refuse(413, f"the body is larger than {server.limits.body_bytes} bytes"))
+            if len(pieces) > most_bytes:
+                answer(self._too_large(head))
 
         def enter() -> None:
             self._enter(Request(head.method, head.path, head.query, head.headers, bytes(pieces), head), answer)
 
         source.listen(take, enter)
+
+    def _too_large(self, head: Head) -> Response:
+        error = TooLarge(f"the body is larger than {self._server.limits.body_bytes} bytes")
+        return self._refusal(head, error.http, error.grpc, str(error))
+
+    def _refusal(self, head: Head, status: int, code: GrpcCode, words: str) -> Response:
+        return grpc_failure(code, words) if is_grpc(head) else self._server.refuse(status, words)
 
     def _read_head(self, frame: Frame) -> Head:
         server = self._server
@@ -169,14 +178,18 @@ class _Connection(FrameLink):
         return head
 
     def _enter(self, request: Request, answer: FrameAnswer) -> None:
-        server = self._server
         try:
-            server.handler(request, answer)
+            self._server.handler(request, answer)
         except FairleadError as error:
-            answer.fail(server.refuse(error.http, str(error)))
+            self._fail(request, answer, error.http, error.grpc, str(error))
         except Exception:
             log.exception("%s %s: the handler failed", request.method, request.path)
-            answer.fail(server.refuse(500, "internal error; the server's log has the traceback"))
+            words = "internal error; the server's log has the traceback"
+            self._fail(request, answer, 500, GrpcCode.INTERNAL, words)
+
+    def _fail(self, request: Request, answer: FrameAnswer, status: int, code: GrpcCode, words: str) -> None:
+        assert request.head is not None
+        answer.fail(self._refusal(request.head, status, code, words))
 
 
 class FrameServer:

@@ -91,14 +91,17 @@ def test_more_headers_win_and_a_route_without_any_takes_the_rest() -> None:
     assert found(routes, "/a/", x_who="abbac") == "plain"
 
 
-def test_grpc_metadata_is_matched_as_headers() -> None:
+def test_grpc_metadata_is_matched_as_headers_of_grpc_calls_alone() -> None:
     routes = matcher(
         one=Route(path_prefix="/", metadata=(("seldon", "one"), ("namespace", "ns"))),
         two=Route(path_prefix="/", metadata=(("seldon", "two"), ("namespace", "ns"))),
     )
 
-    assert found(routes, "/seldon.protos.Seldon/Predict", seldon="two", namespace="ns") == "two"
-    assert found(routes, "/seldon.protos.Seldon/Predict", seldon="two") is None
+    call = {"content_type": "application/grpc+proto", "seldon": "two"}
+    assert found(routes, "/seldon.protos.Seldon/Predict", **call, namespace="ns") == "two"
+    assert found(routes, "/seldon.protos.Seldon/Predict", **call) is None
+    assert found(routes, "/api/v1.0/predictions", seldon="two", namespace="ns") is None
+    assert found(routes, "/", seldon="two", namespace="ns", content_type="application/json") is None
 
 
 def test_a_guarded_route_that_does_not_match_leaves_the_request_to_a_shorter_prefix() -> None:
@@ -167,7 +170,7 @@ def test_finding_one_of_thousands_costs_what_finding_one_of_ten_costs() -> None:
             metadata = (("seldon", f"m{number}"), ("namespace", "ns"))
             routes.add(Named("path", Route(path_prefix=f"/seldon/ns/m{number}/")))
             routes.add(Named("metadata", Route(path_prefix="/", metadata=metadata)))
-        headers = [(b"host", b"h"), (b"seldon", b"m5"), (b"namespace", b"ns")]
+        headers = [(b"host", b"h"), (b"seldon", b"m5"), (b"namespace", b"ns"), (b"content-type", b"application/grpc")]
         best = float("inf")
         for _ in range(7):
             start = time.perf_counter()

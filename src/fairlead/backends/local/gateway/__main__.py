@@ -24,6 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     settings = Settings(
         where=TcpSocket(options.host, options.port),
+        also=TcpSocket(options.host, options.grpc_port) if options.grpc_port is not None else None,
         admin=options.admin,
         table=options.table,
         tls_certificate=options.tls_cert,
@@ -49,6 +50,8 @@ async def _serve(settings: Settings, *, grace_s: float) -> None:
     assert isinstance(settings.where, TcpSocket)
     host = f"[{settings.where.host}]" if ":" in settings.where.host else settings.where.host
     print(f"fairlead gateway: serving on {scheme}://{host}:{gateway.port}", flush=True)
+    if gateway.grpc_port:
+        print(f"fairlead gateway: and on {scheme}://{host}:{gateway.grpc_port}", flush=True)
     # What is loaded now stays; the collector need not walk it on the way of every few thousand requests.
     gc.freeze()
     await stop.wait()
@@ -59,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m fairlead.backends.local.gateway", description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="address of the data port")
     parser.add_argument("--port", type=int, default=8080, help="the data port; 0 lets the system choose")
+    parser.add_argument("--grpc-port", type=int, help="a second port for the same; both take HTTP/1.1, HTTP/2 and gRPC")
     parser.add_argument("--admin", type=Path, required=True, help="path of the admin socket")
     parser.add_argument("--table", type=Path, required=True, help="file that holds the last table")
     parser.add_argument("--tls-cert", type=Path, help="PEM certificate chain; the data port then speaks TLS")

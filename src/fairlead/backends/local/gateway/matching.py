@@ -1,8 +1,8 @@
 """From a request's head to the route that takes it: pure, and as fast for thousands of services as for one.
 
 The longest path prefix wins, on whole segments. Among routes of one prefix, those that ask for a host come first,
-then those that ask for more headers, then the order of the table. A route's gRPC metadata are headers here: gRPC
-sends them as such, and an HTTP client may do the same.
+then those that ask for more headers, then the order of the table. A route's gRPC metadata are headers here, since gRPC
+sends them as such; a route that asks for some takes gRPC calls alone.
 """
 
 import logging
@@ -12,6 +12,7 @@ from typing import Generic, Protocol, TypeVar
 
 from fairlead.plan.model import HeaderMatch, Route
 from fairlead.protocols.exchange import Headers
+from fairlead.protocols.grpc import is_grpc
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,8 @@ class _Rule(Generic[R]):
             )
         }
         self.tests = [(match.name.lower().encode(), _regex(match)) for match in route.headers if match.is_regex]
+        if route.metadata:
+            self.tests.append((b"content-type", is_grpc))
 
     def matches(self, headers: dict[bytes, bytes]) -> bool:
         if any(headers.get(name) != value for name, value in self.exact.items()):

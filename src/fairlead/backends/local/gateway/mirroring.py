@@ -4,6 +4,7 @@ A copy is not worth waiting for: with no replica ready, or one that holds a queu
 dropped and counted.
 """
 
+from fairlead.backends.local.gateway.grpc_passage import is_fault
 from fairlead.backends.local.gateway.link import WorkerLink
 from fairlead.backends.local.gateway.metering import Meter
 from fairlead.backends.local.gateway.pool import Pool
@@ -31,7 +32,7 @@ class _Copy:
     def arrived(self, response: Response) -> None:
         """The answer is dropped; whether it was one counts."""
         self._bucket.discard(self)
-        if response.status >= 500:
+        if is_fault(response):
             self._meter.mirror_failures += 1
 
     def began(self, status: int, headers: bytes, source: FrameSource) -> None:  # noqa: ARG002 (nobody reads them)

@@ -167,7 +167,11 @@ class Passage:
         """Nobody waits for the answer."""
         if self._reply is not None:
             self._withdraw()
-            self._close(CLIENT_CLOSED)
+            self._close(self._gone())
+
+    def _gone(self) -> int | str:
+        """What a request counts as whose client went away."""
+        return CLIENT_CLOSED
 
     def _try_again(self) -> None:
         self._retries -= 1

@@ -27,6 +27,8 @@ class Settings:
     """What the command line says."""
 
     where: Listen
+    also: Listen | None = None
+    """A second address for the same: the port that gRPC clients expect."""
     admin: Path
     table: Path
     tls_certificate: Path | None = None
@@ -46,10 +48,12 @@ class Gateway:
         self._file = TableFile(settings.table)
         self._admin = Admin(self.switchboard, self._file, stats=self.stats)
         self.port = 0
+        self.grpc_port = 0
 
     def _make_server(self) -> HttpServer:
         pages = Pages(self.switchboard, self._meters, is_draining=lambda: self._server.is_draining)
         proxy = Proxy(self.switchboard, self._meters, pages, self._wheel)
+        self._calls = proxy.calls
         limits = Limits(body_bytes=self._settings.max_body_bytes)
         server = HttpServer(proxy, limits=limits, streams=is_streamed)
         self._meters.loads = self.switchboard.loads
@@ -65,10 +69,13 @@ class Gateway:
         if last is not None:
             self.switchboard.publish(last)
         self.port = await self._server.listen(settings.where, tls=tls)
+        if settings.also is not None:
+            self.grpc_port = await self._server.listen(settings.also, tls=tls)
         await self._admin.listen(settings.admin)
 
     async def drain(self, grace_s: float) -> None:
         """Take nothing new, answer what is here, end."""
+        self._calls.drain()
         await self._server.drain(grace_s)
         self._admin.close()
         self._wheel.close()

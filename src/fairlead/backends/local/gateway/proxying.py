@@ -7,6 +7,8 @@ comparison, a turn of the splitter and a frame.
 import asyncio
 from typing import cast
 
+from fairlead.backends.local.gateway.calls import Calls
+from fairlead.backends.local.gateway.grpc_passage import GrpcPassage
 from fairlead.backends.local.gateway.listing import Page, Pages
 from fairlead.backends.local.gateway.metering import Meters
 from fairlead.backends.local.gateway.mirroring import send_copy
@@ -14,7 +16,9 @@ from fairlead.backends.local.gateway.passage import Passage
 from fairlead.backends.local.gateway.refusals import refusal
 from fairlead.backends.local.gateway.switchboard import CompiledRoute, Forward, Switchboard
 from fairlead.backends.local.gateway.wheel import TimerWheel
-from fairlead.protocols.exchange import Head, Reply, Request, Response, ServerReply
+from fairlead.errors import GrpcCode
+from fairlead.protocols.exchange import Head, Incoming, Reply, Request, Response, ServerReply
+from fairlead.protocols.grpc import grpc_failure
 
 
 class Proxy:
@@ -26,6 +30,7 @@ class Proxy:
         self._pages = pages
         self._wheel = wheel
         self._clock = asyncio.get_running_loop().time
+        self.calls = Calls(switchboard, meters, self._forward_call)
 
     def __call__(self, request: Request, reply: Reply) -> None:
         """Forward it, or answer it here."""
@@ -40,6 +45,9 @@ class Proxy:
             if forward is None:
                 self._answer_here(page, head, reply)
                 return
+        if forward.is_grpc:
+            self.calls.take(forward, request, cast(ServerReply, reply))
+            return
         self._forward(forward, request, cast(ServerReply, reply))
 
     def _answer_here(self, page: Page | None, head: Head, reply: Reply) -> None:
@@ -50,6 +58,7 @@ class Proxy:
 
     def _forward(self, forward: Forward, request: Request, reply: ServerReply) -> None:
         route = forward.route
+        assert route is not None
         turn = route.splitter.next()
         if turn is None:
             reply(_nobody(route))
@@ -74,8 +83,39 @@ class Proxy:
             if sampler.take():
                 send_copy(forward.head, request.body, pool=mirror.pool, meter=mirror.meter, wheel=self._wheel)
 
+    def _forward_call(
+        self, forward: Forward, route: CompiledRoute, request: Request, reply: ServerReply, incoming: Incoming | None
+    ) -> None:
+        turn = route.splitter.next()
+        if turn is None:
+            reply(grpc_failure(GrpcCode.UNAVAILABLE, _why_nobody(route)))
+            return
+        target = route.targets[turn]
+        wanted = route.route
+        limits = [limit_s for limit_s in (wanted.timeout_s, forward.timeout_s) if limit_s is not None]
+        call = GrpcPassage(
+            reply,
+            forward.head,
+            request.body,
+            pool=target.pool,
+            meter=target.meter,
+            wheel=self._wheel,
+            clock=self._clock,
+            timeout_s=min(limits, default=None),
+            retries=wanted.retries,
+            incoming=incoming,
+        )
+        reply.on_gone = call.client_gone
+        call.submit()
+        for mirror, sampler in route.mirrors if incoming is None else ():
+            if sampler.take():
+                send_copy(forward.head, request.body, pool=mirror.pool, meter=mirror.meter, wheel=self._wheel)
+
 
 def _nobody(route: CompiledRoute) -> Response:
+    return refusal(route.protocol, 503, _why_nobody(route))
+
+
+def _why_nobody(route: CompiledRoute) -> str:
     service = route.service
-    message = f"{service.namespace}/{service.name}: no target of this route has a weight above zero"
-    return refusal(route.protocol, 503, message)
+    return f"{service.namespace}/{service.name}: no target of this route has a weight above zero"

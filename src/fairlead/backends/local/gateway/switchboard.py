@@ -3,7 +3,7 @@
 What two tables share lives on: pools with their connections and waiting requests, the turns of a split, counters.
 """
 
-from collections.abc import Iterator, KeysView
+from collections.abc import Iterator, KeysView, Sequence
 from dataclasses import dataclass
 
 from fairlead.backends.local.gateway.matching import Matcher, rewritten, strip
@@ -15,6 +15,8 @@ from fairlead.plan.model import Route
 from fairlead.plan.routing import RouteTable, Service
 from fairlead.protocols.exchange import Head, Headers
 from fairlead.protocols.frames import encode_request_head
+from fairlead.protocols.grpc import parse_timeout
+from fairlead.protocols.streaming import is_grpc
 
 # Where a client that talks to a service directly sends its requests, by protocol; with one service there is no
 # doubt whom it means.
@@ -25,6 +27,7 @@ _HOP_BY_HOP = frozenset(
     {b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"te", b"trailer", b"content-length", b"expect"}
 )
 _FORWARDED_PREFIX = b"x-forwarded-prefix"
+GRPC_TIMEOUT = b"grpc-timeout"
 
 
 @dataclass(slots=True, eq=False)
@@ -58,11 +61,16 @@ class Epoch:
 
 @dataclass(slots=True, eq=False)
 class Forward:
-    """What a head means in one epoch: the route, and the head as the worker gets it."""
+    """What a head means in one epoch: the route, and the head as the worker gets it. A gRPC call's head lacks its
+    timeout, which is `timeout_s`; without a route its message has to say whom it is for. `is_hinted` says that the
+    head itself chose the route."""
 
     epoch: Epoch
-    route: CompiledRoute
+    route: CompiledRoute | None
     head: bytes
+    is_grpc: bool = False
+    is_hinted: bool = True
+    timeout_s: float | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -85,6 +93,8 @@ class Switchboard:
         self._entries: dict[tuple[str, str, str], _Entry] = {}
         self._matcher: Matcher[CompiledRoute] = Matcher()
         self._sole: CompiledRoute | None = None
+        self._sole_call: CompiledRoute | None = None
+        self._by_model: dict[str, list[CompiledRoute]] | None = None
 
     def publish(self, table: RouteTable) -> None:
         """Serve what this table says. Requests that are under way stay where they are."""
@@ -98,12 +108,17 @@ class Switchboard:
         for key in [key for key in self.servings if key not in used]:
             self.servings.pop(key).pool.retire()
         self._meters.keep(used)
-        self._sole = self._sole_route()
+        entry = next(iter(self._entries.values())) if len(self._entries) == 1 else None
+        self._sole = _direct_route(entry) if entry is not None else None
+        self._sole_call = _call_route(entry) if entry is not None else None
+        self._by_model = None
         self.table = table
         self.epoch = Epoch()
 
     def find(self, head: Head) -> Forward | None:
-        """Where a request goes, or `None` when no route takes it."""
+        """Where a request goes, or `None` when no route takes it. For a gRPC call there is always something to do."""
+        if is_grpc(head):
+            return self._find_call(head)
         route = self._matcher.find(head.path, head.headers)
         if route is not None:
             path = rewritten(head.path, route.route.path_prefix, route.route.rewrite)
@@ -111,6 +126,29 @@ class Switchboard:
         if self._sole is not None and head.path.startswith(_DIRECT_PATHS.get(self._sole.protocol, "\0")):
             return Forward(self.epoch, self._sole, _forwarded_head(head, head.path, ""))
         return None
+
+    def _find_call(self, head: Head) -> Forward:
+        route = self._matcher.find(head.path, head.headers)
+        is_hinted = route is not None
+        if route is None:
+            route = self._sole_call
+        path = rewritten(head.path, route.route.path_prefix, route.route.rewrite) if route is not None else head.path
+        headers = [pair for pair in forwarded_headers(head.headers, "") if pair[0] != GRPC_TIMEOUT]
+        timeout = next((value for name, value in head.headers if name == GRPC_TIMEOUT), b"")
+        forwarded = encode_request_head(head.method, path, head.query, headers)
+        timeout_s = parse_timeout(timeout) if timeout else None
+        return Forward(self.epoch, route, forwarded, is_grpc=True, is_hinted=is_hinted, timeout_s=timeout_s)
+
+    def routes_of_model(self, name: str) -> Sequence[CompiledRoute]:
+        """The services one of whose models answers to this name, each by the route its calls take."""
+        if self._by_model is None:
+            self._by_model = {}
+            for entry in self._entries.values():
+                route = _call_route(entry)
+                if route is not None:
+                    for model in {entry.service.name, *entry.service.models}:
+                        self._by_model.setdefault(model, []).append(route)
+        return self._by_model.get(name, ())
 
     def loads(self) -> Iterator[tuple[Key, Load]]:
         """What every component carries now."""
@@ -150,11 +188,15 @@ class Switchboard:
         for route in new:
             self._matcher.add(route)
 
-    def _sole_route(self) -> CompiledRoute | None:
-        if len(self._entries) != 1:
-            return None
-        (entry,) = self._entries.values()
-        return next((route for route in entry.routes if strip(route.route.path_prefix)), None)
+
+def _direct_route(entry: _Entry) -> CompiledRoute | None:
+    """The route of a service for clients that name none."""
+    return next((route for route in entry.routes if strip(route.route.path_prefix)), None)
+
+
+def _call_route(entry: _Entry) -> CompiledRoute | None:
+    """The same for gRPC: the one that metadata would choose, with its weights and its timeout."""
+    return next((route for route in entry.routes if route.route.metadata), _direct_route(entry))
 
 
 def _pools(service: Service) -> dict[Key, routing.Pool]:
