@@ -1,11 +1,11 @@
 """From a worker's spec and its loaded units to a graph that can be walked."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from fairlead.dataplane.graph.batching import Lane, RowQueue
 from fairlead.dataplane.graph.contracts import CONTRACTS
-from fairlead.dataplane.graph.executor import Executor
+from fairlead.dataplane.graph.executor import Executor, Watcher
 from fairlead.dataplane.graph.passthrough import PassthroughUnit
 from fairlead.dataplane.graph.remote import Peer
 from fairlead.dataplane.graph.remote_unit import RemoteUnit
@@ -32,7 +32,16 @@ def assemble(
             units[unit.name] = _remote(unit, placement, spec, meters)
         else:
             units[unit.name] = _local(unit, servables[unit.name], spec, meters, loop)
-    return Executor(spec.revision.graph, units), meters
+    watchers: dict[str, Watcher] = {}
+    closers: list[Callable[[], None]] = []
+    if spec.revision.loggers:
+        from fairlead.dataplane.payload_log.opening import PayloadLog
+
+        log = PayloadLog(spec)
+        watchers |= log.taps
+        closers.append(log.close)
+        meters.payload_log = log.counts
+    return Executor(spec.revision.graph, units, watchers, closers=closers), meters
 
 
 def _local(

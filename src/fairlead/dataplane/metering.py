@@ -8,9 +8,9 @@ import os
 import re
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fairlead.plan.model import Unit
 
@@ -25,6 +25,7 @@ CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
 _SERVER = "seldon_api_executor_server_requests_seconds"
 _CLIENT = "seldon_api_executor_client_requests_seconds"
+_LOGGED = "fairlead_payload_log_events"
 _RECENT = 1024
 _MISSING = "NOT_IMPLEMENTED"
 _METHODS = {
@@ -87,6 +88,14 @@ class Place:
     version: str = ""
 
 
+class PayloadCounts(Protocol):
+    """What became of the events of a payload log."""
+
+    sent: int
+    dropped: int
+    failed: int
+
+
 class Meters:
     """All series of one worker."""
 
@@ -100,6 +109,7 @@ class Meters:
         self._server: dict[tuple[str, str, str], Latency] = {}
         self._client: dict[tuple[str, str, str, str], Latency] = {}
         self._custom: dict[tuple[str, str], dict[tuple[tuple[str, str], ...], _Custom]] = {}
+        self.payload_log: Mapping[str, PayloadCounts] = {}
 
     def server(self, service: str, method: str, code: str) -> Latency:
         """The series of requests to this worker. Keep it: looking it up costs more than counting."""
@@ -143,7 +153,7 @@ class Meters:
 
     def render(self) -> bytes:
         """Everything in Prometheus' text format."""
-        return _exposition([*self._orchestrator_families(), *self._custom_families()])
+        return _exposition([*self._orchestrator_families(), *self._log_families(), *self._custom_families()])
 
     def render_custom(self) -> bytes:
         """What a bare unit exposes: the metrics it reports itself."""
@@ -187,6 +197,18 @@ class Meters:
             if counted:
                 yield _histogram(name, f"Seconds spent in {who}.", counted)
                 yield _summary(f"{name}_summary", f"Seconds spent in recent {who}.", counted)
+
+    def _log_families(self) -> Iterator["Metric"]:
+        if not self.payload_log:
+            return
+        from prometheus_client.core import CounterMetricFamily
+
+        family = CounterMetricFamily(_LOGGED, "Payload log events, by what became of them.")
+        for where, counts in self.payload_log.items():
+            for outcome in ("sent", "dropped", "failed"):
+                labels = self._base | {"sink": where, "outcome": outcome}
+                family.add_sample(f"{_LOGGED}_total", labels, getattr(counts, outcome))
+        yield family
 
     def _custom_families(self) -> Iterator["Metric"]:
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily

@@ -82,8 +82,8 @@ class _Worker:
             loop.add_signal_handler(number, self._stop_within, self._spec.revision.drain_s)
         if self._link is not None:
             self._link.listen(lambda message: self._heard(loop, message))
-        executor, meters = assemble(self._spec, self._servables, loop)
         try:
+            executor, meters = assemble(self._spec, self._servables, loop)
             port = await self._listen(Surfaces(self._spec, executor, meters), meters)
         except (FairleadError, OSError) as error:
             self._say(_not_listening(error))

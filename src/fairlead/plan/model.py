@@ -253,13 +253,26 @@ class Graph:
     drawing: Node | None = None
 
 
+class LogStyle(StrEnum):
+    """Whose words the events of a payload logger use."""
+
+    SELDON = "seldon"
+    KSERVE = "kserve"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Logger:
-    """Copy payloads of one unit as CloudEvents to `url` (empty: the platform's default sink)."""
+    """Copy payloads of one unit (an empty name: of the whole graph) as CloudEvents to `url` (empty: the default sink).
+    `mode` is `request`, `response` or `all`. `redact` are paths of JSON fields whose values are not logged."""
 
     unit: UnitName
     mode: str
     url: str = ""
+    style: LogStyle = LogStyle.SELDON
+    redact: tuple[str, ...] = ()
+    metadata_headers: tuple[str, ...] = ()
+    """Request headers to repeat in the event; KServe's only, as `annotations`."""
+    annotations: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

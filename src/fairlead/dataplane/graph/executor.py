@@ -4,7 +4,7 @@ The steps of the plan are bound to their units once; a walk is then a few calls.
 is made of belongs to the units and the codecs. `driving` runs the coroutines.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from fairlead.dataplane.graph.driving import Step as Walking
@@ -25,12 +25,30 @@ NONE = -2
 
 
 class Executor:
-    """A graph that can be walked. `units` holds every unit the graph names."""
+    """A graph that can be walked. `units` holds every unit the graph names, `watchers` who wants to see what enters and
+    leaves a unit's steps (the empty name: the whole graph)."""
 
-    def __init__(self, graph: Graph, units: Mapping[str, GraphUnit]) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        units: Mapping[str, GraphUnit],
+        watchers: Mapping[str, "Watcher"] | None = None,
+        *,
+        closers: Sequence[Callable[[], None]] = (),
+    ) -> None:
         self.units = units
+        self._closers = closers
         self._graph = graph
-        self._root = _bind(graph.root, units)
+        self._watchers = watchers or {}
+        root = _bind(graph.root, units, self._watchers)
+        self._root = _Watched(root, self._watchers[""]) if "" in self._watchers else root
+
+    def lone_model(self) -> GraphUnit | None:
+        """The unit, when a prediction is a call to it, nothing else, and nobody watches: what quick ways ask first."""
+        root = self._graph.root
+        if isinstance(root, Call) and root.method is Method.PREDICT and not self._watchers:
+            return self.units[root.unit]
+        return None
 
     def predict(self, parcel: Parcel, walk: Walk) -> Walking[Parcel]:
         """The graph's answer; `walk.routing` then holds what was called and which branches were taken. Raises
@@ -77,6 +95,8 @@ class Executor:
         """Let every unit go."""
         for unit in self.units.values():
             unit.close()
+        for close in self._closers:
+            close()
 
     async def _reward(
         self, feedback: Feedback, routing: Mapping[str, Any], parcel: Parcel, reward: Reward, walk: Walk
@@ -85,7 +105,18 @@ class Executor:
         await gather([self._reward(child, routing, parcel, reward, walk) for child in chosen])
         if not feedback.accepts:
             return parcel
+        watcher = self._watchers.get(feedback.unit)
+        if watcher is not None:
+            watcher.feedback(parcel, walk)
         return await self.units[feedback.unit].feedback(parcel, reward, walk)
+
+
+class Watcher(Protocol):
+    """Who sees what passes a step. It must not block, nor change what it sees."""
+
+    def request(self, parcel: Parcel, walk: Walk) -> None: ...
+    def response(self, parcel: Parcel, walk: Walk) -> None: ...
+    def feedback(self, parcel: Parcel, walk: Walk) -> None: ...
 
 
 class _Bound(Protocol):
@@ -184,15 +215,41 @@ class _Branch:
         return answers
 
 
-def _bind(step: Step, units: Mapping[str, GraphUnit]) -> _Bound:
-    if isinstance(step, Call):
-        return _Call(units[step.unit], step.method)
+class _Watched:
+    """A step that somebody watches."""
+
+    __slots__ = ("_step", "_watcher")
+
+    def __init__(self, step: _Bound, watcher: Watcher) -> None:
+        self._step = step
+        self._watcher = watcher
+
+    def at_once(self, parcel: Parcel, walk: Walk) -> Parcel | None:  # noqa: ARG002 - a seam's signature
+        """Never: what is not answered at once must not be seen twice."""
+        return None
+
+    async def run(self, parcel: Parcel, walk: Walk) -> Parcel:
+        self._watcher.request(parcel, walk)
+        answer = self._step.at_once(parcel, walk) or await self._step.run(parcel, walk)
+        self._watcher.response(answer, walk)
+        return answer
+
+
+def _bind(step: Step, units: Mapping[str, GraphUnit], watchers: Mapping[str, Watcher]) -> _Bound:
     if isinstance(step, Chain):
-        return _Chain(tuple(_bind(part, units) for part in step.steps))
-    assert isinstance(step, Branch)  # the plan knows three kinds of step
+        return _Chain(tuple(_bind(part, units, watchers) for part in step.steps))
+    if isinstance(step, Call):
+        bound: _Bound = _Call(units[step.unit], step.method)
+        name = step.unit
+    else:
+        bound, name = _bind_branch(step, units, watchers), step.name
+    return _Watched(bound, watchers[name]) if name in watchers else bound
+
+
+def _bind_branch(step: Branch, units: Mapping[str, GraphUnit], watchers: Mapping[str, Watcher]) -> _Branch:
     return _Branch(
         step.name,
-        tuple(_bind(choice, units) for choice in step.choices),
+        tuple(_bind(choice, units, watchers) for choice in step.choices),
         units[step.route] if step.route is not None else None,
         units[step.combine] if step.combine is not None else None,
     )

@@ -15,6 +15,7 @@ SERVICE_NAME, HEADER = "seldon.io/ambassador-service-name", "seldon.io/ambassado
 REGEX_HEADER = "seldon.io/ambassador-regex-header"
 ISTIO_HOST, ISTIO_RETRIES, RETRIES = "seldon.io/istio-host", "seldon.io/istio-retries", "seldon.io/ambassador-retries"
 ENVIRONMENT = "fairlead.dev/environment"
+LOG_REDACT = "fairlead.dev/log-redact"
 ENGINE_PREFIX, SEPARATE_ENGINE = "seldon.io/engine-", "seldon.io/engine-separate-pod"
 
 _WORKER = frozenset(
@@ -62,6 +63,11 @@ def number(annotations: Mapping[str, str], name: str, findings: Findings) -> int
         findings.warn(f"annotation {name} is ignored: {text!r} is not a whole number")
         return None
     return int(text)
+
+
+def redacted_fields(annotations: Mapping[str, str]) -> tuple[str, ...]:
+    """Paths of JSON fields whose values no payload log may hold, from a list with commas."""
+    return tuple(path.strip() for path in annotations.get(LOG_REDACT, "").split(",") if path.strip())
 
 
 def headers(annotations: Mapping[str, str], findings: Findings) -> tuple[HeaderMatch, ...]:

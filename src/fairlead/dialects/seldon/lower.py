@@ -39,6 +39,8 @@ DRAIN_S = 20.0
 PROGRESS_DEADLINE_S = 600.0
 
 _DOCS = {"seldon": "api/v1.0/doc/", "v2": "v2/docs/"}
+_SINKS = ("REQUEST_LOGGER_DEFAULT_ENDPOINT", "LOGGER_KAFKA_BROKER")
+_LOG_MODES = ("request", "response", "all")
 _PROTOCOLS = {"seldon": Protocol.SELDON, "tensorflow": Protocol.TENSORFLOW, "v2": Protocol.V2}
 # Names end up in paths of logs and sockets, so what a file system would read as more than a name is refused.
 _SAFE_NAME = re.compile(r"[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?")
@@ -108,7 +110,7 @@ def _revision(context: PredictorContext) -> Revision:
             annotations=annotations.of_worker(settings),
             env=env,
             timeout_s=annotations.timeout_s(settings, annotations.REST_TIMEOUT, context.findings),
-            loggers=_loggers(context),
+            loggers=_loggers(context, env),
             drain_s=DRAIN_S if grace is None else float(grace),
             include_routing=_includes_routing(env),
         )
@@ -131,12 +133,25 @@ def _includes_routing(env: tuple[EnvVar, ...]) -> bool:
     return asked.strip().lower() not in ("", "0", "false", "no", "off")
 
 
-def _loggers(context: PredictorContext) -> tuple[Logger, ...]:
-    return tuple(
-        Logger(unit=UnitName(node.node.name), mode=node.node.logger.mode, url=node.node.logger.url)
-        for node in context.nodes()
-        if node.node.logger is not None and node.node.logger.mode
-    )
+def _loggers(context: PredictorContext, env: tuple[EnvVar, ...]) -> tuple[Logger, ...]:
+    """The payload loggers that have somewhere to send to."""
+    has_sink = any(variable.name in _SINKS and (variable.value or variable.source) for variable in env)
+    redact = annotations.redacted_fields(annotations.of_predictor(context.sdep, context.predictor))
+    loggers = []
+    for node in context.nodes():
+        wanted = node.node.logger
+        if wanted is None or not wanted.mode:
+            continue
+        if wanted.mode not in _LOG_MODES:
+            accepted = ", ".join(_LOG_MODES)
+            context.findings.refuse(f"{node.path}.logger.mode", f"{wanted.mode!r} is no mode; expected {accepted}")
+        if wanted.url or has_sink:
+            loggers.append(Logger(unit=UnitName(node.node.name), mode=wanted.mode, url=wanted.url, redact=redact))
+        else:
+            context.findings.warn(
+                f"{node.path}.logger: nothing is logged: set url here, or {_SINKS[0]} in svcOrchSpec.env"
+            )
+    return tuple(loggers)
 
 
 def _secrets(components: tuple[Component, ...]) -> tuple[str, ...]:
@@ -193,6 +208,3 @@ def _warn(sdep: SeldonDeployment, findings: Findings) -> None:
             findings.warn(f"{path}.explainer: {predictor.explainer.type} is not run yet; the predictor is")
         if predictor.ssl is not None and predictor.ssl.cert_secret_name:
             findings.warn(f"{path}.ssl: workers listen on private sockets; TLS belongs on the gateway's port")
-        for placed in walk(predictor, index):
-            if placed.node.logger is not None:
-                findings.warn(f"{placed.path}.logger: payloads are not logged yet")

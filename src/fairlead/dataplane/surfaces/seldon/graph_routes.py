@@ -20,7 +20,7 @@ from fairlead.dataplane.surfaces.seldon.heads import JSON_LINE, GraphHeads, told
 from fairlead.dataplane.surfaces.seldon.parcels import parcel_of
 from fairlead.dataplane.surfaces.seldon.plain_rows import rows_of
 from fairlead.errors import FairleadError, NotFound
-from fairlead.plan.model import Call, Method
+from fairlead.plan.model import Method
 from fairlead.protocols import jsontext, seldon_v1
 from fairlead.protocols.exchange import Reply, Request, Response
 from fairlead.protocols.message import Form, Message, Payload
@@ -105,8 +105,7 @@ class GraphRoutes:
         self._run(request, reply, "predictions", walk, self._executor.predict(parcel, walk), self._predicted)
 
     def _quick(self) -> Callable[[Request, Reply], None]:
-        root = self._spec.revision.graph.root
-        unit = self._executor.units[root.unit] if isinstance(root, Call) and root.method is Method.PREDICT else None
+        unit = self._executor.lone_model()
         if not isinstance(unit, LocalUnit) or unit.queue is None or unit.servable.rows is None:
             return self.predict_plain
         local, model = unit, unit.servable.rows
