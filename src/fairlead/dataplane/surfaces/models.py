@@ -84,6 +84,8 @@ class Models:
             for unit in executor.units.values()
             if isinstance(unit, LocalUnit) and unit.servable.repository is not None
         ]
+        self.changes = 0
+        """How often a model was loaded or unloaded: names resolved before may not be right after."""
         self._unloaded: set[str] = set()
         self._lane: Lane | None = None
 
@@ -209,6 +211,7 @@ class Models:
             await self._in_turn().call(holder.load, name)
         else:
             self._unloaded.discard(self._own(name))
+        self.changes += 1
 
     async def unload(self, name: str) -> None:
         """Stop answering for a model. Raises `ModelNotFound` for a name nobody knows."""
@@ -217,6 +220,7 @@ class Models:
             await self._in_turn().call(holder.unload, name)
         else:
             self._unloaded.add(self._own(name))
+        self.changes += 1
 
     def _own(self, name: str) -> str:
         if name not in self._known:

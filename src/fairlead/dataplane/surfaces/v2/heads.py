@@ -9,6 +9,7 @@ from typing import NamedTuple
 from fairlead.dataplane.spec import WorkerSpec
 from fairlead.dataplane.surfaces.seldon.heads import GraphHeads
 from fairlead.protocols.exchange import Request
+from fairlead.protocols.jsontext import html_safe
 from fairlead.protocols.v2_json import OCTETS
 from fairlead.protocols.wire import JSON, Body
 
@@ -89,15 +90,23 @@ class Heads:
             lines += b"Inference-Header-Content-Length: %d\r\n" % body.json_bytes
         return lines
 
-    def event(self, seen: Told, request: Request, identity: str, model: str) -> bytes:
+    def sent(self, body: Body) -> bytes:
+        """A body as it leaves: Seldon's orchestrator escapes in JSON what HTML would read."""
+        is_json = body.json_bytes < 0 and not body.content_encoding and (body.content_type or JSON).startswith(JSON)
+        return html_safe(body.data) if self.is_seldon and is_json else body.data
+
+    def event(self, request: Request, identity: str, model: str) -> bytes:
         """The CloudEvents headers of MLServer, for a request to a Seldon graph that is an event."""
-        if not self.is_seldon or not seen.is_event:
-            return b""
         said, named = _token(identity), _token(model)
         return (
             b"Ce-Specversion: 0.3\r\nCe-Type: io.seldon.serving.inference.response\r\nCe-Source: %b\r\nCe-Path: %b\r\n"
             b"Ce-Id: %b\r\nCe-Requestid: %b\r\nCe-Modelid: %b\r\nCe-Endpoint: %b\r\n"
         ) % (self._source, _token(request.path), said, said, named, named)
+
+
+def line(name: str, value: str) -> bytes:
+    """A header that a unit or a name of the plan gave: one line, whatever is in it."""
+    return f"{name}: ".encode() + _token(value) + b"\r\n"
 
 
 def _token(text: str) -> bytes:

@@ -10,8 +10,10 @@ from fairlead.dataplane.graph.parcel import Parcel, Stopped, Walk, plain
 from fairlead.dataplane.metering import Meters
 from fairlead.dataplane.puids import Puids
 from fairlead.dataplane.surfaces.models import Models
-from fairlead.dataplane.surfaces.v2.heads import Heads, Told, told
+from fairlead.dataplane.surfaces.v2.events import Events
+from fairlead.dataplane.surfaces.v2.heads import Heads, Told, line, told
 from fairlead.errors import FairleadError
+from fairlead.protocols.cloudevents import Event
 from fairlead.protocols.exchange import Reply, Request, Response
 from fairlead.protocols.message import Asked, Message
 from fairlead.protocols.v2_json import V2_JSON, read_request
@@ -31,20 +33,31 @@ class Target(NamedTuple):
 
 
 class _Question:
-    """One request under way."""
+    """One request under way: its body, out of the event it came in, and what it is to be answered with."""
 
-    __slots__ = ("limit_bytes", "model", "parcel", "puid", "request", "seen", "version")
+    __slots__ = ("_limit_bytes", "body", "event", "model", "parcel", "puid", "request", "seen", "version")
 
     def __init__(
-        self, request: Request, seen: Told, puid: bytes, *, model: str, version: str, limit_bytes: int
+        self,
+        request: Request,
+        seen: Told,
+        puid: bytes,
+        *,
+        model: str,
+        version: str,
+        body: Body,
+        event: Event | None,
+        limit_bytes: int,
     ) -> None:
         self.request = request
         self.seen = seen
         self.puid = puid
         self.model = model
         self.version = version
-        self.limit_bytes = limit_bytes
-        self.parcel = Parcel(bytes_=seen.body(request), read=self._read, wire=V2_JSON)
+        self.body = body
+        self.event = event
+        self.parcel = Parcel(bytes_=body, read=self._read, wire=V2_JSON)
+        self._limit_bytes = limit_bytes
 
     def asked(self) -> Asked:
         """What the request says besides its tensors. A peer may have taken a body that we cannot read."""
@@ -55,7 +68,7 @@ class _Question:
         return asked or Asked(model=self.model, version=self.version, id=self.puid.decode("latin-1"))
 
     def _read(self) -> Message:
-        message = read_request(plain(self.seen.body(self.request), self.limit_bytes), model=self.model)
+        message = read_request(plain(self.body, self._limit_bytes), model=self.model)
         asked = message.asked
         assert asked is not None  # requests of this wire have it
         asked.version = self.version
@@ -69,12 +82,21 @@ class Inferring:
     """The plain way of every model. `refuse` sends the answer to a failure and gives its status."""
 
     def __init__(
-        self, models: Models, meters: Meters, heads: Heads, puids: Puids, refuse: Refuse, *, limit_bytes: int
+        self,
+        models: Models,
+        meters: Meters,
+        heads: Heads,
+        puids: Puids,
+        events: Events,
+        refuse: Refuse,
+        *,
+        limit_bytes: int,
     ) -> None:
         self._models = models
         self._meters = meters
         self._heads = heads
         self._puids = puids
+        self._events = events
         self._refuse = refuse
         self._limit_bytes = limit_bytes
 
@@ -85,14 +107,24 @@ class Inferring:
         puid = puid or seen.puid or self._puids.take()
         try:
             model, version = self.resolve(target)
+            body, event = self._events.unwrap(request, seen)
         except FairleadError as error:
             self._count(started, self._refuse(request, reply, puid, error))
             return
-        question = _Question(request, seen, puid, model=model, version=version, limit_bytes=self._limit_bytes)
+        question = _Question(
+            request,
+            seen,
+            puid,
+            model=model,
+            version=version,
+            body=body,
+            event=event,
+            limit_bytes=self._limit_bytes,
+        )
 
         def done(answer: Parcel | None, error: Exception | None) -> None:
             status = 200
-            if error is None and answer is not None:
+            if answer is not None:
                 try:
                     reply(self._written(question, answer))
                 except Exception as failure:
@@ -111,15 +143,19 @@ class Inferring:
 
     def _written(self, question: _Question, answer: Parcel) -> Response:
         body = answer.answer_bytes(V2_JSON)
+        lines = b""
         if body is None:
-            body = V2_JSON.write_answer(answer.message(), question.asked())
-        return Response(200, self._head(question, body), body.data)
-
-    def _head(self, question: _Question, body: Body) -> bytes:
-        head = self._heads.block(question.puid, POST, self._heads.of_body(body))
-        if not question.seen.is_event or not self._heads.is_seldon:
-            return head
-        return head + self._heads.event(question.seen, question.request, question.asked().id, question.model)
+            message = answer.message()
+            body = V2_JSON.write_answer(message, question.asked())
+            lines = b"".join(line(name, value) for name, value in message.response_headers.items())
+        if question.event is not None:
+            event_id = self._puids.take().decode()
+            body, own = self._events.wrap(question.event, body, model=question.model, event_id=event_id)
+            lines += own
+        elif self._heads.is_seldon and question.seen.is_event:
+            lines += self._heads.event(question.request, question.asked().id, question.model)
+        head = self._heads.block(question.puid, POST, self._heads.of_body(body)) + lines
+        return Response(200, head, self._heads.sent(body))
 
     def _count(self, started: float, status: int) -> None:
         self._meters.server("predictions", "post", str(status)).observe(perf_counter() - started)
@@ -129,7 +165,7 @@ def worded(error: Exception) -> tuple[int, Body, bytes]:
     """Status, body and extra header lines of a failure."""
     if isinstance(error, Stopped):
         status, body = error.worded(V2_JSON)
-        return status, body, b"Fairlead-Unit: " + error.unit.encode("latin-1", "replace") + b"\r\n"
+        return status, body, line("Fairlead-Unit", error.unit)
     if isinstance(error, FairleadError):
         status, data = V2_JSON.failure(error)
         return status, Body(data), b""

@@ -6,6 +6,7 @@ else goes the plain way. Answers are the plain way's own bytes with the values p
 tests/dataplane/surfaces/v2/test_quick.py holds them to it.
 """
 
+import math
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -15,30 +16,39 @@ import orjson
 from fairlead.dataplane.graph.units import LocalUnit, rows_answer
 from fairlead.dataplane.metering import Latency
 from fairlead.dataplane.puids import Puids
+from fairlead.dataplane.surfaces.models import Models
 from fairlead.dataplane.surfaces.v2.heads import OCTETS_LINE, Heads, told
 from fairlead.dataplane.surfaces.v2.inferring import POST, Inferring, Target
 from fairlead.errors import FairleadError
 from fairlead.protocols.exchange import Reply, Request, Response
+from fairlead.protocols.jsontext import html_safe
 from fairlead.protocols.message import Asked, Form, Message, Payload
 from fairlead.protocols.tensors import DTYPES, Array
-from fairlead.protocols.v2_binary import read_raw
 from fairlead.protocols.v2_data import checked_shape, read_data, write_data
 from fairlead.protocols.v2_json import V2_JSON
 
 _NUMBERS = {name: dtype for name, dtype in DTYPES.items() if dtype.kind in "iuf" and name != "FP16"}
 _MEMBERS = frozenset(("inputs", "id", "parameters", "outputs"))
-_ITEM_MEMBERS = frozenset(("name", "shape", "datatype", "data", "parameters"))
+_NO_WISHES = ("", False)
+_NOTHING: tuple[dict[str, Any], None] = ({}, None)
 _BINARY_ANSWER = {"binary_data_output": True}
 _ID = "the id goes here"
 _ID_TEXT = orjson.dumps(_ID)
 _MOST_TEMPLATES = 256
-_NO_ROWS: tuple[int, ...] = ()
+_MOST_NAMES = 256
+_MOST_LAYOUTS = 256
+_USUAL_LENGTH = 1024
+
+_Asking = tuple[Array, str, bool]
+"""What a request of the usual sort holds: rows, an id (empty for none), and whether it wants its answer in binary."""
 
 
-class _Asking(NamedTuple):
-    """What a request of the usual sort asks."""
+class _Layout(NamedTuple):
+    """What the JSON of a binary request says."""
 
-    rows: Array
+    dtype: np.dtype[Any]
+    shape: list[int]
+    size: int
     id: str
     is_binary: bool
 
@@ -55,41 +65,82 @@ class Quick:
     """The short way to one row-wise unit; `plain` is the way of all other requests."""
 
     def __init__(
-        self, unit: LocalUnit, plain: Inferring, heads: Heads, puids: Puids, observe: tuple[Latency, ...]
+        self,
+        unit: LocalUnit,
+        models: Models,
+        plain: Inferring,
+        heads: Heads,
+        puids: Puids,
+        observe: tuple[Latency, ...],
     ) -> None:
         assert unit.queue is not None  # row-wise units have both
         assert unit.servable.rows is not None
         self._unit = unit
         self._queue = unit.queue
         self._model = unit.servable.rows
+        self._models = models
+        self._names: dict[Target, tuple[str, str]] = {}
+        self._changes = models.changes
         self._plain = plain
+        self._heads = heads
         self._before, self._after = heads.parts(POST)
         self._before_octets, _ = heads.parts(POST, OCTETS_LINE)
         self._puids = puids
         self._observe = observe
+        # The JSON in front of binary tensors repeats as long as their shape does: 0.1 us to find, 2.5 us to read.
+        self._layouts: dict[bytes, _Layout] = {}
         self._templates: dict[Any, _Template] = {}
 
     def __call__(self, request: Request, reply: Reply, target: Target) -> None:
         """Answer the request one way or the other."""
         seen = told(request)
-        asking = _read(request.body, seen.json_bytes, self._model.output_name) if seen.is_plain else None
+        asking = self._read(request.body, seen.json_bytes) if seen.is_plain else None
         if asking is None:
             self._plain(request, reply, target)
             return
+        names = self._names.get(target)
+        if names is None or self._changes != self._models.changes:
+            names = self._resolve(target)
+            if names is None:
+                self._plain(request, reply, target)
+                return
+        self._queue.submit(_Ticket(self, request, reply, target, asking, names, seen.puid))
+
+    def _read(self, body: bytes, json_bytes: int) -> _Asking | None:
+        if json_bytes < 0:
+            return _read_json(body, self._model.output_name)
+        text = body[:json_bytes]
+        layout = self._layouts.get(text)
+        if layout is None:
+            layout = _layout(text, self._model.output_name)
+            if layout is None:
+                return None
+            if not layout.id and len(self._layouts) < _MOST_LAYOUTS and json_bytes <= _USUAL_LENGTH:
+                self._layouts[text] = layout
+        if len(body) - json_bytes != layout.size:
+            return None
+        # A copy, because it is the model's to write into.
+        rows = np.frombuffer(body, layout.dtype, offset=json_bytes).reshape(layout.shape).copy()
+        return rows, layout.id, layout.is_binary
+
+    def _resolve(self, target: Target) -> tuple[str, str] | None:
+        """The names to answer under. They are kept until a model is loaded or unloaded: 0.1 us against 0.6 us."""
+        if self._changes != self._models.changes or len(self._names) >= _MOST_NAMES:
+            self._names.clear()
+            self._changes = self._models.changes
         try:
-            model, version = self._plain.resolve(target)
+            names = self._names[target] = self._plain.resolve(target)
         except FairleadError:
-            self._plain(request, reply, target)
-            return
-        self._queue.submit(_Ticket(self, request, reply, target, asking, model, version, seen.puid))
+            return None
+        return names
 
     def finish(self, ticket: "_Ticket", answer: Array | None) -> None:
         """Send what the model gave for this ticket's rows."""
-        puid = ticket.puid or (self._puids.take() if self._after is not None or not ticket.asking.id else b"")
+        puid = ticket.puid or (self._puids.take() if self._after is not None or not ticket.id else b"")
         if answer is None or answer.dtype.kind not in "iuf" or answer.dtype.itemsize not in (1, 2, 4, 8):
             self._plain(ticket.request, ticket.reply, ticket.target, puid)
             return
-        if answer.dtype == np.float16 and not ticket.asking.is_binary:
+        if answer.dtype == np.float16 and not ticket.is_binary:
             self._plain(ticket.request, ticket.reply, ticket.target, puid)
             return
         ticket.reply(self._response(ticket, answer, puid))
@@ -98,32 +149,36 @@ class Quick:
             series.observe(elapsed)
 
     def _response(self, ticket: "_Ticket", answer: Array, puid: bytes) -> Response:
-        is_binary = ticket.asking.is_binary
+        is_binary = ticket.is_binary
         key = (ticket.model, ticket.version, answer.dtype, answer.shape, is_binary)
         template = self._templates.get(key)
         if template is None:
             template = self._template(ticket, answer)
             if len(self._templates) < _MOST_TEMPLATES:
                 self._templates[key] = template
-        said = orjson.dumps(ticket.asking.id) if ticket.asking.id else b'"' + puid + b'"'
+        said = orjson.dumps(ticket.id or puid.decode("latin-1"))
         if is_binary:
             text = template.start + said + template.middle
             head = self._before_octets if self._after is None else self._before_octets + puid + self._after
             head += b"Inference-Header-Content-Length: %d\r\n" % len(text)
             return Response(200, head, text + answer.tobytes())
-        head = self._before if self._after is None else self._before + puid + self._after
+        head = self._before
+        if self._after is not None:
+            head += puid + self._after
+            said = html_safe(said)
         return Response(200, head, template.start + said + template.middle + write_data(answer) + template.end)
 
     def _template(self, ticket: "_Ticket", answer: Array) -> _Template:
         """The body around id and values, cut from the plain way's answer for an array of this shape."""
         values = np.zeros(answer.shape, dtype=answer.dtype)
         said = rows_answer(self._unit.unit, self._model, Message(Payload(Form.TENSORS, [])), values)
-        asked = Asked(model=ticket.model, version=ticket.version, id=_ID, is_binary=ticket.asking.is_binary)
+        asked = Asked(model=ticket.model, version=ticket.version, id=_ID, is_binary=ticket.is_binary)
         body = V2_JSON.write_answer(said, asked)
         text = body.data if body.json_bytes < 0 else body.data[: body.json_bytes]
-        start, _, rest = text.partition(_ID_TEXT)
         if body.json_bytes >= 0:
+            start, _, rest = text.partition(_ID_TEXT)
             return _Template(start, rest, b"")
+        start, _, rest = self._heads.sent(body).partition(_ID_TEXT)
         middle, found, end = rest.rpartition(write_data(values))
         assert found  # the plain way wrote them
         return _Template(start, middle, end)
@@ -132,7 +187,19 @@ class Quick:
 class _Ticket:
     """One request in a batch."""
 
-    __slots__ = ("asking", "model", "puid", "quick", "reply", "request", "rows", "started", "target", "version")
+    __slots__ = (
+        "id",
+        "is_binary",
+        "model",
+        "puid",
+        "quick",
+        "reply",
+        "request",
+        "rows",
+        "started",
+        "target",
+        "version",
+    )
 
     def __init__(
         self,
@@ -141,18 +208,15 @@ class _Ticket:
         reply: Reply,
         target: Target,
         asking: _Asking,
-        model: str,
-        version: str,
+        names: tuple[str, str],
         puid: bytes,
     ) -> None:
         self.quick = quick
         self.request = request
         self.reply = reply
         self.target = target
-        self.asking = asking
-        self.rows = asking.rows
-        self.model = model
-        self.version = version
+        self.rows, self.id, self.is_binary = asking
+        self.model, self.version = names
         self.puid = puid
         self.started = perf_counter()
 
@@ -160,30 +224,68 @@ class _Ticket:
         self.quick.finish(self, answer)
 
 
-def _read(body: bytes, json_bytes: int, output_name: str) -> _Asking | None:
-    """A request that holds one tensor of numbers and nothing to think about, else `None`."""
+def _read_json(body: bytes, output_name: str) -> _Asking | None:
+    """A body that holds one tensor of numbers and nothing to think about, else `None`."""
+    item, wishes = _parsed(body, output_name)
+    if wishes is None or item.get("parameters") or "data" not in item:
+        return None
+    datatype, shape = item.get("datatype"), item.get("shape")
+    if type(datatype) is not str or datatype not in _NUMBERS or type(shape) is not list or len(shape) < 2:
+        return None
     try:
-        value = orjson.loads(body if json_bytes < 0 else body[:json_bytes])
+        rows = read_data(item["data"], datatype, checked_shape(shape, ""), "")
+    except FairleadError:  # the plain way says what is wrong
+        return None
+    return (rows, *wishes) if len(rows) else None
+
+
+def _layout(text: bytes, output_name: str) -> "_Layout | None":
+    """What the JSON of a body with one binary tensor of numbers says, `None` for any other."""
+    item, wishes = _parsed(text, output_name)
+    parameters = item.get("parameters")
+    if wishes is None or type(parameters) is not dict or len(parameters) != 1:
+        return None
+    datatype, shape, size = item.get("datatype"), item.get("shape"), parameters.get("binary_data_size")
+    if type(datatype) is not str or datatype not in _NUMBERS or type(shape) is not list or len(shape) < 2:
+        return None
+    try:
+        count = math.prod(checked_shape(shape, ""))
+    except FairleadError:
+        return None
+    dtype = _NUMBERS[datatype]
+    if not count or type(size) is not int or size != count * dtype.itemsize:
+        return None
+    return _Layout(dtype, shape, size, *wishes)
+
+
+def _parsed(text: bytes, output_name: str) -> tuple[dict[str, Any], tuple[str, bool] | None]:
+    """The one input of a request and what else it says (its id, and whether the answer is wanted in binary); no wishes
+    for a request that is to go the plain way."""
+    try:
+        value = orjson.loads(text)
     except orjson.JSONDecodeError:
+        return _NOTHING
+    inputs = value.get("inputs") if type(value) is dict else None
+    if type(inputs) is not list or len(inputs) != 1:
+        return _NOTHING
+    item = inputs[0]
+    if type(item) is not dict or type(item.get("name")) is not str:
+        return _NOTHING
+    return item, _NO_WISHES if len(value) == 1 else _wishes(value, output_name)
+
+
+def _wishes(value: dict[str, Any], output_name: str) -> tuple[str, bool] | None:
+    if not _MEMBERS.issuperset(value):
         return None
-    if type(value) is not dict or not _MEMBERS.issuperset(value):
+    identity, parameters, outputs = value.get("id", ""), value.get("parameters"), value.get("outputs")
+    if type(identity) is not str:
         return None
-    inputs, identity = value.get("inputs"), value.get("id", "")
-    if type(inputs) is not list or len(inputs) != 1 or type(identity) is not str:
+    if not parameters:
+        is_binary = _wish(outputs, output_name) if outputs else False
+        return None if is_binary is None else (identity, is_binary)
+    if outputs or parameters != _BINARY_ANSWER or parameters["binary_data_output"] is not True:
         return None
-    parameters = value.get("parameters")
-    is_binary = False
-    if parameters:
-        if parameters != _BINARY_ANSWER or parameters["binary_data_output"] is not True:
-            return None
-        is_binary = True
-    if value.get("outputs"):
-        wish = _wish(value["outputs"], output_name)
-        if wish is None or parameters:
-            return None
-        is_binary = wish
-    rows = _rows(inputs[0], body, json_bytes)
-    return None if rows is None else _Asking(rows, identity, is_binary)
+    return identity, True
 
 
 def _wish(outputs: Any, output_name: str) -> bool | None:
@@ -200,28 +302,3 @@ def _wish(outputs: Any, output_name: str) -> bool | None:
         return None
     asked = parameters.get("binary_data")
     return asked if type(asked) is bool else None
-
-
-def _rows(item: Any, body: bytes, json_bytes: int) -> Array | None:
-    if type(item) is not dict or type(item.get("name")) is not str or not _ITEM_MEMBERS.issuperset(item):
-        return None
-    datatype, shape, parameters = item.get("datatype"), item.get("shape"), item.get("parameters")
-    if type(datatype) is not str or datatype not in _NUMBERS or type(shape) is not list or len(shape) < 2:
-        return None
-    try:
-        checked_shape(shape, "")
-        if json_bytes < 0:
-            rows = None if parameters or "data" not in item else read_data(item["data"], datatype, shape, "")
-        else:
-            rows = _raw_rows(datatype, shape, parameters, body, json_bytes)
-    except FairleadError:  # the plain way says what is wrong
-        return None
-    return rows if rows is not None and len(rows) > 0 else None
-
-
-def _raw_rows(datatype: str, shape: list[int], parameters: Any, body: bytes, json_bytes: int) -> Array | None:
-    if type(parameters) is not dict or len(parameters) != 1:
-        return None
-    if parameters.get("binary_data_size") != len(body) - json_bytes:
-        return None
-    return read_raw(memoryview(body)[json_bytes:], datatype, shape, "")

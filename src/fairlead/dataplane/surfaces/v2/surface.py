@@ -14,6 +14,7 @@ from fairlead.dataplane.surfaces import docs
 from fairlead.dataplane.surfaces.routing_table import Route, Verbs
 from fairlead.dataplane.surfaces.v2 import open_api
 from fairlead.dataplane.surfaces.v2.describing import Describing
+from fairlead.dataplane.surfaces.v2.events import Events
 from fairlead.dataplane.surfaces.v2.heads import JSON_LINE, Heads, told
 from fairlead.dataplane.surfaces.v2.inferring import Inferring, Target, worded
 from fairlead.dataplane.surfaces.v2.quick import Quick
@@ -44,8 +45,15 @@ class V2Surface:
         self._heads = Heads(spec)
         self._puids = Puids()
         self._describing = Describing(spec, parts.models)
+        limit_bytes = spec.max_body_bytes
         plain = Inferring(
-            parts.models, parts.meters, self._heads, self._puids, self._refuse, limit_bytes=spec.max_body_bytes
+            parts.models,
+            parts.meters,
+            self._heads,
+            self._puids,
+            Events(spec, is_seldon=self._heads.is_seldon, limit_bytes=limit_bytes),
+            self._refuse,
+            limit_bytes=limit_bytes,
         )
         self._infer: Infer = plain
         unit = parts.models.row_wise()
@@ -54,7 +62,7 @@ class V2Surface:
                 parts.meters.server("predictions", "post", "200"),
                 parts.meters.client(unit.unit, SELDON_PATHS[Method.PREDICT], "200"),
             )
-            self._infer = Quick(unit, plain, self._heads, self._puids, observe)
+            self._infer = Quick(unit, parts.models, plain, self._heads, self._puids, observe)
         self._by_path: dict[str, Verbs | None] = {}
 
     def __call__(self, request: Request, reply: Reply) -> None:
