@@ -112,8 +112,8 @@ def _read(path: Path, library: Any, *, unit: str) -> Any:
         model.load_model(str(path), format="json" if is_json else "cbm")
     except Exception as error:
         raise unreadable(path, _without_place(error), what="a CatBoost model", unit=unit) from error
-    if not model.is_fitted():
-        raise LoadError(f"unit {unit}: {path.name} holds a CatBoost model that was not trained")
+    if not model.feature_names_:  # the library reads any JSON object as a model of nothing
+        raise LoadError(f"unit {unit}: {path.name} holds no CatBoost model: it has no features")
     return model
 
 

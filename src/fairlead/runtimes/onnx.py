@@ -5,6 +5,7 @@ scikit-learn models give as probabilities (ZipMap), become one array with a colu
 of the Open Inference Protocol holds (complex numbers, bfloat16, optional values) are refused when the model is loaded.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import numpy as np
 
 from fairlead.errors import BadRequest, LoadError, UnitFailed
 from fairlead.protocols.message import Asked
-from fairlead.protocols.tensors import BYTES, Array, Tensor, tensor
+from fairlead.protocols.tensors import BYTES, DTYPES, Array, Tensor, tensor
 from fairlead.runtimes.artifact import find_file, unreadable
 from fairlead.runtimes.base import LoadContext, TensorSpec
 from fairlead.runtimes.libraries import need
@@ -58,7 +59,7 @@ def open_model(path: Path, *, name: str, threads: int = 1) -> "OnnxModel":
     options = library.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # what it says about its optimisations is no news to whoever serves a model
+    options.log_severity_level = 4  # what fails is in the error; the rest is no news to whoever serves a model
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     if path.stat().st_size == 0:
         raise unreadable(path, ValueError("no content"), what="an ONNX model", unit=name)
@@ -66,7 +67,7 @@ def open_model(path: Path, *, name: str, threads: int = 1) -> "OnnxModel":
         session = library.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:
         # Its words repeat the path and an error code before they come to the point.
-        reason = type(error)(str(error).rpartition(" : ")[2] or str(error))
+        reason = type(error)(str(error).rpartition(" : ")[2].replace(f"{path}", path.name))
         raise unreadable(path, reason, what="an ONNX model", unit=name) from error
     return OnnxModel(session, path.name, name=name)
 
@@ -83,7 +84,11 @@ class OnnxModel:
         self.inputs = tuple(_spec(node, file, unit=name) for node in session.get_inputs())
         self.outputs = tuple(_spec(node, file, unit=name, is_output=True) for node in session.get_outputs())
         self._names = [spec.name for spec in self.outputs]
-        self._columns = {node.name: node.type.startswith("seq(map(") for node in session.get_outputs()}
+        self._tables = {
+            spec.name: spec.datatype
+            for spec, node in zip(self.outputs, session.get_outputs(), strict=True)
+            if node.type.startswith("seq(map(")
+        }
         self.is_row_wise = _is_row_wise(session)
 
     def infer(self, tensors: list[Tensor], wanted: list[str], asked: Asked) -> list[Tensor]:
@@ -106,8 +111,8 @@ class OnnxModel:
         ]
 
     def _tensor(self, name: str, value: Any) -> Tensor:
-        if self._columns[name]:
-            value = _table(value)
+        if name in self._tables:
+            value = _table(value, self._tables[name])
         elif isinstance(value, list):
             value = _stacked(name, value)
         if value is None:
@@ -147,9 +152,9 @@ def _is_row_wise(session: Any) -> bool:
     return bool(session.get_inputs()) and len({name for name in first if name is not None}) <= 1
 
 
-def _table(rows: Sequence[Mapping[Any, Any]]) -> Array:
+def _table(rows: Sequence[Mapping[Any, Any]], datatype: str) -> Array:
     """ZipMap's rows as one array: a column per key, in the order of the keys (that of the classifier's classes)."""
-    return np.array([list(row.values()) for row in rows])
+    return np.array([list(row.values()) for row in rows], dtype=DTYPES[datatype])
 
 
 def _stacked(name: str, parts: list[Any]) -> Array:
@@ -161,8 +166,15 @@ def _stacked(name: str, parts: list[Any]) -> Array:
 
 
 def _translated(error: Exception) -> Exception:
-    """The library's "invalid argument" is the caller's (dimensions that must agree, say); the rest is the model's."""
-    text = str(error)
-    if type(error).__name__ == "InvalidArgument":
-        return BadRequest(" ".join(text.rpartition("INVALID_ARGUMENT : ")[2].split()))
-    return UnitFailed(text)
+    """What a node of the graph refuses is the caller's (dimensions that must agree, an index out of range); the rest is
+    the model's. The library's words come without the place in its source."""
+    text = " ".join(str(error).split())
+    node = _FAILED_NODE.search(text)
+    if node is not None:
+        place, _, words = node["words"].partition(") ")
+        return BadRequest(f"the model's {node['operator']} refused the inputs: {words or place}")
+    code, _, words = text.partition("INVALID_ARGUMENT : ")
+    return BadRequest(words) if words else UnitFailed(code)
+
+
+_FAILED_NODE = re.compile(r"while running (?P<operator>\w+) node\..*Status Message: (?P<words>.*)")
