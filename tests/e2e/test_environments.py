@@ -1,10 +1,10 @@
-"""Models that ask for libraries which are not installed here: an environment is built for them, and the status tells."""
+"""Models that ask for libraries which are not installed here: an environment is built, and the status tells."""
 
 from pathlib import Path
 
 import pytest
 
-from support.instance import Installation, installation, until
+from support.instance import Installation
 from support.manifests import sdep
 from support.models import save_mlflow
 from support.package_index import package_index

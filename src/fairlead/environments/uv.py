@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from fairlead.environments.failures import EnvironmentFailed, IndexUnavailable
+from fairlead.runtimes.parameters import is_true
 from fairlead.storage.redaction import cleaned, secrets_of
 
 Say = Callable[[str], None]
@@ -27,7 +28,6 @@ _PIP_NAMES = {
     "PIP_INDEX_URL": "UV_DEFAULT_INDEX",
     "PIP_EXTRA_INDEX_URL": "UV_INDEX",
     "PIP_FIND_LINKS": "UV_FIND_LINKS",
-    "PIP_NO_INDEX": "UV_NO_INDEX",
     "PIP_TRUSTED_HOST": "UV_INSECURE_HOST",
     "PIP_CERT": "SSL_CERT_FILE",
     "PIP_CONSTRAINT": "UV_CONSTRAINT",
@@ -54,6 +54,8 @@ class Uv:
         """Run `uv ARGUMENTS`. `say` gets the lines that tell how far it is. Raises `EnvironmentFailed` or
         `IndexUnavailable` with uv's own reason."""
         argv = [*_uv(self._environ), "--no-progress", "--color", "never", *arguments]
+        if arguments[0] == "pip" and is_true(self._environ.get("PIP_NO_INDEX", "")):
+            argv.append("--no-index")  # for which uv has no variable
         process = subprocess.Popen(
             argv,
             cwd=cwd,
@@ -106,7 +108,9 @@ def environment_for(environ: Mapping[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in environ.items() if _PASSED.fullmatch(name)}
     for name, own in _PIP_NAMES.items():
         if environ.get(name):
-            kept.setdefault(own, environ[name])
+            # pip has blanks between several folders of wheels, uv has commas.
+            value = ",".join(environ[name].split()) if name == "PIP_FIND_LINKS" else environ[name]
+            kept.setdefault(own, value)
     # Nothing of an environment that happens to be active, and no interpreter from the network.
     return {**kept, "UV_PYTHON_DOWNLOADS": "never"}
 

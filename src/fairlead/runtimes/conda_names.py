@@ -12,7 +12,7 @@ _NO_PYTHON = re.compile(
     r"openjdk|nodejs|ca-certificates|tk|zlib|xz|sqlite|readline|ncurses|bzip2|git|make|cmake|pkg-config|"
     r"vs\d+_runtime|vc|intel-openmp|ffmpeg|pytorch-cuda|cpuonly"
 )
-_PART_OF_AN_ENVIRONMENT = frozenset(("pip", "setuptools", "wheel"))
+_PART_OF_PYTHON = frozenset(("pip", "setuptools", "wheel"))
 _OTHER_NAMES = {"pytorch": "torch", "py-xgboost": "xgboost", "py-opencv": "opencv-python", "msgpack-python": "msgpack"}
 
 
@@ -22,9 +22,15 @@ def pip_requirement(entry: str) -> str:
     if found is None:
         return ""
     name = found["name"].lower()
-    if _NO_PYTHON.fullmatch(name) or name in _PART_OF_AN_ENVIRONMENT:
+    if _NO_PYTHON.fullmatch(name) or name in _PART_OF_PYTHON:
         return ""
     return _OTHER_NAMES.get(name, name) + _specifier(found["version"].replace(" ", ""))
+
+
+def is_part_of_python(entry: str) -> bool:
+    """Whether it is a tool that every environment has, or needs none of."""
+    found = _ENTRY.fullmatch(entry.strip())
+    return found is not None and found["name"].lower() in _PART_OF_PYTHON
 
 
 def _specifier(version: str) -> str:

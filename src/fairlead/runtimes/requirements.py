@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from fairlead.errors import Permanent
-from fairlead.runtimes.conda_names import pip_requirement
+from fairlead.runtimes.conda_names import is_part_of_python, pip_requirement
 from fairlead.runtimes.libraries import installed_version
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ def _conda(path: Path) -> Wanted | None:
             python = _minor(requirement.partition("==")[2])
         elif requirement:
             lines.append(requirement)
-        else:
+        elif not is_part_of_python(str(entry)):
             ignored.append(f"{entry} (no Python package)")
     found = _Reading(path.parent, path.name).read(lines)
     return Wanted(
