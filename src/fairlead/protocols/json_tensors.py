@@ -89,10 +89,9 @@ def restored(payload: Payload) -> Payload:
 
 def rows_of(values: Mapping[str, Any], counts: Sequence[int]) -> list[dict[str, Any]] | None:
     """An object per row for values by name; `None` when they have not the same number of rows."""
-    if len(set(counts)) != 1:
+    if len(set(counts)) != 1 or counts[0] < 0:
         return None
-    listed = {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in values.items()}
-    return [{name: value[row] for name, value in listed.items()} for row in range(counts[0])]
+    return [{name: value[row] for name, value in values.items()} for row in range(counts[0])]
 
 
 def row_count(one: Tensor) -> int:

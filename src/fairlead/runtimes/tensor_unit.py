@@ -53,7 +53,7 @@ class TensorUnit:
         asked = message.asked or _NO_WISHES
         wanted = [output.name for output in asked.outputs]
         given = self._infer(self._tensors(message.payload), wanted, asked)
-        return Message(_answer(message.payload, given), passed_on(message.meta, self._path))
+        return Message(_answer(message, given), passed_on(message.meta, self._path))
 
     def aggregate(self, messages: list[Message]) -> Message:  # noqa: ARG002 - the seam's signature
         """A model combines nothing."""
@@ -134,12 +134,14 @@ class TensorUnit:
         return RowFunction(predict, output_name=output.name)
 
 
-def _answer(asked: Payload, given: list[Tensor]) -> Payload:
-    if asked.form is Form.TENSORS:
+def _answer(message: Message, given: list[Tensor]) -> Payload:
+    form = message.payload.form
+    # Protocols that leave `asked` know tensors, though one array may have come without a name.
+    if form is Form.TENSORS or (len(given) != 1 and message.asked is not None):
         return Payload(Form.TENSORS, given)
     if len(given) == 1:
         array = given[0].array
-        return Payload(answer_form(asked.form, array), array, column_names(None, array))
+        return Payload(answer_form(form, array), array, column_names(None, array))
     return Payload(Form.JSON, {one.name: _listed(one) for one in given})
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from fairlead.dataplane.graph.v1_contract import TensorflowContract, V1Contract
 from fairlead.dataplane.graph.v2_contract import V2Contract
 from fairlead.errors import FairleadError
 from fairlead.plan.model import Method
@@ -73,5 +74,10 @@ class SeldonContract:
         return str(status.get("info", "")) if isinstance(status, dict) else ""
 
 
-CONTRACTS: Mapping[Name, Contract] = {Name.SELDON: SeldonContract(), Name.V2: V2Contract()}
+CONTRACTS: Mapping[Name, Contract] = {
+    Name.SELDON: SeldonContract(),
+    Name.TENSORFLOW: TensorflowContract(),
+    Name.V1: V1Contract(),
+    Name.V2: V2Contract(),
+}
 """Contracts by the protocol a revision speaks."""

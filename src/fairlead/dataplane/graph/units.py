@@ -244,7 +244,8 @@ def batchable_rows(message: Message) -> np.ndarray[Any, Any] | None:
     """The rows of numbers in a message that asks for nothing but a prediction of them, else `None`."""
     value = message.payload.value
     if message.payload.form is _TENSORS:
-        if len(value) != 1 or (message.asked is not None and message.asked.outputs):
+        asked = message.asked
+        if len(value) != 1 or (asked is not None and (asked.outputs or asked.signature)):
             return None
         value = value[0].array
     if isinstance(value, np.ndarray) and value.ndim >= 2 and value.dtype.kind in "iuf" and len(value) > 0:
