@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +14,8 @@ from fairlead.backends.local.gateway.proxying import Proxy
 from fairlead.backends.local.gateway.switchboard import Switchboard
 from fairlead.backends.local.gateway.wheel import TimerWheel
 from fairlead.dataplane.net.server import HttpServer, Limits
+from fairlead.dataplane.net.tls import server_context
 from fairlead.dataplane.spec import Listen
-from fairlead.errors import ConfigError
 from fairlead.protocols.streaming import is_streamed
 
 log = logging.getLogger(__name__)
@@ -64,7 +63,7 @@ class Gateway:
         """Serve the last table, then take calls and requests. Raises `ConfigError` when a socket or certificate
         cannot be used."""
         settings = self._settings
-        tls = _tls_context(settings.tls_certificate, settings.tls_key)
+        tls = server_context(settings.tls_certificate, settings.tls_key)
         last = self._file.load()
         if last is not None:
             self.switchboard.publish(last)
@@ -96,17 +95,3 @@ class Gateway:
             for serving in self.switchboard.servings.values()
         )
         return GatewayStats(pid=os.getpid(), port=self.port, connections=self._server.connections, pools=pools)
-
-
-def _tls_context(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
-    if certificate is None:
-        if key is not None:
-            raise ConfigError("a TLS key without a certificate: give both")
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.set_alpn_protocols(["http/1.1"])
-    try:
-        context.load_cert_chain(certificate, key)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"the TLS certificate {certificate} and key {key} cannot be used: {error}") from error
-    return context
