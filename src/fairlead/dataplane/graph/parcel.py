@@ -73,15 +73,20 @@ class Parcel(msgspec.Struct, eq=False):
 
 
 class Walk:
-    """One request's way through a graph: its id, the headers that travel with it, the branches it took, and the model
-    that its path or message named (empty for none)."""
+    """One request's way through a graph: its id, the headers that travel with it, the branches it took, the model that
+    its path or message named (empty for none), and whether it came over gRPC.
+    `batch` is the batch it was gathered into, empty for none."""
 
-    __slots__ = ("headers", "model", "puid", "routing")
+    __slots__ = ("batch", "headers", "is_grpc", "model", "puid", "routing")
 
-    def __init__(self, puid: bytes, headers: list[tuple[bytes, bytes]], model: str = "") -> None:
+    def __init__(
+        self, puid: bytes, headers: list[tuple[bytes, bytes]], model: str = "", *, is_grpc: bool = False
+    ) -> None:
         self.puid = puid
+        self.is_grpc = is_grpc
         self.headers = headers
         self.model = model
+        self.batch = ""
         self.routing: dict[str, int] = {}
 
 
