@@ -43,10 +43,8 @@ def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
 
 def block(headers: list[tuple[str, str]]) -> bytes:
     """Headers in HPACK, nothing of them put into a table."""
-    encoder = hpack.Encoder()
-    encoder.header_table_size = 0
-    encoded: bytes = encoder.encode(headers)
-    return encoded.lstrip(b"\x20")
+    encoded: bytes = hpack.Encoder().encode([hpack.NeverIndexedHeaderTuple(name, value) for name, value in headers])
+    return encoded
 
 
 def call(stream: int, body: bytes = b"", headers: list[tuple[str, str]] | None = None) -> bytes:

@@ -126,8 +126,8 @@ class Connection(Sending):
 
     @property
     def is_mid_frame(self) -> bool:
-        """Whether a frame or a header block began and its end has not come."""
-        return bool(self._partial) or self._block is not None or bool(self._preface)
+        """Whether a frame, a header block or the greeting began and its end has not come."""
+        return bool(self._partial) or self._only >= 0
 
     @property
     def is_mid_data(self) -> bool:

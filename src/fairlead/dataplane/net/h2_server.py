@@ -35,6 +35,7 @@ _MOST_UNSENT_BYTES = 4 * 1024 * 1024
 _WRITE_BUFFER_BYTES = 256 * 1024
 _HELD_BODIES = 2
 _LINGER_S = 2.0
+_DRAIN_LINGER_S = 0.5
 _DRAIN_PING = b"fairlead"
 _CONTINUE = encode([(b":status", b"100")])
 
@@ -473,7 +474,7 @@ class H2Connection(h2.Connection, asyncio.Protocol):
         if self._is_stuck(now):
             self._transport.abort()
         elif self._is_closing:
-            if now - self._since > _LINGER_S:
+            if now - self._since > (_DRAIN_LINGER_S if self._is_leaving else _LINGER_S):
                 self._transport.abort()
         else:
             for stream in list(self.streams.values()):

@@ -28,7 +28,7 @@ class Clients(Protocol):
 class Opening(asyncio.Protocol):
     """A connection until it is known what it speaks."""
 
-    __slots__ = ("_clients", "_first", "_idle_s", "_since", "_transport", "make_http1", "make_http2")
+    __slots__ = ("_begun_s", "_clients", "_first", "_idle_s", "_since", "_transport", "make_http1", "make_http2")
 
     def __init__(
         self,
@@ -37,8 +37,10 @@ class Opening(asyncio.Protocol):
         make_http1: Callable[[], asyncio.Protocol],
         make_http2: Callable[[], asyncio.Protocol],
         idle_s: float,
+        begun_s: float,
     ) -> None:
         self._clients = clients
+        self._begun_s = begun_s
         self._idle_s = idle_s
         self._first = b""
         self._since = 0.0
@@ -76,7 +78,7 @@ class Opening(asyncio.Protocol):
         """A client that says nothing may wait; one that began to speak may not."""
         if not self._since:
             self._since = now
-        elif now - self._since > self._idle_s:
+        elif now - self._since > (self._begun_s if self._first else self._idle_s):
             self._transport.close()
 
     def close_if_idle(self) -> None:

@@ -489,6 +489,7 @@ class HttpServer:
             make_http1=lambda: Connection(self),
             make_http2=lambda: H2Connection(self),
             idle_s=limits.idle_timeout_s,
+            begun_s=limits.header_timeout_s,
         )
 
     async def drain(self, grace_s: float) -> None:
