@@ -72,8 +72,14 @@ assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
 
 
 def test_an_unknown_runtime_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(UnknownRuntime, match="no runtime serves 'paddle'; available: builtin, catboost"):
-        registry.load(context(unit("paddle")))
+    with pytest.raises(UnknownRuntime, match="no runtime serves 'magic'; available: builtin, catboost"):
+        registry.load(context(unit("magic")))
+
+
+@pytest.mark.parametrize("runtime", ["autogluon", "paddle", "pmml", "predictive"])
+def test_a_format_of_other_platforms_that_is_not_here_says_what_to_do(runtime: str) -> None:
+    with pytest.raises(UnknownRuntime, match=f"no runtime serves '{runtime}': .*; available: "):
+        registry.load(context(unit(runtime)))
 
 
 def test_the_extra_of_a_runtime() -> None:

@@ -54,6 +54,14 @@ _ENTRIES = {
     "xgboost": _Entry(module="fairlead.runtimes.xgboost", extra="xgboost", libraries=("xgboost",)),
 }
 
+_ABSENT = {
+    "autogluon": "its library brings several gigabytes; save the predictor's model as scikit-learn, LightGBM or ONNX",
+    "paddle": "PaddlePaddle is not among the libraries that are supported; paddle2onnx writes an ONNX model",
+    "pmml": "no maintained library without Java reads all of it (docs/model-formats.md); convert the model to ONNX",
+    "predictive": "it is one server for several formats; name the format: sklearn, xgboost or lightgbm",
+}
+"""Formats that other platforms have and this one does not, each with what to do."""
+
 
 def load(context: LoadContext) -> Servable:
     """Load a unit by its runtime. Raises `LoadError`, `MissingExtra` or `UnknownRuntime`."""
@@ -89,5 +97,6 @@ def _module(entry: _Entry) -> ModuleType:
 def _entry(runtime: str) -> _Entry:
     entry = _ENTRIES.get(runtime)
     if entry is None:
-        raise UnknownRuntime(f"no runtime serves {runtime!r}; available: {', '.join(known())}")
+        why = f": {_ABSENT[runtime]}" if runtime in _ABSENT else ""
+        raise UnknownRuntime(f"no runtime serves {runtime!r}{why}; available: {', '.join(known())}")
     return entry
