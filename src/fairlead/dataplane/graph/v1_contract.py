@@ -36,7 +36,9 @@ class V1Contract:
             if isinstance(value, list):
                 return seldon_v1.route_of(value)
             message = self.wire.read_answer(body)
-            return seldon_v1.route_of(message if message.raw is None or "data" not in value else seldon_v1.decode(value))
+            return seldon_v1.route_of(
+                message if message.raw is None or "data" not in value else seldon_v1.decode(value)
+            )
         except (FairleadError, ValueError):
             return -1
 
@@ -66,7 +68,8 @@ class TensorflowContract(V1Contract):
         return f"{self.status_path(model)}/metadata"
 
 
-def addressed(model: str, *, version: str = "", verb: str = "") -> str:
+def addressed(model: str, *, version: str = "", label: str = "", verb: str = "") -> str:
     """A model's name with what else a path of TensorFlow Serving says of it."""
     name = f"{model}/versions/{version}" if version else model
+    name = f"{name}/labels/{label}" if label else name
     return f"{name}:{verb}" if verb else name

@@ -18,6 +18,7 @@ from fairlead.dataplane.surfaces.seldon.heads import GraphHeads, told
 from fairlead.errors import FairleadError, UnitFailed
 from fairlead.protocols.exchange import Reply, Request, Response
 from fairlead.protocols.jsontext import html_safe
+from fairlead.protocols.message import Asked, Message
 from fairlead.protocols.wire import JSON, Body, Wire
 
 _log = logging.getLogger(__name__)
@@ -108,11 +109,12 @@ class Answering:
     def written(self, parcel: Parcel) -> Answer:
         """A graph's answer: the peer's bytes as they are, or a message in the wire format."""
         body = parcel.answer_bytes(self._wire)
-        if body is not None:
-            return Answer(body)
-        message = parcel.message()
+        return self.written_to(parcel.message(), None) if body is None else Answer(body)
+
+    def written_to(self, message: Message, asked: Asked | None) -> Answer:
+        """A message as the answer to what was asked, with the headers that its unit wants."""
         lines = b"".join(_line(name, value) for name, value in message.response_headers.items())
-        return Answer(self._wire.write_answer(message, message.asked), lines=lines)
+        return Answer(self._wire.write_answer(message, asked), lines=lines)
 
     def worded(self, error: Exception) -> Answer:
         """A failure in the words of the wire format."""

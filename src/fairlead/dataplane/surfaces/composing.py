@@ -37,6 +37,9 @@ class _Entry(NamedTuple):
 
 
 _ENTRIES: Mapping[Protocol, _Entry] = {
+    Protocol.TENSORFLOW: _Entry(
+        "fairlead.dataplane.surfaces.tensorflow.surface", ("/v1/models",), ("/api/v1.0/feedback",)
+    ),
     Protocol.V1: _Entry("fairlead.dataplane.surfaces.v1.surface", ("/v1",), ("/",)),
     Protocol.V2: _Entry("fairlead.dataplane.surfaces.v2.surface", ("/v2",)),
 }
@@ -56,12 +59,14 @@ class Surfaces:
         self._grpc: Handler | None = None
         self._by_prefix: list[tuple[str, Handler]] = []
         self._by_path: dict[str, Handler] = {}
-        for protocol in dict.fromkeys((spec.revision.protocol, *spec.revision.also)):
+        spoken = dict.fromkeys((spec.revision.protocol, *spec.revision.also))
+        for protocol in spoken:
             entry = _ENTRIES.get(protocol)
             if entry is not None:
                 handler = _made(entry.module, self._parts)
                 self._by_prefix += [(prefix, handler) for prefix in entry.prefixes]
-                self._by_path |= dict.fromkeys(entry.paths, handler)
+                if Protocol.SELDON not in spoken:  # whose surface has most of these paths too
+                    self._by_path |= dict.fromkeys(entry.paths, handler)
 
     def __call__(self, request: Request, reply: Reply) -> None:
         """Take one request."""
