@@ -17,7 +17,7 @@ from fairlead.plan.model import Call, EnvVar, Feedback, Graph, Method, Node, Rev
 from fairlead.protocols.exchange import Handler, Request, Response
 from fairlead.protocols.message import Form, Message, Meta, Payload, Reward
 from fairlead.protocols.tensors import DEFAULT_OUTPUT, as_array_payload, as_tensors
-from fairlead.runtimes.base import Columns, PredictBytes, Repository, Rows, TensorSpec
+from fairlead.runtimes.base import Columns, PredictBytes, Repository, Rows, Servable, TensorSpec
 
 Array = np.ndarray[Any, Any]
 JSON = (b"content-type", b"application/json")
@@ -155,7 +155,7 @@ class Served:
         return await ask(self.handler, Request(method, path, query.encode(), list(headers), b""))
 
 
-def served(spec: WorkerSpec, **fakes: Fake) -> Served:
+def served(spec: WorkerSpec, **fakes: Servable) -> Served:
     """A surface for `spec` on the running loop."""
     executor, meters = assemble(spec, fakes, asyncio.get_running_loop())
     return Served(Surfaces(spec, executor, meters), executor, meters)

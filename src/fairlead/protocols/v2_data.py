@@ -69,7 +69,9 @@ def _numbers(data: Any, dtype: np.dtype[Any]) -> Array | None:
     array = np.array(data)
     if array.dtype == dtype or not array.size:
         return array.astype(dtype, copy=False)
-    return _same_values(array, dtype) if array.dtype.kind in "biuf" else _by_object(data, dtype)
+    if array.dtype.kind not in "biuf" or (array.dtype.kind == "f" and _lost_digits(array)):
+        return _by_object(data, dtype)
+    return _same_values(array, dtype)
 
 
 def _floats(data: Any, dtype: np.dtype[Any]) -> Array:
@@ -85,13 +87,17 @@ def _floats(data: Any, dtype: np.dtype[Any]) -> Array:
 @np.errstate(invalid="ignore", over="ignore")
 def _same_values(array: Array, dtype: np.dtype[Any]) -> Array | None:
     """The array as another dtype if every value is the same there (1.0 is an integer, 1.5 and 300 of UINT8 are not)."""
-    if array.dtype.kind == "f" and dtype.itemsize == 8 and np.abs(array).max() >= 2.0**53:
-        return None  # the list mixed integers that only a float can hold; their digits are gone
     cast = array.astype(dtype)
     same = cast.astype(array.dtype) == array
     if array.dtype.kind == "i" and dtype.kind == "u":
         same &= array >= 0
     return cast if same.all() else None
+
+
+def _lost_digits(array: Array) -> bool:
+    """Whether numbers were too large for floats to tell whole ones apart: numpy makes floats of integers that no one
+    integer dtype can hold."""
+    return bool(np.abs(array).max() >= 2.0**53)
 
 
 def _by_object(data: Any, dtype: np.dtype[Any]) -> Array | None:
