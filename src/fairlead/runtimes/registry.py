@@ -28,6 +28,16 @@ class _Entry:
 _ENTRIES = {
     "builtin": _Entry(module="fairlead.runtimes.builtin"),
     "catboost": _Entry(module="fairlead.runtimes.catboost", extra="catboost", libraries=("catboost",)),
+    "huggingface": _Entry(
+        module="fairlead.runtimes.huggingface",
+        extra="huggingface",
+        libraries=("torch", "transformers.pipelines", "transformers.models.auto.modeling_auto"),
+        settings=(
+            ("HF_HUB_OFFLINE", "1"),  # a model server calls nobody it was not told to call
+            ("HF_HUB_DISABLE_TELEMETRY", "1"),
+            ("TOKENIZERS_PARALLELISM", "false"),  # its threads do not survive a fork
+        ),
+    ),
     "lightgbm": _Entry(module="fairlead.runtimes.lightgbm", extra="lightgbm", libraries=("lightgbm",)),
     "mlflow": _Entry(
         module="fairlead.runtimes.mlflow",
@@ -45,6 +55,7 @@ _ENTRIES = {
         # The modules nearly every pickled estimator asks for; the rest of scikit-learn loads with the model.
         libraries=("joblib", "sklearn.linear_model", "sklearn.ensemble", "sklearn.pipeline", "sklearn.preprocessing"),
     ),
+    "tempo": _Entry(module="fairlead.runtimes.tempo"),
     "tensorflow": _Entry(
         module="fairlead.runtimes.tensorflow",
         extra="tensorflow",
