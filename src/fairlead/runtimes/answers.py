@@ -59,6 +59,8 @@ def answer_payload(value: Any, asked: Form, class_names: ClassNames | None) -> P
         return Payload(Form.JSON, value)
     if isinstance(value, bytes | bytearray):
         return Payload(Form.BINARY, bytes(value))
+    if hasattr(value, "DESCRIPTOR"):  # a protobuf message, as gRPC's customData carries them
+        return Payload(Form.CUSTOM, value)
     raise unusable(value)
 
 

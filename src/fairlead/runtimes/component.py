@@ -87,6 +87,8 @@ class Component:
         self._name = unit.name
         self._operations = {method: Operation(target, name) for method, name in _OPERATIONS.items()}
         self.methods = frozenset(method for method, operation in self._operations.items() if operation.exists)
+        self.takes_protos = any(operation.has_raw for operation in self._operations.values())
+        """Whether requests over gRPC are to be handed over as protobuf messages (`Message.raw_proto`)."""
         self._path = (str(unit.name), unit.image) if unit.image else None
         self._shows_metrics = is_true(env.get("INCLUDE_METRICS_IN_CLIENT_RESPONSE", "true"))
         self._predict_raw = own_method(target, "predict_raw")
@@ -144,7 +146,7 @@ class Component:
             answer.payload = self._as_tensors(answer.payload)
             return answer
         if operation.has_raw:
-            raw = operation.call_raw(_raw_message(message))
+            raw = _asked_whole(operation, message)
             if raw is not ABSENT:
                 return self._raw_answer(raw, sets_status=method is Method.PREDICT)
         features = features_of(payload)
@@ -177,7 +179,7 @@ class Component:
                 return answer
         operation = self._operations[Method.AGGREGATE]
         if operation.has_raw:
-            raw = operation.call_raw({"seldonMessages": [_raw_message(message) for message in messages]})
+            raw = _asked_for_all(operation, messages)
             if raw is not ABSENT:
                 return self._raw_answer(raw)
         features = [features_of(message.payload) for message in messages]
@@ -193,7 +195,7 @@ class Component:
     def _feedback(self, reward: Reward) -> Message:
         operation = self._operations[Method.FEEDBACK]
         if operation.has_raw:
-            raw = operation.call_raw(own_copy(reward.raw))
+            raw = _rewarded(operation, reward)
             if raw is not ABSENT:
                 return self._raw_answer(raw)
         asked = None if reward.request is None else reward.request.payload
@@ -258,6 +260,8 @@ class Component:
     def _raw_answer(self, raw: Any, *, sets_status: bool = False) -> Message:
         """A message sent as the user wrote it; only its metrics are looked at, and hidden if clients may not see
         them."""
+        if hasattr(raw, "DESCRIPTOR"):
+            return self._proto_answer(raw)
         if not isinstance(raw, dict):
             raise BadData(f"a raw method must return a dict like {{'data': …}}, not {type(raw).__name__}: {raw!r}")
         meta = raw.get("meta")
@@ -269,6 +273,43 @@ class Component:
         if sets_status:
             message.http_status = _status_code(raw)
         return message
+
+    def _proto_answer(self, raw: Any) -> Message:
+        from fairlead.protocols import seldon_proto
+
+        if not seldon_proto.is_message(raw):
+            raise BadData(f"a raw method must return a SeldonMessage or a dict, not {type(raw).__name__}")
+        message = seldon_proto.message_of(raw)
+        message.own_metrics = own_metrics.checked(message.meta.metrics)
+        if message.own_metrics and not self._shows_metrics:
+            raw = type(raw).FromString(raw.SerializeToString())
+            raw.meta.ClearField("metrics")
+            message.meta.metrics = []
+        message.raw_proto = raw
+        return message
+
+
+def _asked_whole(operation: Operation, message: Message) -> Any:
+    """What the methods that want the whole message say; a proto that came over gRPC is the method's own."""
+    if message.raw_proto is None:
+        return operation.call_raw(_raw_message(message))
+    return operation.call_proto(message.raw_proto)
+
+
+def _asked_for_all(operation: Operation, messages: list[Message]) -> Any:
+    if not messages or any(message.raw_proto is None for message in messages):
+        return operation.call_raw({"seldonMessages": [_raw_message(message) for message in messages]})
+    from fairlead.protocols import seldon_proto
+
+    return operation.call_proto(seldon_proto.proto_list_of(messages))
+
+
+def _rewarded(operation: Operation, reward: Reward) -> Any:
+    if reward.raw_proto is None:
+        return operation.call_raw(own_copy(reward.raw))
+    from fairlead.protocols import seldon_proto
+
+    return operation.call_proto(seldon_proto.feedback_proto_of(reward))
 
 
 def _with_array(message: Message) -> Message:

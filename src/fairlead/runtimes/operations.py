@@ -1,8 +1,8 @@
 """The methods of a user's object: which one answers an operation, and how it wants to be called.
 
-By Seldon's convention an operation X is tried as `X_rest` (deprecated), `X_raw` and X, and a method that says "not
-implemented" counts as absent. Everything that can be found out about a method is found out once, when the unit is
-loaded.
+By Seldon's convention an operation X is tried as `X_rest` (for gRPC `X_grpc`; both deprecated), `X_raw` and X, and a
+method that says "not implemented" counts as absent. Everything that can be found out about a method is found out once,
+when the unit is loaded.
 """
 
 import inspect
@@ -39,23 +39,28 @@ def is_component_base(kind: type) -> bool:
 class Operation:
     """One operation of one object."""
 
-    __slots__ = ("_plain", "_raws", "exists", "name", "takes_meta")
+    __slots__ = ("_plain", "_protos", "_raws", "exists", "name", "takes_meta")
 
     def __init__(self, target: object, name: str) -> None:
         self.name = name
-        self._raws = [raw for suffix in ("_rest", "_raw") if (raw := own_method(target, name + suffix)) is not None]
+        self._raws = _methods(target, name, ("_rest", "_raw"))
+        self._protos = _methods(target, name, ("_grpc", "_raw"))
         self._plain = own_method(target, name)
         self.takes_meta = self._plain is not None and _takes_keyword(self._plain, "meta")
-        self.exists = bool(self._raws) or self._plain is not None
+        self.exists = bool(self._raws or self._protos) or self._plain is not None
 
     @property
     def has_raw(self) -> bool:
-        """Whether a method wants the message as JSON."""
-        return bool(self._raws)
+        """Whether a method wants the whole message, as JSON or as protobuf."""
+        return bool(self._raws or self._protos)
 
     def call_raw(self, message: dict[str, Any]) -> Any:
         """The first answer of the methods that take the whole message."""
         return first_answer(self._raws, message)
+
+    def call_proto(self, message: Any) -> Any:
+        """The same for a message that came over gRPC."""
+        return first_answer(self._protos, message)
 
     def call(self, *arguments: Any, **keywords: Any) -> Any:
         """The plain method with these arguments, or `ABSENT`."""
@@ -85,6 +90,11 @@ class Operation:
             if is_not_implemented(error):
                 return ABSENT
             raise
+
+
+def _methods(target: object, name: str, suffixes: tuple[str, ...]) -> list[Function]:
+    found = (own_method(target, name + suffix) for suffix in suffixes)
+    return [method for method in found if method is not None]
 
 
 def first_answer(functions: Iterable[Function], *arguments: Any, **keywords: Any) -> Any:

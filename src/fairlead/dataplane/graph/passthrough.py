@@ -3,7 +3,7 @@
 from time import perf_counter
 
 from fairlead.dataplane.graph.parcel import JSON, Parcel, Walk
-from fairlead.dataplane.graph.units import LocalUnit
+from fairlead.dataplane.graph.proto_unit import ProtoUnit
 from fairlead.plan.model import Method
 from fairlead.protocols.message import Message
 from fairlead.protocols.seldon_json import SELDON_JSON
@@ -13,7 +13,7 @@ _OCTETS = b"application/octet-stream"
 _FORMS = frozenset((b"multipart/form-data", b"application/x-www-form-urlencoded"))
 
 
-class PassthroughUnit(LocalUnit):
+class PassthroughUnit(ProtoUnit):
     """A user's class with PAYLOAD_PASSTHROUGH=true: `predict_raw` gets the bytes of a prediction's body, whatever its
     Content-Type says, and the bytes it returns are the answer's body. Nothing is decoded, checked, escaped or added.
 
@@ -25,12 +25,16 @@ class PassthroughUnit(LocalUnit):
       bytes as JSON.
 
     A dict is a message as it would be without the variable. Where `predict_raw` is not implemented, `predict` is asked
-    as ever; so are all other methods.
+    as ever; so are all other methods. Over gRPC `predict_raw` gets the protobuf message, as without the variable.
     """
+
+    def at_once(self, method: Method, parcel: Parcel, walk: Walk) -> Parcel | None:
+        """Only what needs no body."""
+        return None if method is Method.PREDICT and not walk.is_grpc else super().at_once(method, parcel, walk)
 
     async def call(self, method: Method, parcel: Parcel, walk: Walk) -> Parcel:
         """Ask the unit."""
-        answer = await self._predict(parcel) if method is Method.PREDICT else None
+        answer = await self._predict(parcel) if method is Method.PREDICT and not walk.is_grpc else None
         return await super().call(method, parcel, walk) if answer is None else answer
 
     async def _predict(self, parcel: Parcel) -> Parcel | None:

@@ -11,9 +11,16 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-from fairlead.runtimes.seldon_shim import flask_utils, metrics, storage, user_model
+from fairlead.runtimes.seldon_shim import flask_utils, metrics, prediction_pb2, proto, storage, user_model
 
-_SUBMODULES = {"user_model": user_model, "flask_utils": flask_utils, "metrics": metrics, "storage": storage}
+_SUBMODULES = {
+    "user_model": user_model,
+    "flask_utils": flask_utils,
+    "metrics": metrics,
+    "storage": storage,
+    "proto": proto,
+    "proto.prediction_pb2": prediction_pb2,
+}
 
 
 class _ClearRefusal(MetaPathFinder):
@@ -41,7 +48,8 @@ def install() -> None:
         return
     package = ModuleType("seldon_core", "Stand-in for the Python wrapper's package.")
     package.__path__ = []
-    vars(package).update(__stand_in__=True, Storage=storage.Storage, **_SUBMODULES)
+    own = {name: module for name, module in _SUBMODULES.items() if "." not in name}
+    vars(package).update(__stand_in__=True, Storage=storage.Storage, **own)
     sys.modules["seldon_core"] = package
     for name, module in _SUBMODULES.items():
         sys.modules[f"seldon_core.{name}"] = module
