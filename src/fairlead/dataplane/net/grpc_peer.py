@@ -44,6 +44,8 @@ _SENDS = 7
 _REFUSED_PAUSE_S = 0.005
 _CONNECT_S = 10.0
 _KEPT_STARTS = 256
+_EARLY_S = 0.02
+_DEADLINE = "context deadline exceeded"
 
 
 class GrpcAnswer(NamedTuple):
@@ -108,6 +110,8 @@ class _Connection(h2.Connection, asyncio.Protocol):
         self._forgiven = self._loop.time()
         self.is_open = True
         self.heard = 0
+        self.greeted: asyncio.Future[None] = self._loop.create_future()
+        """Done when the peer has said how many streams it takes: some reset those that came too early."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -221,7 +225,10 @@ class _Connection(h2.Connection, asyncio.Protocol):
         self._end_stream()
 
     def on_settings(self) -> None:
-        self._peer.fill(self)
+        if not self.greeted.done():
+            self.greeted.set_result(None)
+        else:
+            self._peer.fill(self)
 
     def on_sent(self, stream: Stream) -> None:
         self.close_if_done(stream)
@@ -251,6 +258,8 @@ class _Connection(h2.Connection, asyncio.Protocol):
 
     def _fail_all(self, words: str) -> None:
         self.is_open = False
+        if not self.greeted.done():
+            self.greeted.set_exception(EOFError(words))
         self._peer.forget(self)
         streams, self.streams = self.streams, {}
         for stream in streams.values():
@@ -321,6 +330,11 @@ class GrpcPeer:
         except FairleadError as error:
             self.fail(call, GrpcCode.INTERNAL, str(error))
             return
+        now = asyncio.get_running_loop().time()
+        if answer.code is GrpcCode.DEADLINE_EXCEEDED and call.due and now > call.due - _EARLY_S:
+            # Both ends watch the same deadline; which of them is first must not matter.
+            self.fail(call, GrpcCode.DEADLINE_EXCEEDED, _DEADLINE)
+            return
         self._calls.discard(call)
         _resume(call, answer, None)
 
@@ -383,7 +397,7 @@ class GrpcPeer:
                 earliest = min(earliest, call.due)
                 continue
             stream = call.stream
-            self.give_up(call, GrpcCode.DEADLINE_EXCEEDED, "context deadline exceeded")
+            self.give_up(call, GrpcCode.DEADLINE_EXCEEDED, _DEADLINE)
             if stream is not None and stream.connection.heard == call.heard:
                 self.forget(stream.connection)
                 stream.connection.stop()
@@ -423,25 +437,35 @@ class GrpcPeer:
             self._connect()
 
     async def _open(self) -> None:
-        loop = asyncio.get_running_loop()
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 async with asyncio.timeout(_CONNECT_S):
-                    _, connection = await loop.create_connection(
-                        lambda: _Connection(self, self._limit_bytes), self._host, self._port
-                    )
+                    connection = await self._greet()
             except ConnectionRefusedError:
                 if attempt == _ATTEMPTS:
                     raise
                 await asyncio.sleep(attempt * _PAUSE_S)  # A container that starts again is back in a moment.
             else:
-                if not connection.is_open:
-                    raise ConnectionResetError(errno.ECONNRESET, "the peer hung up")
-                self._all.add(connection)
-                self._connection = connection
+                self._connection = connection if connection.is_open else None
                 return
 
+    async def _greet(self) -> _Connection:
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_connection(
+            lambda: _Connection(self, self._limit_bytes), self._host, self._port
+        )
+        self._all.add(connection)
+        try:
+            await connection.greeted
+        except BaseException:
+            connection.close()
+            self._all.discard(connection)
+            raise
+        return connection
+
     def _dial_words(self, error: BaseException) -> str:
+        if isinstance(error, EOFError):
+            return str(error)
         if isinstance(error, TimeoutError):
             return f"dial tcp {self._host}:{self._port}: i/o timeout"
         code = getattr(error, "errno", None)
