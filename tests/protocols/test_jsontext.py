@@ -93,3 +93,8 @@ def test_what_is_no_json_is_refused_in_orjsons_words(body: bytes, words: str) ->
         jsontext.loads(body)
 
     assert str(refused.value) == words
+
+
+def test_compact_text_is_utf_8_beside_a_null_and_escapes_what_utf_8_cannot_hold() -> None:
+    assert jsontext.compact(["é", None]) == '["é",null]'.encode()
+    assert jsontext.compact(["\ud800", "é"]) == b'["\\ud800","\\u00e9"]'

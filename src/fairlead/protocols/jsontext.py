@@ -59,7 +59,7 @@ def compact(value: Any) -> bytes:
 
 def to_ascii(text: bytes) -> bytes:
     r"""JSON text with every character beyond ASCII as `\uXXXX`."""
-    return _NOT_ASCII.sub(_escape, text.decode()).encode()
+    return _NOT_ASCII.sub(_escape, text.decode("utf-8", "surrogatepass")).encode()
 
 
 def html_safe(text: bytes) -> bytes:
@@ -83,9 +83,13 @@ def _dumps_plain(value: Any) -> bytes:
 
 def _compact_plain(value: Any) -> bytes:
     try:
-        return json.dumps(value, separators=(",", ":"), default=_plain).encode()
+        text = json.dumps(value, separators=(",", ":"), default=_plain, ensure_ascii=False)
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+    try:
+        return text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair, which only an escape can hold
+        return to_ascii(text.encode("utf-8", "surrogatepass"))
 
 
 def _plain(value: Any) -> Any:
