@@ -73,7 +73,8 @@ def serve(
         The class: Module (a class of the same name) or package.module.Class, found from the current folder
         (default: $MODEL_NAME). With --format, the model's folder.
     format_
-        Serve a model of this format instead of a class: sklearn, xgboost, mlflow.
+        Serve a model of this format instead of a class: sklearn, xgboost, lightgbm, catboost, onnx, pytorch,
+        tensorflow, mlflow.
     host
         Address to listen on (default: 127.0.0.1); 0.0.0.0 lets other machines in.
     http_port
