@@ -1,11 +1,14 @@
 """Models that ask for libraries which are not installed here: an environment is built, and the status tells."""
 
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support.hanging_server import HangingServer
 from support.instance import Installation, installation, until
 from support.manifests import images, sdep
 from support.models import save_mlflow
@@ -96,3 +99,23 @@ def test_replicas_are_forked_from_a_nursery_of_their_environment(classes: Instal
     assert any(str(python.parents[1].parent) in command for command in nurseries)
     assert classes.predict("alone", ROW).json()["data"]["ndarray"] == [["1.0"]]
     assert len(classes.worker_pids("alone")) == 2
+
+
+def test_a_build_outlives_the_death_of_control(tmp_path: Path) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "Tells.py").write_text(CODE)
+    config = f'[images."test/tells"]\nclass = "Tells"\npath = "{tmp_path / "code"}"\n'
+    with (
+        HangingServer(wheel(tmp_path, "mine")) as server,
+        installation(tmp_path / "home", config=config) as running,
+    ):
+        (tmp_path / "code" / "requirements.txt").write_text(f"{server.url}\n")
+        running.apply(sdep("slow", images("default", {"name": "one"}, {"one": "test/tells"})))
+        assert server.asked.wait(30)
+        os.kill(running.process("fairlead.control"), signal.SIGKILL)
+        server.go_on.set()
+        until(lambda: running.predict("slow", ROW).status == 200, what="an answer")
+
+        folders = [path.name for path in (running.home / "cache" / "environments").iterdir()]
+        assert len(folders) == 1
+        assert not folders[0].startswith(".")

@@ -3,11 +3,9 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -18,6 +16,7 @@ from fairlead.environments.failures import EnvironmentFailed, IndexUnavailable
 from fairlead.environments.mode import Mode
 from fairlead.runtimes.requirements import BadRequirements, Wanted
 from support.free_ports import free_ports
+from support.hanging_server import HangingServer
 from support.package_index import package_index
 from support.small_disk import run_on_small_disk
 from support.wheels import source_package, wheel
@@ -157,43 +156,13 @@ def test_a_library_in_another_version_makes_an_environment_complete_in_itself(pl
     assert says(python, "import fairlead.dataplane.worker; print('starts')") == "starts"
 
 
-class _Hanging:
-    """A web server that begins to answer and never goes on."""
-
-    def __init__(self) -> None:
-        self.asked, self.over = threading.Event(), threading.Event()
-        hanging = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                hanging.asked.set()
-                hanging.over.wait(60)
-
-            do_HEAD = do_GET  # noqa: N815 - the base class's name
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/slow-1.0-py3-none-any.whl"
-        self.thread = threading.Thread(target=self.server.serve_forever)
-        self.thread.start()
-
-    def close(self) -> None:
-        self.over.set()
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
-
-
 @pytest.fixture
-def hanging() -> Iterator[_Hanging]:
-    server = _Hanging()
-    yield server
-    server.close()
+def hanging(tmp_path: Path) -> Iterator[HangingServer]:
+    with HangingServer(wheel(tmp_path / "slow", "slow")) as server:
+        yield server
 
 
-def test_a_build_that_nobody_waits_for_ends(place: Place, hanging: _Hanging) -> None:
+def test_a_build_that_nobody_waits_for_ends(place: Place, hanging: HangingServer) -> None:
     with pytest.raises(IndexUnavailable, match="nobody waits"):
         place.builder().build(
             wanted(f"slow @ {hanging.url}"),
@@ -219,7 +188,7 @@ Builder(Path(sys.argv[1]), environ=os.environ).build(
 """
 
 
-def test_a_build_that_is_killed_leaves_nothing_that_is_used(place: Place, hanging: _Hanging) -> None:
+def test_a_build_that_is_killed_leaves_nothing_that_is_used(place: Place, hanging: HangingServer) -> None:
     line = f"slow @ {hanging.url}"
     process = subprocess.Popen(
         [sys.executable, "-c", _SCRIPT, str(place.root), line], env=place.environ, start_new_session=True
