@@ -26,6 +26,11 @@ class UnitPorts:
         """Where the unit is called: HTTP when it has that."""
         return f"{LOOPBACK}:{self.http or self.grpc}"
 
+    @property
+    def grpc_address(self) -> str:
+        """Where it is called over gRPC; empty when it has no port for that."""
+        return f"{LOOPBACK}:{self.grpc}" if self.grpc else ""
+
 
 def take_ports(unit: Unit, ports: Ports) -> UnitPorts:
     """A real port for each nominal one. A unit that names none gets one for HTTP."""

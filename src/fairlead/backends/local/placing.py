@@ -184,7 +184,10 @@ def _environment(unit: Unit, prepared: Prepared) -> dict[str, str]:
 def _placement(unit: Unit, prepared: Prepared, real: UnitPorts | None) -> Placement:
     """What the worker needs to know of a unit. Of one that runs beside it, only the address."""
     if real is not None:
-        return Placement(unit=unit.name, address=real.address)
+        # A worker of ours speaks gRPC on its HTTP port, which is the only one it is given.
+        is_ours = unit.runtime not in ("command", "container")
+        grpc_address = real.address if is_ours else real.grpc_address
+        return Placement(unit=unit.name, address=real.address, grpc_address=grpc_address)
     folder = prepared.folders.get(unit.name)
     return Placement(unit=unit.name, folder=str(folder) if folder else None, env=_environment(unit, prepared))
 
