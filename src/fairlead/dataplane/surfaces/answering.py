@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import NamedTuple, TypeVar
 
 from fairlead.dataplane.graph.driving import Step, drive
-from fairlead.dataplane.graph.parcel import Parcel, Stopped, Walk
+from fairlead.dataplane.graph.parcel import Parcel, Stopped, Walk, failure_lines
 from fairlead.dataplane.metering import Meters
 from fairlead.dataplane.puids import Puids
 from fairlead.dataplane.spec import WorkerSpec
@@ -111,21 +111,22 @@ class Answering:
         body = parcel.answer_bytes(self._wire)
         return self.written_to(parcel.message(), None) if body is None else Answer(body)
 
-    def written_to(self, message: Message, asked: Asked | None) -> Answer:
-        """A message as the answer to what was asked, with the headers that its unit wants."""
+    def written_to(self, message: Message, asked: Asked | None, wire: Wire | None = None) -> Answer:
+        """A message as the answer to what was asked, in another wire format if one is named, with the headers that its
+        unit wants."""
         lines = b"".join(_line(name, value) for name, value in message.response_headers.items())
-        return Answer(self._wire.write_answer(message, asked), lines=lines)
+        return Answer((wire or self._wire).write_answer(message, asked), lines=lines)
 
     def worded(self, error: Exception) -> Answer:
         """A failure in the words of the wire format."""
         if isinstance(error, Stopped):
             status, body = error.worded(self._wire)
-            return Answer(body, status, _line("Fairlead-Unit", error.unit))
+            return Answer(body, status, failure_lines(error))
         if not isinstance(error, FairleadError):
             _log.error("a request could not be answered: %s", error, exc_info=error)
             error = UnitFailed(f"{type(error).__name__} : {error}")
         status, data = self._wire.failure(error)
-        return Answer(Body(data), status)
+        return Answer(Body(data), status, failure_lines(error))
 
     def options(self, request: Request, reply: Reply, verbs: Sequence[str]) -> None:
         """Answer a preflight."""

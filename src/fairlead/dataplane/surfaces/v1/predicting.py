@@ -13,7 +13,7 @@ from fairlead.errors import FairleadError
 from fairlead.plan.model import Method
 from fairlead.protocols import cloudevents
 from fairlead.protocols.exchange import Reply, Request
-from fairlead.protocols.kserve_v1 import V1_EXPLANATIONS, V1_JSON, V1Json, needs_rows
+from fairlead.protocols.kserve_v1 import V1_EXPLANATIONS, V1_JSON, needs_rows
 from fairlead.protocols.message import Asked, Message
 from fairlead.protocols.wire import Body
 
@@ -27,7 +27,6 @@ class Predicting:
     def __init__(self, parts: "Parts", answering: Answering) -> None:
         self._models = parts.models
         self._answering = answering
-        self._explaining = Answering(parts.spec, parts.meters, V1_EXPLANATIONS)
         self._limit_bytes = parts.spec.max_body_bytes
         self._env = {var.name: var.value for var in parts.spec.revision.env}
         for placement in parts.spec.placements:
@@ -44,37 +43,41 @@ class Predicting:
         self._ask(request, reply, model, Method.EXPLAIN, b"")
 
     def _ask(self, request: Request, reply: Reply, model: str, method: Method, puid: bytes) -> None:
-        answering, wire, service = self._answering, V1_JSON, "predictions"
-        if method is Method.EXPLAIN:
-            answering, wire, service = self._explaining, V1_EXPLANATIONS, "explanations"
         body = Body(request.body, request.header(b"content-type"), request.header(b"content-encoding"))
-        walk = answering.walk(request, model, puid)
-        write: Callable[[Parcel], Answer] = answering.written
+        walk = self._answering.walk(request, model, puid)
+        write = self._answering.written if method is Method.PREDICT else self._explained
         try:
             name = self._models.resolve(model)
             if cloudevents.may_be_event(request.headers):
                 body, write = self._unwrapped(request, body, name, write)
-            parcel = self._parcel(request, wire, body, name)
+            parcel = self._parcel(request, body, name)
             step = self._step(method, parcel, walk)
         except FairleadError as error:
             step = _failing(error)
-        answering.run(request, reply, walk, step, write, service=service)
+        service = "predictions" if method is Method.PREDICT else "explanations"
+        self._answering.run(request, reply, walk, step, write, service=service)
+
+    def _explained(self, parcel: Parcel) -> Answer:
+        """An explanation: rows of numbers are one too."""
+        if parcel.answer_bytes(V1_JSON) is not None:
+            return self._answering.written(parcel)
+        return self._answering.written_to(parcel.message(), None, V1_EXPLANATIONS)
 
     def _step(self, method: Method, parcel: Parcel, walk: Walk) -> Step[Parcel]:
         if method is Method.EXPLAIN:
             return self._models.explain(parcel, walk)
         return self._models.predict(parcel, walk)
 
-    def _parcel(self, request: Request, wire: V1Json, body: Body, model: str) -> Parcel:
+    def _parcel(self, request: Request, body: Body, model: str) -> Parcel:
         def read() -> Message:
-            message = wire.read_request(plain(body, self._limit_bytes))
+            message = V1_JSON.read_request(plain(body, self._limit_bytes))
             message.asked = Asked(model=model, headers=request.headers)
             problem = needs_rows(message) if self._takes_arrays else None
             if problem is not None:
                 raise problem
             return message
 
-        return Parcel(bytes_=body, read=read, wire=wire)
+        return Parcel(bytes_=body, read=read, wire=V1_JSON)
 
     def _unwrapped(
         self, request: Request, body: Body, model: str, write: Callable[[Parcel], Answer]
