@@ -122,6 +122,31 @@ def test_any_split_of_the_bytes_gives_the_same_events_and_answers(parts: list[by
     assert str(split.failure) == str(whole.failure)
 
 
+frames_of_any_kind = st.builds(
+    frame,
+    st.integers(0, 11),
+    st.integers(0, 255),
+    st.integers(0, 9),
+    st.binary(max_size=30) | st.just(by_hand.block(CALL)),
+)
+
+
+@settings(max_examples=500)
+@given(st.lists(frames_of_any_kind | calls, max_size=12), st.booleans())
+def test_any_frames_are_taken_or_refused(parts: list[bytes], is_client: bool) -> None:
+    end = End(is_client=is_client)
+    if is_client:
+        stream = end.begin()
+        end.send_headers(stream, encode([(b":method", b"GET")]), ends=False)
+    end.feed(by_hand.settings() if is_client else START)
+    end.take()
+    end.feed(b"".join(parts))
+
+    frames, rest = read_frames(end.take())
+    assert rest == b""
+    assert (end.failure is not None) == any(seen.kind == by_hand.GOAWAY for seen in frames)
+
+
 def test_bytes_one_by_one_are_a_request() -> None:
     end = End()
     for byte in START + call(1, b"abc"):

@@ -1,6 +1,8 @@
 """HTTP/2 on the server's port: real gRPC clients, curl, and frames made by hand."""
 
 import asyncio
+import contextlib
+import random
 import shutil
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -241,6 +243,14 @@ async def test_the_deadline_is_enforced_here_too_and_the_handler_hears_of_it() -
 
     assert (late.headers[":status"], late.outcome) == ("200", str(GrpcCode.DEADLINE_EXCEEDED.value))
     assert (holding.gone, other.outcome) == (1, "0")
+
+
+async def test_a_deadline_that_is_over_already_is_exceeded() -> None:
+    async with serving(Holding()) as (_, port), h2_wire_to(port) as wire:
+        await wire.send(call(1, frame_message(b""), [*CALL, ("grpc-timeout", "0S")]))
+        answer = await wire.answer(1)
+
+    assert answer.outcome == "4"
 
 
 async def test_cancelled_calls_and_lost_connections_tell_the_handler() -> None:
@@ -542,6 +552,47 @@ async def test_headers_over_the_limit_are_refused_and_the_connection_stays() -> 
         refused, good = await wire.answer(1), await wire.answer(3)
 
     assert (refused.headers[":status"], good.headers[":status"]) == ("431", "200")
+
+
+async def test_more_headers_or_a_longer_path_than_allowed_are_refused() -> None:
+    many = [*GET, *((f"x-{number}", "a") for number in range(20))]
+    long = [*GET[:2], (":path", "/" + "a" * 200)]
+    async with serving(limits=Limits(header_count=20, url_bytes=100)) as (_, port), h2_wire_to(port) as wire:
+        await wire.send(frame(by_hand.HEADERS, 5, 1, block(many)), frame(by_hand.HEADERS, 5, 3, block(long)))
+        crowded, far = await wire.answer(1), await wire.answer(3)
+
+    assert (crowded.headers[":status"], far.headers[":status"]) == ("431", "414")
+
+
+async def test_one_connection_may_not_fill_the_memory_with_halves_of_requests() -> None:
+    async with serving(limits=Limits(body_bytes=50_000)) as (_, port), h2_wire_to(port) as wire:
+        for id in (1, 3, 5):
+            await wire.send(frame(by_hand.HEADERS, 4, id, block(CALL)), frame(by_hand.DATA, 0, id, bytes(40_000)))
+        refused = await wire.answer(5)
+        await wire.send(frame(by_hand.DATA, 1, 1, b""))
+        first = await wire.answer(1)
+
+    assert (refused.outcome, first.outcome) == ("8", "3")
+
+
+async def test_bytes_that_mean_nothing_harm_nobody_else(caplog: pytest.LogCaptureFixture) -> None:
+    dice = random.Random(7)
+    async with serving() as (_, port), h2_wire_to(port) as other:
+        for _ in range(40):
+            junk = [
+                frame(dice.randrange(11), dice.randrange(256), dice.randrange(8), dice.randbytes(dice.randrange(40)))
+                for _ in range(dice.randrange(1, 6))
+            ]
+            async with h2_wire_to(port) as wire:
+                await wire.send(call(1, frame_message(b"abc")), *junk)
+                wire.writer.write_eof()
+                with contextlib.suppress(ConnectionError):
+                    await wire.rest()
+        await other.send(call(1, frame_message(b"still here")))
+        answer = await other.answer(1)
+
+    assert answer.body == frame_message(b"still here")
+    assert "Traceback" not in caplog.text
 
 
 # Timeouts and the end.

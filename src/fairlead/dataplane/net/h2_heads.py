@@ -15,6 +15,7 @@ from fairlead.protocols.grpc import is_grpc, parse_timeout
 
 _KEPT_HEADS = 512
 _KEPT_BYTES = 2048
+_SHORTEST_S = 1e-6  # Nothing stands for "no deadline", so a deadline that is over already is a moment.
 _PSEUDO = frozenset({b":method", b":scheme", b":path", b":authority"})
 _OF_CONNECTIONS = frozenset({b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade"})
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
@@ -80,7 +81,8 @@ def read_call(headers: Headers) -> Call:
     grpc = is_grpc(content_type)
     if grpc:
         raw = next((value for name, value in fields if name == b"grpc-timeout"), None)
-        timeout_s = (parse_timeout(raw) or 0.0) if raw is not None else 0.0
+        if raw is not None and (asked_s := parse_timeout(raw)) is not None:
+            timeout_s = max(asked_s, _SHORTEST_S)
     expects = any(name == b"expect" and value.lower() == b"100-continue" for name, value in fields)
     head = Head(method, path.decode("latin-1"), query, fields, length=length, expects_continue=expects)
     return Call(head, length, grpc, timeout_s)

@@ -1,9 +1,8 @@
 """HTTP/2 connections of the server: gRPC calls and plain requests for the same handler that HTTP/1.1 requests get.
 
-One object stands for a call from its headers to its answer: stream, reply, and what has come of the body. Answers
-given while bytes are read leave in one write, and so do those of one turn of the event loop, because calls that were
-predicted together are answered together. A gRPC success is three frames in one piece of memory; everything else
-takes the longer way through the sending half of the connection.
+Answers given while bytes are read leave in one write, and so do those of one turn of the event loop, because calls
+that were predicted together are answered together. A gRPC success is three frames in one piece of memory; everything
+else takes the longer way through the sending half of the connection.
 """
 
 import asyncio
@@ -14,13 +13,14 @@ from typing import Protocol, cast
 
 from fairlead.dataplane.net.h2_answers import AnswerMemory, Written, content_length
 from fairlead.dataplane.net.h2_bodies import StreamedAnswer, StreamedBody
+from fairlead.dataplane.net.h2_calls import ServerStream
 from fairlead.dataplane.net.h2_deadlines import Deadlines
 from fairlead.dataplane.net.h2_heads import Call, CallMemory, Malformed, check_trailers
 from fairlead.dataplane.net.opening import Clients
 from fairlead.errors import FairleadError, GrpcCode
 from fairlead.protocols import h2
-from fairlead.protocols.exchange import Handler, Outgoing, Request, Response
-from fairlead.protocols.grpc import grpc_failure, status_lines
+from fairlead.protocols.exchange import Handler, Request, Response
+from fairlead.protocols.grpc import grpc_failure
 from fairlead.protocols.h2_frames import FRAME, MAX_ID, ErrorCode
 from fairlead.protocols.h2_sending import Stream
 from fairlead.protocols.hpack import HeaderBlock, encode
@@ -52,95 +52,6 @@ class Site(Clients, Protocol):
     deadlines: Deadlines
 
     def now(self) -> float: ...
-
-
-class ServerStream(Stream):
-    """One call, and its reply (`ServerReply`). `due` is its deadline, 0 for none; `since` and `mark` are for the sweep:
-    when a wait began, and how much had moved then."""
-
-    __slots__ = ("answer", "body", "call", "connection", "due", "mark", "on_gone", "pieces", "since", "size")
-
-    def __init__(self, id: int, credit: int, window: int, connection: "H2Connection") -> None:
-        super().__init__(id, credit, window)
-        self.connection: H2Connection | None = connection
-        self.call: Call | None = None
-        self.on_gone: Callable[[], None] | None = None
-        self.answer: StreamedAnswer | None = None
-        self.body: StreamedBody | None = None
-        self.pieces: list[bytes] | None = None
-        self.size = 0
-        self.due = 0.0
-        self.since = 0.0
-        self.mark = 0
-
-    def __call__(self, response: Response) -> None:
-        connection = self.connection
-        if connection is None:
-            return  # Answered before, or nobody waits any more.
-        self.connection = None
-        connection.answer(self, response)
-
-    def begin(self, status: int, headers: bytes) -> Outgoing:
-        """Answer in pieces instead."""
-        connection, self.connection = self.connection, None
-        if connection is not None:
-            self.answer = connection.begin(self, status, headers)
-            return self.answer
-        return _Nowhere()
-
-    @property
-    def is_wanted(self) -> bool:
-        """Whether somebody still waits for the answer or the rest of it."""
-        return self.connection is not None or (self.answer is not None and self.answer.is_open)
-
-    def fail(self, error: FairleadError | None) -> None:
-        """The handler failed: answer that if nothing was answered, and cut an answer that is half done."""
-        if self.answer is not None:
-            self.answer.abort()
-        elif self.connection is not None:
-            status, code = (error.http, error.grpc) if error is not None else (500, GrpcCode.INTERNAL)
-            words = str(error) if error is not None else "internal error; the server's log has the traceback"
-            self(self.connection.refusal(self, status, code, words))
-
-    def abandon(self) -> None:
-        """Nobody waits any more."""
-        if not self.is_wanted:
-            return
-        self.connection = None
-        if self.answer is not None:
-            self.answer.is_open = False
-        on_gone, self.on_gone = self.on_gone, None
-        if on_gone is not None:
-            on_gone()
-
-    def expire(self, connection: "H2Connection") -> None:
-        """The deadline has passed."""
-        on_gone, self.on_gone = self.on_gone, None
-        if self.answer is None:
-            self(grpc_failure(GrpcCode.DEADLINE_EXCEEDED, "Deadline Exceeded"))
-        elif self.unsent is not None:
-            self.answer.is_open = False
-            connection.reset(self, ErrorCode.CANCEL)
-        else:
-            self.answer.end(status_lines(GrpcCode.DEADLINE_EXCEEDED, "Deadline Exceeded"))
-        if on_gone is not None:
-            on_gone()
-
-
-class _Nowhere:
-    """The body of an answer that nobody waits for."""
-
-    is_full = False
-    when_free: Callable[[], None] | None = None
-
-    def send(self, data: bytes) -> None:
-        """Nobody reads it."""
-
-    def end(self, trailers: bytes = b"") -> None:
-        """Nobody waits for it."""
-
-    def abort(self) -> None:
-        """There is nothing to cut."""
 
 
 class H2Connection(h2.Connection, asyncio.Protocol):
@@ -260,14 +171,19 @@ class H2Connection(h2.Connection, asyncio.Protocol):
             self._end_if_done()
 
     def _read_call(self, stream: ServerStream, block: HeaderBlock) -> Call | None:
-        if block.is_too_large:
-            self._refuse(stream, 431, GrpcCode.RESOURCE_EXHAUSTED, "the headers are larger than they may be")
+        limits = self._site.limits
+        if block.is_too_large or len(block.headers) > limits.header_count:
+            words = f"headers of more than {limits.header_bytes} bytes or {limits.header_count} lines"
+            self._refuse(stream, 431, GrpcCode.RESOURCE_EXHAUSTED, words)
             return None
         try:
             call = self._calls.find(block.headers)
         except Malformed as error:
             log.debug("a request is refused: %s", error)
             self.reset(stream, ErrorCode.PROTOCOL_ERROR)
+            return None
+        if len(call.head.path) + len(call.head.query) > limits.url_bytes:
+            self._refuse(stream, 414, GrpcCode.RESOURCE_EXHAUSTED, f"a path of more than {limits.url_bytes} bytes")
             return None
         block.note = call
         return call
@@ -305,7 +221,6 @@ class H2Connection(h2.Connection, asyncio.Protocol):
         if call is None or not stream.is_wanted:
             return
         if stream.size != call.length and call.length >= 0:
-            self.streams[stream.id] = stream
             self.reset(stream, ErrorCode.PROTOCOL_ERROR)
         elif stream.body is not None:
             self._hand_over(stream, stream.body, data, ends=True)
