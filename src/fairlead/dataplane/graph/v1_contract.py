@@ -33,12 +33,9 @@ class V1Contract:
         """The first number of the answer's rows; a bare JSON array and Seldon's own message will do too."""
         try:
             value = jsontext.loads(body.data)
-            if isinstance(value, list):
-                return seldon_v1.route_of(value)
-            message = self.wire.read_answer(body)
-            return seldon_v1.route_of(
-                message if message.raw is None or "data" not in value else seldon_v1.decode(value)
-            )
+            if isinstance(value, dict):
+                value = seldon_v1.decode(value) if "data" in value else self.wire.read_answer(body)
+            return seldon_v1.route_of(value)
         except (FairleadError, ValueError):
             return -1
 

@@ -45,7 +45,7 @@ class Predicting:
     def _ask(self, request: Request, reply: Reply, model: str, method: Method, puid: bytes) -> None:
         body = Body(request.body, request.header(b"content-type"), request.header(b"content-encoding"))
         walk = self._answering.walk(request, model, puid)
-        write = self._answering.written if method is Method.PREDICT else self._explained
+        write: Callable[[Parcel], Answer] = self._explained if method is Method.EXPLAIN else self._answering.written
         try:
             name = self._models.resolve(model)
             if cloudevents.may_be_event(request.headers):
