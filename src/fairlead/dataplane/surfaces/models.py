@@ -22,7 +22,7 @@ from fairlead.dataplane.graph.remote_unit import RemoteUnit
 from fairlead.dataplane.graph.units import GraphUnit, LocalUnit
 from fairlead.dataplane.spec import WorkerSpec
 from fairlead.errors import FairleadError, NotFound, Retryable
-from fairlead.plan.model import Call, Method
+from fairlead.plan.model import Method
 from fairlead.protocols.tensors import DEFAULT_INPUT
 from fairlead.runtimes.base import ModelState, Repository, RepositoryModel, Servable, Signature, TensorSpec
 from fairlead.runtimes.failures import not_explained
@@ -74,7 +74,6 @@ class Models:
 
     def __init__(self, spec: WorkerSpec, executor: Executor) -> None:
         self._executor = executor
-        self._root = spec.revision.graph.root
         self._units = list(dict.fromkeys(str(unit.name) for unit in spec.revision.units))
         self._known = frozenset((*self._units, spec.service, spec.component))
         # A peer may serve models that we know nothing of; it answers for names that are not ours.
@@ -184,8 +183,7 @@ class Models:
 
     def row_wise(self) -> LocalUnit | None:
         """The unit that is all of the graph and whose rows may be joined with other requests', if it is so."""
-        root = self._root
-        unit = self._executor.units[root.unit] if isinstance(root, Call) and root.method is Method.PREDICT else None
+        unit = self._executor.lone_model()
         if isinstance(unit, LocalUnit) and unit.queue is not None and unit.servable.rows is not None:
             return unit
         return None
