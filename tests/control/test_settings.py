@@ -145,3 +145,12 @@ def test_a_token_is_not_in_the_settings_own_text() -> None:
 
 def test_every_key_has_a_default() -> None:
     assert set(defaults()) == {key.name for key in KEYS}
+
+
+def test_a_key_without_a_certificate_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="tls_cert is not"):
+        load(write(tmp_path, 'tls_key = "/etc/key.pem"'))
+    with pytest.raises(ConfigError, match=r":1: tls_cert: must be the absolute path"):
+        load(write(tmp_path, 'tls_cert = "cert.pem"'))
+
+    assert load(write(tmp_path, 'tls_cert = "/etc/both.pem"')).tls_cert == Path("/etc/both.pem")

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from fairlead.cli.kubeconfig import Target
+from fairlead.cli.trust import trusting
 from fairlead.errors import FairleadError, Retryable
 
 MERGE_PATCH = "application/merge-patch+json"
@@ -174,6 +175,11 @@ class Client:
         name = self.target.tls_name or self._host
         return _NamedTls(self._host, self._port, timeout_s=timeout_s, context=self._tls, name=name)
 
+    def connect_beside(self, host: str, port: int | None, *, timeout_s: float) -> http.client.HTTPSConnection:
+        """A connection to another port of the same instance, which has the same certificate."""
+        name = self.target.tls_name or host
+        return _NamedTls(host, port, timeout_s=timeout_s, context=_tls_context(self.target), name=name)
+
     def _exchange(
         self, method: str, url: str, payload: bytes | None, headers: dict[str, str]
     ) -> http.client.HTTPResponse:
@@ -232,7 +238,7 @@ def _refusal(code: int, content: bytes) -> ApiError:
 
 
 def _tls_context(target: Target) -> ssl.SSLContext:
-    context = ssl.create_default_context(cadata=target.ca.decode() if target.ca else None)
+    context = trusting(target.ca) if target.ca else ssl.create_default_context()
     if target.is_insecure:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -65,6 +65,11 @@ class Server:
     def is_local(self) -> bool:
         return self.chosen.kubeconfig is None
 
+    def knows(self, url: str) -> bool:
+        """Whether an https address is of the instance on this machine, whose certificate we trust for its API."""
+        running = find_running(home_at(self.chosen.home)) if self.is_local and self.client.target.ca else None
+        return running is not None and url.startswith(f"{running.url}/")
+
     def data_url(self, asked: str = "") -> str:
         """Where predictions go: what was asked for, $FAIRLEAD_URL, or what the running instance says."""
         if url := asked or os.environ.get("FAIRLEAD_URL", ""):

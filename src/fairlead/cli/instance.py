@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from typing import Any, BinaryIO
 from fairlead.backends.local.home import Home
 from fairlead.cli.exits import CommandFailed, TimedOut
 from fairlead.cli.ports import settle
+from fairlead.cli.trust import name_to_check, read_certificates
 from fairlead.control.api.kubeconfig import write_kubeconfig
 from fairlead.control.settings import Settings
 from fairlead.errors import Conflict
@@ -33,12 +35,15 @@ class Running:
     url: str
     control_url: str
     home: Home
+    grpc: str = ""
+    """Host and port for gRPC clients, which take no address with a scheme."""
 
     def as_document(self) -> dict[str, Any]:
         """What `-o json` prints; the keys are stable."""
         return {
             "url": self.url,
             "controlUrl": self.control_url,
+            "grpc": self.grpc,
             "home": str(self.home.root),
             "kubeconfig": str(self.home.kubeconfig),
             "pid": self.pid,
@@ -51,7 +56,9 @@ def find_running(home: Home) -> Running | None:
         return None
     try:
         found = json.loads(home.instance.read_text())
-        return Running(pid=found["pid"], url=found["url"], control_url=found["controlUrl"], home=home)
+        return Running(
+            pid=found["pid"], url=found["url"], control_url=found["controlUrl"], home=home, grpc=found.get("grpc", "")
+        )
     except (OSError, ValueError, KeyError):
         return None
 
@@ -78,6 +85,7 @@ class Instance:
         ports = {"--port": settings.port, "--grpc-port": settings.grpc_port, "--control-port": settings.control_port}
         self._order = _order(home, settings, settle(settings.host, ports), config=config, is_detached=is_detached)
         self._token = settings.token
+        self._authority = read_certificates(settings.tls_cert) if settings.tls_cert is not None else b""
         self._is_detached = is_detached
         self._process = self._start(settings)
 
@@ -105,8 +113,21 @@ class Instance:
             else:
                 time.sleep(_POLL_S)
         # Only now: a second `up` at the same moment that loses the home must not leave its ports in the winner's file.
-        write_kubeconfig(self._home.kubeconfig, self.control_url, self._token or None)
-        return Running(pid=self._process.pid, url=self.url, control_url=self.control_url, home=self._home)
+        write_kubeconfig(
+            self._home.kubeconfig,
+            self.control_url,
+            self._token or None,
+            authority=self._authority,
+            tls_name=self._tls_name(),
+        )
+        grpc = str(self._order["instance"]["grpc"])
+        return Running(pid=self._process.pid, url=self.url, control_url=self.control_url, home=self._home, grpc=grpc)
+
+    def _tls_name(self) -> str:
+        if not self._authority:
+            return ""
+        parts = urllib.parse.urlsplit(self.control_url)
+        return name_to_check(parts.hostname or "", parts.port or 0, self._authority)
 
     def has_ended(self) -> bool:
         return self._process.poll() is not None
@@ -184,12 +205,17 @@ def _order(
     """What the supervisor is told; `fairlead.cli.supervise` reads it."""
     host = settings.host
     shown = f"[{host}]" if ":" in host else {"0.0.0.0": "127.0.0.1"}.get(host, host)  # noqa: S104 - only compared
-    url, control_url = f"http://{shown}:{ports['--port']}", f"http://{shown}:{ports['--control-port']}"
+    scheme = "https" if settings.tls_cert is not None else "http"
+    url, control_url = f"{scheme}://{shown}:{ports['--port']}", f"{scheme}://{shown}:{ports['--control-port']}"
+    tls = ["--tls-cert", str(settings.tls_cert)] if settings.tls_cert is not None else []
+    tls += ["--tls-key", str(settings.tls_key)] if settings.tls_key is not None else []
     control = [sys.executable, "-m", "fairlead.control", "--home", str(home.root), "--host", host]
     control += ["--port", str(ports["--control-port"]), "--data-url", url]
     control += ["--config", str(config)] if config else []
+    control += tls
     gateway = [sys.executable, "-m", "fairlead.backends.local.gateway", "--host", host]
-    gateway += ["--port", str(ports["--port"]), "--admin", str(home.gateway_socket), "--table", str(home.routes)]
+    gateway += ["--port", str(ports["--port"]), "--grpc-port", str(ports["--grpc-port"]), *tls]
+    gateway += ["--admin", str(home.gateway_socket), "--table", str(home.routes)]
     return {
         "home": str(home.root),
         "control": control,
@@ -198,6 +224,7 @@ def _order(
         "instance": {
             "url": url,
             "controlUrl": control_url,
+            "grpc": f"{shown}:{ports['--grpc-port']}",
             "port": ports["--port"],
             "grpcPort": ports["--grpc-port"],
             "controlPort": ports["--control-port"],
@@ -213,9 +240,19 @@ def _private(path: Path, flags: int) -> BinaryIO:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | flags, 0o600), "wb")
 
 
+def _connection(parts: urllib.parse.SplitResult) -> http.client.HTTPConnection:
+    if parts.scheme == "http":
+        return http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=5)
+    # We ask whether what we just started answers; whether clients can trust it is looked at once it does.
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return http.client.HTTPSConnection(parts.hostname or "", parts.port, timeout=5, context=context)
+
+
 def _answers(url: str, headers: Mapping[str, str]) -> bool:
     parts = urllib.parse.urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=5)
+    connection = _connection(parts)
     try:
         connection.request("GET", parts.path, headers=dict(headers))
         return connection.getresponse().status < 500

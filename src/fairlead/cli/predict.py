@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from fairlead.cli import output
-from fairlead.cli.client import Unreachable
+from fairlead.cli.client import Client, Unreachable
 from fairlead.cli.connection import Connection
 from fairlead.cli.exits import CommandFailed, UsageError
 from fairlead.cli.lookup import namespace_of
@@ -45,7 +45,8 @@ def predict(
     body = request_body(read_data(data))
     server = connection.open()
     namespace = namespace or namespace_of(server, "SeldonDeployment", name)
-    code, answer = post(f"{server.data_url(url)}/seldon/{namespace}/{name}/api/v1.0/predictions", body)
+    where = f"{server.data_url(url)}/seldon/{namespace}/{name}/api/v1.0/predictions"
+    code, answer = post(where, body, beside=server.client if server.knows(where) else None)
     output.say(answer)
     if code >= 400:
         raise CommandFailed(f"the model answered {code} {http.client.responses.get(code, '')}".rstrip())
@@ -80,11 +81,11 @@ def request_body(text: str) -> dict[str, Any]:
     raise UsageError(f"--data: a request is a JSON object or rows of numbers, not {json.dumps(value)}")
 
 
-def post(url: str, body: dict[str, Any]) -> tuple[int, str]:
-    """The status and body of the answer. Raises `Unreachable` when there is none."""
+def post(url: str, body: dict[str, Any], *, beside: Client | None = None) -> tuple[int, str]:
+    """The status and body of the answer. Raises `Unreachable` when there is none. `beside` is a client of the same
+    instance, whose certificate is then taken."""
     parts = urllib.parse.urlsplit(url)
-    make = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = make(parts.hostname or "", parts.port, timeout=_TIMEOUT_S)
+    connection = _connection(parts, beside)
     try:
         connection.request("POST", parts.path, json.dumps(body).encode(), {"Content-Type": "application/json"})
         answer = connection.getresponse()
@@ -93,3 +94,12 @@ def post(url: str, body: dict[str, Any]) -> tuple[int, str]:
         raise Unreachable(f"{parts.scheme}://{parts.netloc}: no answer: {problem}") from problem
     finally:
         connection.close()
+
+
+def _connection(parts: urllib.parse.SplitResult, beside: Client | None) -> http.client.HTTPConnection:
+    host = parts.hostname or ""
+    if parts.scheme != "https":
+        return http.client.HTTPConnection(host, parts.port, timeout=_TIMEOUT_S)
+    if beside is not None:
+        return beside.connect_beside(host, parts.port, timeout_s=_TIMEOUT_S)
+    return http.client.HTTPSConnection(host, parts.port, timeout=_TIMEOUT_S)

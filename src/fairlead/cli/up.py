@@ -27,6 +27,8 @@ def up(
     port: int | None = None,
     grpc_port: int | None = None,
     control_port: int | None = None,
+    tls_cert: Path | None = None,
+    tls_key: Path | None = None,
     home: Annotated[Path | None, Parameter(env_var="FAIRLEAD_HOME")] = None,
     config: Path | None = None,
     detach: Annotated[bool, Parameter(name=["--detach", "-d"], negative="")] = False,
@@ -41,11 +43,15 @@ def up(
     host
         Address to listen on (default: 127.0.0.1). Any other needs a token: see FAIRLEAD_TOKEN.
     port
-        Port for predictions over HTTP (default: 8080; 0 chooses a free one).
+        Port for predictions over HTTP (default: 8080; 0 chooses a free one). Takes gRPC too.
     grpc_port
-        Port kept for predictions over gRPC (default: 8081).
+        Port where gRPC clients look (default: 8081). Serves the same as the other.
     control_port
         Port of the Kubernetes-shaped API (default: 8090).
+    tls_cert
+        PEM certificate chain: every port then speaks TLS. It is loaded again when the file changes.
+    tls_key
+        PEM key of the certificate, when it is not in the same file.
     home
         Where the installation keeps its things (default: ~/.fairlead).
     config
@@ -55,7 +61,14 @@ def up(
     output_
         text (default) or json: how to print where it serves.
     """
-    flags = {"host": host, "port": port, "grpc_port": grpc_port, "control_port": control_port}
+    flags = {
+        "host": host,
+        "port": port,
+        "grpc_port": grpc_port,
+        "control_port": control_port,
+        "tls_cert": tls_cert and tls_cert.expanduser().absolute(),
+        "tls_key": tls_key and tls_key.expanduser().absolute(),
+    }
     place = home_at(home)
     found = read_settings(place, config, flags)
     with interrupted_by_termination():
@@ -94,6 +107,7 @@ def announce(running: Running, form: str, *, is_detached: bool) -> None:
     output.say("Fairlead is running.")
     for label, value in (
         ("predictions", running.url),
+        ("gRPC", running.grpc),
         ("API", running.control_url),
         ("home", str(running.home.root)),
         ("kubectl", f"export KUBECONFIG={running.home.kubeconfig}"),

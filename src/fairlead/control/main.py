@@ -12,6 +12,7 @@ import os
 import platform
 import signal
 import socket
+import ssl
 import sys
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ from fairlead.control.reconcile import Followed, Reconciler
 from fairlead.control.replica_logs import ReplicaLogs
 from fairlead.control.settings import Settings
 from fairlead.control.store import Store
+from fairlead.dataplane.net.tls import server_context
 from fairlead.dialects.base import Dialect, Kind
 from fairlead.dialects.catalog import Catalog
 from fairlead.dialects.seldon import SeldonDialect
@@ -57,6 +59,7 @@ class ControlConfig:
     port: int
     data_url: str
     settings: Settings
+    tls: ssl.SSLContext | None = None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -67,6 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--data-url", default="")
     parser.add_argument("--config", type=Path, default=None)
+    parser.add_argument("--tls-cert", type=Path, default=None)
+    parser.add_argument("--tls-key", type=Path, default=None)
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -76,7 +81,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             arguments.config or home.config, environ=os.environ, flags={"host": arguments.host}
         )
         config = ControlConfig(
-            home=home, host=arguments.host, port=arguments.port, data_url=arguments.data_url, settings=settings
+            home=home,
+            host=arguments.host,
+            port=arguments.port,
+            data_url=arguments.data_url,
+            settings=settings,
+            tls=server_context(arguments.tls_cert, arguments.tls_key, alpn=("http/1.1",)),
         )
         return uvloop.run(run_control(config))
     except ConfigError as error:
@@ -183,9 +193,12 @@ class _Server:
     def __init__(self, app: Starlette, store: Store, config: ControlConfig) -> None:
         self._store = store
         self._socket = _bind(config.host, config.port)
-        self._server = uvicorn.Server(
-            uvicorn.Config(app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=5)
+        options = uvicorn.Config(
+            app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=5
         )
+        options.load()
+        options.ssl = config.tls
+        self._server = uvicorn.Server(options)
 
     async def serve_until_stopped(self) -> None:
         loop = asyncio.get_running_loop()

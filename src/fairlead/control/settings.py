@@ -32,6 +32,8 @@ class Settings:
     grpc_port: int = 8081
     control_port: int = 8090
     token: str = field(default="", repr=False)
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
     default_env_secret: str = ""
     log_max_bytes: int = 10 * _MIB
     log_files: int = 3
@@ -109,6 +111,10 @@ def load(
         raise ConfigError("\n".join(problems))
     settings = Settings(**values)
     _refuse_open_without_token(settings)
+    if settings.tls_key is not None and settings.tls_cert is None:
+        raise ConfigError(
+            f"tls_key is set ({settings.tls_key}) and tls_cert is not; give both, or the certificate alone"
+        )
     return settings
 
 
@@ -268,6 +274,13 @@ def _folders(value: Any) -> tuple[Path, ...]:
     return folders
 
 
+def _file(value: Any) -> Path:
+    path = Path(_text(str(value) if isinstance(value, Path) else value)).expanduser()
+    if not path.is_absolute():
+        raise ValueError
+    return path
+
+
 def _table(value: Any) -> Mapping[str, Any]:
     if not isinstance(value, dict) or not all(isinstance(entry, dict) for entry in value.values()):
         raise TypeError
@@ -280,6 +293,18 @@ KEYS: tuple[Key, ...] = (
     Key(name="grpc_port", read=_port, accepts="a port number, 0 to 65535", meaning="Predictions over gRPC."),
     Key(name="control_port", read=_port, accepts="a port number, 0 to 65535", meaning="The Kubernetes-shaped API."),
     Key(name="token", read=_text, accepts="text", meaning="Bearer token that the control API asks for."),
+    Key(
+        name="tls_cert",
+        read=_file,
+        accepts="the absolute path of a file",
+        meaning="PEM certificate chain; every port then speaks TLS.",
+    ),
+    Key(
+        name="tls_key",
+        read=_file,
+        accepts="the absolute path of a file",
+        meaning="PEM key of the certificate, when it is not in the same file.",
+    ),
     Key(
         name="default_env_secret",
         read=_text,

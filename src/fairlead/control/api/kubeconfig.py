@@ -11,17 +11,26 @@ _NAME = "fairlead"
 
 
 def write_kubeconfig(
-    path: Path, url: str, token: str | None = None, namespace: str = "default", *, authority: bytes = b""
+    path: Path,
+    url: str,
+    token: str | None = None,
+    namespace: str = "default",
+    *,
+    authority: bytes = b"",
+    tls_name: str = "",
 ) -> None:
     """Write it for its owner's eyes only, and at once: a reader sees the old file or the new one.
 
-    `authority` is the PEM certificate to trust for an https `url`. kubectl sends a token over https only; over plain
+    `authority` is the PEM certificate to trust for an https `url`, and `tls_name` the name in it when that is not the
+    host of the `url`. kubectl sends a token over https only; over plain
     http it leaves it out and is refused.
     """
     user = {"token": token} if token else {}
     cluster = {"server": url}
     if authority:
         cluster["certificate-authority-data"] = base64.b64encode(authority).decode()
+    if tls_name:
+        cluster["tls-server-name"] = tls_name
     config = {
         "apiVersion": "v1",
         "kind": "Config",
