@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from fairlead.dataplane.graph.batching import Lane, RowQueue
-from fairlead.dataplane.graph.contracts import CONTRACTS
+from fairlead.dataplane.graph.contracts import CONTRACTS, Contract
 from fairlead.dataplane.graph.executor import Executor, Watcher
+from fairlead.dataplane.graph.gathering import Gatherer
 from fairlead.dataplane.graph.passthrough import PassthroughUnit
+from fairlead.dataplane.graph.proto_unit import ProtoUnit
 from fairlead.dataplane.graph.remote import Peer
 from fairlead.dataplane.graph.remote_unit import RemoteUnit
 from fairlead.dataplane.graph.units import GraphUnit, LocalUnit
@@ -16,6 +18,9 @@ from fairlead.dataplane.spec import Placement, WorkerSpec
 from fairlead.errors import ConfigError
 from fairlead.plan.model import Unit
 from fairlead.runtimes.base import Servable
+
+_GRPC_TIMEOUT = "seldon.io/grpc-timeout"
+"""Annotation with the milliseconds that one call of a unit over gRPC may take."""
 
 
 def assemble(
@@ -41,7 +46,9 @@ def assemble(
         watchers |= log.taps
         closers.append(log.close)
         meters.payload_log = log.counts
-    return Executor(spec.revision.graph, units, watchers, closers=closers), meters
+    policy = spec.revision.batching
+    gathered = None if policy is None else (lambda step: Gatherer(step, policy, loop.call_later))
+    return Executor(spec.revision.graph, units, watchers, closers=closers, gathered=gathered), meters
 
 
 def _local(
@@ -49,16 +56,64 @@ def _local(
 ) -> LocalUnit:
     lane = Lane(unit.name, loop, threads=spec.threads)
     queue = RowQueue(servable.rows, lane, loop) if servable.rows is not None else None
-    kind = LocalUnit if servable.predict_bytes is None else PassthroughUnit
+    kind = LocalUnit
+    if servable.predict_bytes is not None:
+        kind = PassthroughUnit
+    elif getattr(servable, "takes_protos", False):
+        kind = ProtoUnit
     return kind(unit, servable, lane, queue, meters)
 
 
 def _remote(unit: Unit, placement: Placement | None, spec: WorkerSpec, meters: Meters) -> RemoteUnit:
     address = (placement.address if placement is not None else "") or unit.url
+    host, port, base = _split(unit, address)
+    limit_bytes, timeout_s = spec.max_body_bytes, spec.revision.timeout_s
+    peer = Peer(host, port, base=base, limit_bytes=limit_bytes)
+    contract = CONTRACTS[spec.revision.protocol]
+    grpc_address = placement.grpc_address if placement is not None else ""
+    if not grpc_address:
+        return RemoteUnit(unit, peer, meters, contract, timeout_s=timeout_s, limit_bytes=limit_bytes)
+    return _grpc_unit(unit, peer, contract, meters, spec, address=address, grpc_address=grpc_address)
+
+
+def _grpc_unit(
+    unit: Unit,
+    peer: Peer,
+    contract: Contract,
+    meters: Meters,
+    spec: WorkerSpec,
+    *,
+    address: str,
+    grpc_address: str,
+) -> RemoteUnit:
+    from fairlead.dataplane.graph.grpc_contracts import GRPC_CONTRACTS
+    from fairlead.dataplane.graph.grpc_unit import GrpcUnit
+    from fairlead.dataplane.net.grpc_peer import GrpcPeer
+
+    revision, limit_bytes = spec.revision, spec.max_body_bytes
+    grpc_contract = GRPC_CONTRACTS.get(revision.protocol)
+    if grpc_contract is None:
+        return RemoteUnit(unit, peer, meters, contract, timeout_s=revision.timeout_s, limit_bytes=limit_bytes)
+    host, port, _ = _split(unit, grpc_address)
+    milliseconds = dict(revision.annotations).get(_GRPC_TIMEOUT, "")
+    return GrpcUnit(
+        unit,
+        peer,
+        meters,
+        contract,
+        timeout_s=revision.timeout_s,
+        limit_bytes=limit_bytes,
+        grpc_peer=GrpcPeer(host, port, limit_bytes=limit_bytes),
+        grpc_contract=grpc_contract,
+        grpc_timeout_s=int(milliseconds) / 1000 if milliseconds.isdecimal() else revision.timeout_s,
+        speaks_http=address != grpc_address or unit.http_port != 0 or unit.isolate,
+    )
+
+
+def _split(unit: Unit, address: str) -> tuple[str, int, str]:
+    """Host, port and base path of an address."""
     where, _, base = address.removeprefix("http://").partition("/")
     host, _, port = where.rpartition(":")
     if not host or not port.isdigit():
         raise ConfigError(f"unit {unit.name!r}: {address!r} is no address; expected host:port")
-    peer = Peer(host, int(port), base=f"/{base}".rstrip("/"), limit_bytes=spec.max_body_bytes)
-    contract = CONTRACTS[spec.revision.protocol]
-    return RemoteUnit(unit, peer, meters, contract, timeout_s=spec.revision.timeout_s, limit_bytes=spec.max_body_bytes)
+    return host, int(port), f"/{base}".rstrip("/")

@@ -28,8 +28,10 @@ from fairlead.dataplane.net.server import HttpServer, Limits
 from fairlead.dataplane.spec import Drain, Failed, FromWorker, Loading, Ready, WorkerSpec
 from fairlead.dataplane.surfaces.composing import Surfaces
 from fairlead.dataplane.surfaces.grpc.paths import comes_in_pieces
+from fairlead.dataplane.surfaces.limiting import Limiter
 from fairlead.dataplane.surfaces.seldon.surface import MetricsSurface, refusal
 from fairlead.errors import FairleadError
+from fairlead.protocols.exchange import Handler
 from fairlead.runtimes import registry
 from fairlead.runtimes.base import Servable
 
@@ -85,7 +87,7 @@ class _Worker:
             self._link.listen(lambda message: self._heard(loop, message))
         try:
             executor, meters = assemble(self._spec, self._servables, loop)
-            port = await self._listen(Surfaces(self._spec, executor, meters), meters)
+            port = await self._listen(self._limited(Surfaces(self._spec, executor, meters)), meters)
         except (FairleadError, OSError) as error:
             self._say(_not_listening(error))
             return 1
@@ -97,7 +99,11 @@ class _Worker:
         executor.close()
         return 0
 
-    async def _listen(self, surface: Surfaces, meters: Meters) -> int:
+    def _limited(self, surface: Handler) -> Handler:
+        limits = self._spec.revision.limits
+        return Limiter(surface, limits, refusal) if limits.concurrency else surface
+
+    async def _listen(self, surface: Handler, meters: Meters) -> int:
         spec = self._spec
         limits = Limits(body_bytes=spec.max_body_bytes)
         port = 0

@@ -276,6 +276,22 @@ class Logger:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Batching:
+    """Gather requests until they hold `max_rows` instances together or the first has waited `max_latency_s`."""
+
+    max_rows: int = 32
+    max_latency_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much one replica takes at once: requests under way (0: any number), and those that may wait besides."""
+
+    concurrency: int = 0
+    waiting: int = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
     """An immutable version of a component. `hash` covers everything here but itself and `labels`' order."""
 
@@ -292,6 +308,8 @@ class Revision:
     timeout_s: float | None = None
     """Limit of one call to one unit; `None` means none."""
     loggers: tuple[Logger, ...] = ()
+    batching: Batching | None = None
+    limits: Limits = field(default_factory=Limits)
     drain_s: float = 20.0
     include_routing: bool = True
 

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from fairlead.plan.model import Route
 
+REPLICA_LIMIT = 1024
+"""Requests that one replica holds when nothing else is said."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
@@ -30,7 +33,7 @@ class Pool:
     wait_s: float = 30.0
     refusal: str = ""
     queue_limit: int = 1000
-    replica_limit: int = 1024
+    replica_limit: int = REPLICA_LIMIT
     protocol: str = "seldon"
 
 

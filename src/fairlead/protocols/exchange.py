@@ -57,9 +57,11 @@ class Incoming(Protocol):
 class Outgoing(Protocol):
     """An answer's body in pieces. Everything is called from the loop's thread."""
 
-    is_full: bool
-    """Whether the receiver is slow: stop until `when_free` is called."""
     when_free: Callable[[], None] | None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the receiver is slow: stop until `when_free` is called."""
 
     def send(self, data: bytes) -> None:
         """Queue a piece. After the client has gone it does nothing."""

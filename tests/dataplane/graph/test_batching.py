@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from fairlead.dataplane.graph.batching import TO_LOOP_S, TO_THREAD_S, Lane, Pace, RowQueue
-from fairlead.dataplane.graph.driving import as_future
+from fairlead.dataplane.graph.driving import Later, as_future
+from fairlead.errors import Overloaded
 from support.serving import Times
 
 pytestmark = pytest.mark.anyio
@@ -234,3 +235,44 @@ def test_a_unit_that_turns_slow_is_found_out_by_its_third_slow_call() -> None:
         pace.note_quick(0.1)
 
     assert not pace.is_quick
+
+
+async def test_a_call_whose_turn_would_come_too_late_is_refused_at_once() -> None:
+    lane = Lane("slow", asyncio.get_running_loop(), patience_s=1.0)
+    for _ in range(3):
+        lane.pace.note(0.4, 1)
+    release = threading.Event()
+    first = lane.later(release.wait, 20)
+    waiting = [lane.later(int) for _ in range(3)]
+
+    with pytest.raises(Overloaded, match="unit 'slow': 3 requests wait, about 1 s") as caught:
+        lane.later(int)
+
+    assert caught.value.after_s == pytest.approx(0.2)
+    release.set()
+    for later in (first, *waiting):
+        await as_future(_awaited(later))
+    lane.close()
+
+
+async def test_rows_are_refused_when_those_before_them_are_too_many() -> None:
+    lane = Lane("slow", asyncio.get_running_loop(), patience_s=1.0)
+    for _ in range(3):
+        lane.pace.note(0.1, 1)
+    queue = RowQueue(Times(), lane, asyncio.get_running_loop())
+    release = threading.Event()
+    busy = lane.later(release.wait, 20)
+
+    for _ in range(64):
+        queue.submit(Ticket([[1.0]]))
+
+    with pytest.raises(Overloaded, match="64 requests wait"):
+        queue.submit(Ticket([[1.0]]))
+
+    release.set()
+    await as_future(_awaited(busy))
+    lane.close()
+
+
+async def _awaited(later: Later[Any]) -> Any:
+    return await later

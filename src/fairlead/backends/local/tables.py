@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from fairlead.plan.model import Component, Plan
-from fairlead.plan.routing import Endpoint, Pool, RouteTable, Service
+from fairlead.plan.routing import REPLICA_LIMIT, Endpoint, Pool, RouteTable, Service
 from fairlead.plan.status import ComponentStatus, Phase, PlanStatus
 
 MODEL_NAME = "model_name"
@@ -59,11 +59,14 @@ def _model_names(plan: Plan) -> Iterator[str]:
 
 
 def _pool(component: Component, state: ComponentStatus, serving: Serving) -> Pool:
+    limits = component.revision.limits
     return Pool(
         endpoints=serving.endpoints,
         wait_s=WAIT_S,
         refusal="" if serving.endpoints else _refusal(component, state),
         protocol=component.revision.protocol.value,
+        queue_limit=limits.waiting,
+        replica_limit=limits.concurrency or REPLICA_LIMIT,
     )
 
 

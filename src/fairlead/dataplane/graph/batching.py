@@ -17,17 +17,22 @@ from typing import Any, Protocol
 import numpy as np
 
 from fairlead.dataplane.graph.driving import Done, Later
+from fairlead.errors import Overloaded
 from fairlead.runtimes.base import Rows
 
 Array = np.ndarray[Any, Any]
 Work = Callable[..., Any]
 
+PATIENCE_S = 30.0
+"""How long a call may have to wait for its turn."""
 # Two thresholds, so that a unit near one does not hop to and fro.
 TO_THREAD_S = 0.002
 TO_LOOP_S = 0.001
 _WEIGHT = 0.2
 _FAR_BELOW_S = TO_LOOP_S / 4
 _MOST_ROWS = 1024
+# Fewer requests than this are not worth the question how long they take.
+_BACKLOG = 64
 # Calls up to this size are taken to cost what the average one does; larger ones cost more in proportion.
 _USUAL_ROWS = 64
 
@@ -43,6 +48,16 @@ class Pace:
         self._calls = 0
         self._seconds = 0.0
         self._rows = 1.0
+
+    @property
+    def seconds(self) -> float:
+        """What a call takes."""
+        return self._seconds
+
+    @property
+    def rows(self) -> float:
+        """How many rows it has."""
+        return self._rows
 
     def note(self, seconds: float, rows: int) -> None:
         """Count one call over so many rows."""
@@ -82,8 +97,11 @@ class _Job:
 class Lane:
     """The calls of one unit, in order. Everything but the work itself happens on the loop's thread."""
 
-    def __init__(self, name: str, loop: asyncio.AbstractEventLoop, *, threads: int = 1) -> None:
+    def __init__(
+        self, name: str, loop: asyncio.AbstractEventLoop, *, threads: int = 1, patience_s: float = PATIENCE_S
+    ) -> None:
         self.pace = Pace()
+        self._patience_s = patience_s
         self.when_free: Callable[[], None] | None = None
         """Called whenever a call ended and nothing waits."""
         self._name = name
@@ -124,9 +142,23 @@ class Lane:
         return self.run(work, *args) if self.is_open else await self.later(work, *args)
 
     def submit(self, work: Work, args: tuple[Any, ...], finish: Done[Any], *, rows: int = 1) -> None:
-        """Run `work(*args)` in turn and call `finish` on the loop, possibly before this returns."""
+        """Run `work(*args)` in turn and call `finish` on the loop, possibly before this returns. Raises `Overloaded`
+        when its turn would come too late for anybody to wait for."""
+        if self._waiting:
+            self.refuse_if_late(len(self._waiting), len(self._waiting))
         self._waiting.append(_Job(work, args, rows, finish))
         self._advance()
+
+    def refuse_if_late(self, calls: float, requests: int) -> None:
+        """Raise `Overloaded` when so many calls ahead take longer than anybody should wait: a queue that only grows
+        helps nobody, and a client that is told at once can go elsewhere."""
+        late_s = calls * self.pace.seconds / self._threads
+        if late_s > self._patience_s:
+            raise Overloaded(
+                f"unit {self._name!r}: {requests} requests wait, about {late_s:.0f} s of work; the limit is "
+                f"{self._patience_s:g} s",
+                after_s=late_s - self._patience_s,
+            )
 
     def close(self) -> None:
         """End the threads once they have done what they hold."""
@@ -203,7 +235,10 @@ class RowQueue:
         lane.when_free = self._flush
 
     def submit(self, ticket: Ticket) -> None:
-        """Answer this ticket with the next call."""
+        """Answer this ticket with the next call. Raises `Overloaded` as `Lane.submit`."""
+        waiting = len(self._waiting)
+        if waiting >= _BACKLOG:
+            self._lane.refuse_if_late(waiting / self._lane.pace.rows, waiting)
         self._waiting.append(ticket)
         if not self._is_scheduled:
             self._is_scheduled = True

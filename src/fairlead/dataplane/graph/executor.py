@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from fairlead.dataplane.graph.driving import Step as Walking
 from fairlead.dataplane.graph.driving import gather
+from fairlead.dataplane.graph.gathering import Walked
 from fairlead.dataplane.graph.parcel import Parcel, Stopped, Walk
 from fairlead.dataplane.graph.units import GraphUnit
 from fairlead.errors import NotFound
@@ -35,18 +36,22 @@ class Executor:
         watchers: Mapping[str, "Watcher"] | None = None,
         *,
         closers: Sequence[Callable[[], None]] = (),
+        gathered: Callable[[Walked], Walked] | None = None,
     ) -> None:
         self.units = units
         self._closers = closers
         self._graph = graph
         self._watchers = watchers or {}
-        root = _bind(graph.root, units, self._watchers)
+        root: Walked = _bind(graph.root, units, self._watchers)
+        if gathered is not None:
+            root = gathered(root)
+        self._is_gathered = gathered is not None
         self._root = _Watched(root, self._watchers[""]) if "" in self._watchers else root
 
     def lone_model(self) -> GraphUnit | None:
-        """The unit, when a prediction is a call to it, nothing else, and nobody watches: what quick ways ask first."""
+        """The unit, when a prediction is a call to it and nothing else, and nobody watches: what quick ways ask."""
         root = self._graph.root
-        if isinstance(root, Call) and root.method is Method.PREDICT and not self._watchers:
+        if isinstance(root, Call) and root.method is Method.PREDICT and not self._watchers and not self._is_gathered:
             return self.units[root.unit]
         return None
 
@@ -119,13 +124,6 @@ class Watcher(Protocol):
     def feedback(self, parcel: Parcel, walk: Walk) -> None: ...
 
 
-class _Bound(Protocol):
-    """A step whose units are at hand. `at_once` is `run` without waiting, `None` when that cannot be."""
-
-    def at_once(self, parcel: Parcel, walk: Walk) -> Parcel | None: ...
-    def run(self, parcel: Parcel, walk: Walk) -> Walking[Parcel]: ...
-
-
 class _Call:
     """Ask one unit."""
 
@@ -153,7 +151,7 @@ class _Chain:
 
     __slots__ = ("_steps",)
 
-    def __init__(self, steps: tuple[_Bound, ...]) -> None:
+    def __init__(self, steps: tuple[Walked, ...]) -> None:
         self._steps = steps
 
     def at_once(self, parcel: Parcel, walk: Walk) -> Parcel | None:  # noqa: ARG002 - a seam's signature
@@ -172,7 +170,7 @@ class _Branch:
     __slots__ = ("_choices", "_combine", "_name", "_route")
 
     def __init__(
-        self, name: str, choices: tuple[_Bound, ...], route: GraphUnit | None, combine: GraphUnit | None
+        self, name: str, choices: tuple[Walked, ...], route: GraphUnit | None, combine: GraphUnit | None
     ) -> None:
         self._name = name
         self._choices = choices
@@ -196,7 +194,7 @@ class _Branch:
             return self._combine.aggregate_at_once(answers, walk) or await self._combine.aggregate(answers, walk)
         return answers[0]
 
-    def _taken(self, route: int) -> tuple[_Bound, ...]:
+    def _taken(self, route: int) -> tuple[Walked, ...]:
         if route == ALL:
             return self._choices
         if 0 <= route < len(self._choices):
@@ -204,7 +202,7 @@ class _Branch:
         unit = self._name if self._route is None else self._route.unit.name
         raise _out_of_range(unit, route, len(self._choices))
 
-    async def _ask(self, choices: tuple[_Bound, ...], parcel: Parcel, walk: Walk) -> list[Parcel]:
+    async def _ask(self, choices: tuple[Walked, ...], parcel: Parcel, walk: Walk) -> list[Parcel]:
         """Their answers. What can answer at once does; from the first that cannot, all are asked side by side."""
         answers: list[Parcel] = []
         for index, choice in enumerate(choices):
@@ -220,7 +218,7 @@ class _Watched:
 
     __slots__ = ("_step", "_watcher")
 
-    def __init__(self, step: _Bound, watcher: Watcher) -> None:
+    def __init__(self, step: Walked, watcher: Watcher) -> None:
         self._step = step
         self._watcher = watcher
 
@@ -235,11 +233,11 @@ class _Watched:
         return answer
 
 
-def _bind(step: Step, units: Mapping[str, GraphUnit], watchers: Mapping[str, Watcher]) -> _Bound:
+def _bind(step: Step, units: Mapping[str, GraphUnit], watchers: Mapping[str, Watcher]) -> Walked:
     if isinstance(step, Chain):
         return _Chain(tuple(_bind(part, units, watchers) for part in step.steps))
     if isinstance(step, Call):
-        bound: _Bound = _Call(units[step.unit], step.method)
+        bound: Walked = _Call(units[step.unit], step.method)
         name = step.unit
     else:
         bound, name = _bind_branch(step, units, watchers), step.name

@@ -5,11 +5,12 @@ inside it the decoded message; only where the two meet is anything converted. Se
 writes into it copies it first (`runtimes` does, for the methods of users).
 """
 
+import math
 from collections.abc import Callable
 
 import msgspec
 
-from fairlead.errors import FairleadError, UnitFailed
+from fairlead.errors import FairleadError, Retryable, UnitFailed
 from fairlead.protocols.message import Message
 from fairlead.protocols.request_forms import inflated
 from fairlead.protocols.seldon_json import SELDON_JSON
@@ -127,6 +128,17 @@ class Refused(UnitFailed):
     def __init__(self, http: int, message: str) -> None:
         super().__init__(message)
         self.http = http
+
+
+def failure_lines(error: Exception) -> bytes:
+    """Header lines beside a failure's body: which unit it was, and when trying again may help."""
+    lines = b""
+    if isinstance(error, Stopped):
+        lines = b"Fairlead-Unit: " + error.unit.encode("latin-1", "replace") + b"\r\n"
+        error = error.error
+    if isinstance(error, Retryable) and error.after_s is not None:
+        lines += b"Retry-After: %d\r\n" % max(1, math.ceil(error.after_s))
+    return lines
 
 
 def plain(body: Body, limit_bytes: int) -> Body:

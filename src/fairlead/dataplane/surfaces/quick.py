@@ -18,6 +18,7 @@ from fairlead.dataplane.graph.batching import RowQueue
 from fairlead.dataplane.metering import Latency
 from fairlead.dataplane.puids import Puids
 from fairlead.dataplane.surfaces.seldon.heads import told
+from fairlead.errors import Overloaded
 from fairlead.protocols.exchange import Reply, Request, Response
 
 Array = np.ndarray[Any, Any]
@@ -67,8 +68,11 @@ class Quick:
         rows = self._rows_of(request.body) if seen.is_plain else None
         if rows is None:
             self._plain(request, reply, seen.puid)
-        else:
+            return
+        try:
             self._queue.submit(_Ticket(self, request, reply, rows, seen.puid))
+        except Overloaded:
+            self._plain(request, reply, seen.puid)  # which says so in the protocol's words
 
     def finish(self, ticket: "_Ticket", answer: Array | None) -> None:
         """Send what the model gave for this ticket's rows."""

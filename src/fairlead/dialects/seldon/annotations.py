@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from fairlead.dialects.seldon.findings import Findings
 from fairlead.dialects.seldon.schema import PredictorSpec, SeldonDeployment
-from fairlead.plan.model import HeaderMatch
+from fairlead.plan.model import Batching, HeaderMatch, Limits
 
 REST_TIMEOUT, GRPC_TIMEOUT = "seldon.io/rest-timeout", "seldon.io/grpc-timeout"
 SERVICE_NAME, HEADER = "seldon.io/ambassador-service-name", "seldon.io/ambassador-header"
@@ -16,6 +16,8 @@ REGEX_HEADER = "seldon.io/ambassador-regex-header"
 ISTIO_HOST, ISTIO_RETRIES, RETRIES = "seldon.io/istio-host", "seldon.io/istio-retries", "seldon.io/ambassador-retries"
 ENVIRONMENT = "fairlead.dev/environment"
 LOG_REDACT = "fairlead.dev/log-redact"
+BATCH_SIZE, BATCH_LATENCY = "fairlead.dev/batch-size", "fairlead.dev/batch-latency-ms"
+CONCURRENCY, QUEUE = "fairlead.dev/max-concurrency", "fairlead.dev/max-queue"
 ENGINE_PREFIX, SEPARATE_ENGINE = "seldon.io/engine-", "seldon.io/engine-separate-pod"
 
 _WORKER = frozenset(
@@ -68,6 +70,27 @@ def number(annotations: Mapping[str, str], name: str, findings: Findings) -> int
 def redacted_fields(annotations: Mapping[str, str]) -> tuple[str, ...]:
     """Paths of JSON fields whose values no payload log may hold, from a list with commas."""
     return tuple(path.strip() for path in annotations.get(LOG_REDACT, "").split(",") if path.strip())
+
+
+def batching(annotations: Mapping[str, str], findings: Findings) -> Batching | None:
+    """How requests are gathered; `None` when neither annotation asks for it."""
+    rows, milliseconds = number(annotations, BATCH_SIZE, findings), number(annotations, BATCH_LATENCY, findings)
+    if not rows and not milliseconds:
+        return None
+    default = Batching()
+    return Batching(
+        max_rows=rows or default.max_rows,
+        max_latency_s=milliseconds / 1000 if milliseconds else default.max_latency_s,
+    )
+
+
+def limits(annotations: Mapping[str, str], findings: Findings) -> Limits:
+    """How much a replica takes at once."""
+    queue = number(annotations, QUEUE, findings)
+    return Limits(
+        concurrency=number(annotations, CONCURRENCY, findings) or 0,
+        waiting=Limits().waiting if queue is None else queue,
+    )
 
 
 def headers(annotations: Mapping[str, str], findings: Findings) -> tuple[HeaderMatch, ...]:

@@ -111,6 +111,8 @@ def _revision(context: PredictorContext) -> Revision:
             env=env,
             timeout_s=annotations.timeout_s(settings, annotations.REST_TIMEOUT, context.findings),
             loggers=_loggers(context, env),
+            batching=annotations.batching(settings, context.findings),
+            limits=annotations.limits(settings, context.findings),
             drain_s=DRAIN_S if grace is None else float(grace),
             include_routing=_includes_routing(env),
         )

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from fairlead.dataplane.graph.contracts import SELDON_PATHS as PATHS
 from fairlead.dataplane.graph.driving import Step, drive
 from fairlead.dataplane.graph.executor import Executor
-from fairlead.dataplane.graph.parcel import JSON, Parcel, Stopped, Walk
+from fairlead.dataplane.graph.parcel import JSON, Parcel, Stopped, Walk, failure_lines
 from fairlead.dataplane.graph.units import LocalUnit, rows_answer
 from fairlead.dataplane.metering import CONTENT_TYPE, Meters
 from fairlead.dataplane.puids import Puids
@@ -40,7 +40,7 @@ class _Outcome(NamedTuple):
     body: bytes
     content_type: bytes = JSON
     content_encoding: bytes = b""
-    unit: str = ""
+    lines: bytes = b""
 
 
 class GraphRoutes:
@@ -256,9 +256,7 @@ class GraphRoutes:
         head = before + puid + after + self._heads.event(request, puid)
         if outcome.content_encoding:
             head += b"Content-Encoding: " + outcome.content_encoding + b"\r\n"
-        if outcome.unit:
-            head += b"Fairlead-Unit: " + outcome.unit.encode("latin-1", "replace") + b"\r\n"
-        return head
+        return head + outcome.lines
 
     def _puid(self, request: Request) -> bytes:
         return told(request).puid or self._puids.take()
@@ -305,8 +303,8 @@ def _written(write: Callable[[Any, Walk], _Outcome], value: Any, walk: Walk) -> 
 def _failed(error: Exception) -> _Outcome:
     if isinstance(error, Stopped):
         http, said = error.worded(SELDON_JSON)
-        return _Outcome(http, said.data, said.content_type or JSON, said.content_encoding, error.unit)
+        return _Outcome(http, said.data, said.content_type or JSON, said.content_encoding, failure_lines(error))
     if isinstance(error, NotFound):
         return _Outcome(500, seldon_v1.orchestrator_failure(500, str(error)))
     http, body = seldon_v1.failure(error)
-    return _Outcome(http, body)
+    return _Outcome(http, body, lines=failure_lines(error))

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from fairlead.dataplane.graph.contracts import SELDON_PATHS as PATHS
 from fairlead.dataplane.graph.driving import Step, drive
-from fairlead.dataplane.graph.parcel import JSON, Parcel, Stopped, Walk
+from fairlead.dataplane.graph.parcel import JSON, Parcel, Stopped, Walk, failure_lines
 from fairlead.dataplane.graph.units import GraphUnit, LocalUnit, rows_answer
 from fairlead.dataplane.metering import Meters
 from fairlead.dataplane.puids import Puids
@@ -216,7 +216,7 @@ def _refuse(request: Request, reply: Reply, error: Exception, *, extra: bytes = 
         head = b"Content-Type: " + (said.content_type or JSON) + b"\r\n"
         if said.content_encoding:
             head += b"Content-Encoding: " + said.content_encoding + b"\r\n"
-        reply(Response(status, UnitHeads.block(request, head), said.data))
+        reply(Response(status, UnitHeads.block(request, head) + failure_lines(error), said.data))
         return
     http, body = seldon_v1.failure(error)
-    reply(Response(http, UnitHeads.block(request) + extra, body))
+    reply(Response(http, UnitHeads.block(request) + failure_lines(error) + extra, body))

@@ -6,7 +6,7 @@ from time import perf_counter
 from typing import NamedTuple
 
 from fairlead.dataplane.graph.driving import drive
-from fairlead.dataplane.graph.parcel import Parcel, Stopped, Walk, plain
+from fairlead.dataplane.graph.parcel import Parcel, Stopped, Walk, failure_lines, plain
 from fairlead.dataplane.metering import Meters
 from fairlead.dataplane.puids import Puids
 from fairlead.dataplane.surfaces.models import Models
@@ -165,10 +165,10 @@ def worded(error: Exception) -> tuple[int, Body, bytes]:
     """Status, body and extra header lines of a failure."""
     if isinstance(error, Stopped):
         status, body = error.worded(V2_JSON)
-        return status, body, line("Fairlead-Unit", error.unit)
+        return status, body, failure_lines(error)
     if isinstance(error, FairleadError):
         status, data = V2_JSON.failure(error)
-        return status, Body(data), b""
+        return status, Body(data), failure_lines(error)
     _log.error("a request could not be answered: %s", error, exc_info=error)
     _, data = V2_JSON.failure(FairleadError(f"{type(error).__name__} : {error}"))
     return 500, Body(data), b""

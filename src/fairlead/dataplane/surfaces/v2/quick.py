@@ -19,7 +19,7 @@ from fairlead.dataplane.puids import Puids
 from fairlead.dataplane.surfaces.models import Models
 from fairlead.dataplane.surfaces.v2.heads import OCTETS_LINE, Heads, told
 from fairlead.dataplane.surfaces.v2.inferring import POST, Inferring, Target
-from fairlead.errors import FairleadError
+from fairlead.errors import FairleadError, Overloaded
 from fairlead.protocols.exchange import Reply, Request, Response
 from fairlead.protocols.jsontext import html_safe
 from fairlead.protocols.message import Asked, Form, Message, Payload
@@ -104,7 +104,10 @@ class Quick:
             if names is None:
                 self._plain(request, reply, target)
                 return
-        self._queue.submit(_Ticket(self, request, reply, target, asking, names, seen.puid))
+        try:
+            self._queue.submit(_Ticket(self, request, reply, target, asking, names, seen.puid))
+        except Overloaded:
+            self._plain(request, reply, target)  # which says so in the protocol's words
 
     def _read(self, body: bytes, json_bytes: int) -> _Asking | None:
         if json_bytes < 0:

@@ -1,0 +1,120 @@
+"""How many requests a replica works on at once, for manifests that say so.
+
+What is over the limit waits its turn, what is over the queue is refused at once with a time to come back: a client can
+go elsewhere, and a queue that only grows helps nobody. Questions without a body (health, metadata, metrics) are never
+held up.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable
+
+from fairlead.errors import Overloaded
+from fairlead.plan.model import Limits
+from fairlead.protocols.exchange import Handler, Outgoing, Reply, Request, Response, ServerReply
+
+Refuse = Callable[[int, str], Response]
+
+
+class Limiter:
+    """A handler around a worker's own."""
+
+    def __init__(self, handler: Handler, limits: Limits, refuse: Refuse) -> None:
+        self._handler = handler
+        self._limits = limits
+        self._refuse = refuse
+        self._running = 0
+        self._waiting: deque[tuple[Request, Reply]] = deque()
+
+    def __call__(self, request: Request, reply: Reply) -> None:
+        """Take one request, now or in its turn."""
+        if request.method in ("GET", "HEAD", "OPTIONS"):
+            self._handler(request, reply)
+        elif self._running < self._limits.concurrency:
+            self._start(request, reply)
+        elif len(self._waiting) < self._limits.waiting:
+            self._waiting.append((request, reply))
+        else:
+            error = Overloaded(f"{len(self._waiting)} requests wait already, the most allowed", after_s=1.0)
+            refused = self._refuse(error.http, str(error))
+            line = b"Retry-After: %d\r\n" % math.ceil(error.after_s or 1)
+            reply(refused._replace(headers=refused.headers + line))
+
+    def _start(self, request: Request, reply: Reply) -> None:
+        self._running += 1
+        self._handler(request, _Held(reply, self._ended))
+
+    def _ended(self) -> None:
+        self._running -= 1
+        while self._waiting and self._running < self._limits.concurrency:
+            request, reply = self._waiting.popleft()
+            if getattr(reply, "is_wanted", True):
+                self._start(request, reply)
+
+
+class _Held:
+    """A reply that gives its place back when the answer is out, or nobody waits for it."""
+
+    def __init__(self, reply: Reply, ended: Callable[[], None]) -> None:
+        self._reply = reply
+        self._ended: Callable[[], None] | None = ended
+        self.on_gone: Callable[[], None] | None = None
+        if hasattr(reply, "on_gone"):
+            reply.on_gone = self._gone
+
+    def __call__(self, response: Response) -> None:
+        self._reply(response)
+        self._give_back()
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody still waits for the answer."""
+        return bool(getattr(self._reply, "is_wanted", True))
+
+    def begin(self, status: int, headers: bytes) -> Outgoing:
+        """An answer in pieces; its place is free again when it ends."""
+        reply: ServerReply = self._reply  # type: ignore[assignment]  # only servers' replies are asked for streams
+        return _HeldStream(reply.begin(status, headers), self._give_back)
+
+    def _gone(self) -> None:
+        if self.on_gone is not None:
+            self.on_gone()
+        self._give_back()
+
+    def _give_back(self) -> None:
+        if self._ended is not None:
+            ended, self._ended = self._ended, None
+            ended()
+
+
+class _HeldStream:
+    """An answer's body that tells when it ends."""
+
+    def __init__(self, inner: Outgoing, ended: Callable[[], None]) -> None:
+        self._inner = inner
+        self._ended = ended
+
+    @property
+    def is_full(self) -> bool:
+        """As `Outgoing` has it."""
+        return self._inner.is_full
+
+    @property
+    def when_free(self) -> Callable[[], None] | None:
+        """As `Outgoing` has it."""
+        return self._inner.when_free
+
+    @when_free.setter
+    def when_free(self, call: Callable[[], None] | None) -> None:
+        self._inner.when_free = call
+
+    def send(self, data: bytes) -> None:
+        self._inner.send(data)
+
+    def end(self, trailers: bytes = b"") -> None:
+        self._inner.end(trailers)
+        self._ended()
+
+    def abort(self) -> None:
+        self._inner.abort()
+        self._ended()
