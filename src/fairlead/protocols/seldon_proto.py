@@ -219,7 +219,7 @@ def _data(data: Any) -> Payload:
     if kind == "ndarray":
         return Payload(Form.NDARRAY, _ndarray(data.ndarray), names)
     if kind == "tensor":
-        return Payload(Form.TENSOR, _tensor(data.tensor), names)
+        return Payload(Form.TENSOR, tensor_values(data.tensor), names)
     if kind == "tftensor":
         return Payload(Form.TFTENSOR, read_tensor(data.tftensor, "data.tftensor"), names)
     return Payload(Form.EMPTY_DATA, np.array([]), names)
@@ -232,7 +232,8 @@ def _ndarray(listed: Any) -> Array:
         raise BadData(f"data.ndarray: {error}") from error
 
 
-def _tensor(tensor: Any) -> Array:
+def tensor_values(tensor: Any) -> Array:
+    """The array in a Tensor; raises `BadRequest`."""
     values, shape = read_numbers(tensor.values, _DOUBLE), tuple(tensor.shape)
     try:
         return values.reshape(shape) if shape else values

@@ -127,6 +127,25 @@ def read_request(data: bytes) -> Message:
     return Message(Payload(Form.TENSORS, _tensors(proto.inputs, raw, "input", asked.model)), asked=asked)
 
 
+def read_rows(request: Any) -> tuple[Array, bool] | None:
+    """The rows of a request that asks for nothing but one table of numbers, and whether they came raw; `None` for any
+    other. Raises `BadRequest`."""
+    inputs = request.inputs
+    if len(inputs) != 1 or request.outputs:
+        return None
+    item = inputs[0]
+    dtype = DTYPES.get(item.datatype)
+    shape = list(item.shape)
+    if dtype is None or dtype.kind not in "iuf" or len(shape) < 2 or min(shape) < 1:
+        return None
+    raw = request.raw_input_contents
+    if not raw:
+        return _typed(item.contents, item.datatype, shape, "input", item.name), False
+    if len(raw) != 1 or item.HasField("contents"):
+        return None
+    return read_raw(raw[0], item.datatype, shape, f"input {item.name!r}"), True
+
+
 def as_request(answer: bytes, *, model: str) -> bytes:
     """A unit's answer as the request to the next one, which is called `model`: tensors and their parameters, typed or
     raw, as they are. Raises `BadRequest` for bytes that are no answer."""

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 from fairlead.dataplane.graph.driving import drive
 from fairlead.dataplane.graph.parcel import Walk
 from fairlead.dataplane.surfaces.grpc.calling import Answer, Calls
-from fairlead.dataplane.surfaces.grpc.paths import WATCH
 from fairlead.dataplane.surfaces.grpc.streaming import Stream, streamed
 from fairlead.dataplane.surfaces.models import Models
 from fairlead.errors import GrpcCode, NotFound
 from fairlead.protocols import protos
 from fairlead.protocols.exchange import Handler
+from fairlead.protocols.streaming import WATCH
 
 if TYPE_CHECKING:
     from fairlead.dataplane.surfaces.composing import Parts

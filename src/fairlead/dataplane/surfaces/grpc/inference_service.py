@@ -7,7 +7,7 @@ from fairlead.dataplane.graph.parcel import Parcel, Walk
 from fairlead.dataplane.graph.remote_unit import RemoteUnit
 from fairlead.dataplane.surfaces.grpc.calling import Answer, Ask, Calls, response_lines
 from fairlead.dataplane.surfaces.grpc.outcomes import plain
-from fairlead.dataplane.surfaces.grpc.paths import STREAM_INFER
+from fairlead.dataplane.surfaces.grpc.quick import V2Quick
 from fairlead.dataplane.surfaces.grpc.streaming import Stream, streamed
 from fairlead.dataplane.surfaces.models import Models
 from fairlead.errors import BadRequest
@@ -15,6 +15,7 @@ from fairlead.protocols import protos
 from fairlead.protocols.exchange import Handler, Headers, Request
 from fairlead.protocols.message import Asked, Message
 from fairlead.protocols.protobuf_fields import nested, packed, text, top_level
+from fairlead.protocols.streaming import STREAM_INFER
 from fairlead.protocols.v2_proto import GRPC, V2_PROTO, read_request
 from fairlead.protocols.wire import Body
 from fairlead.runtimes.base import ModelState, RepositoryModel, TensorSpec
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from fairlead.dataplane.surfaces.composing import Parts
 
 SERVICE = "inference.GRPCInferenceService"
+_INFER = f"/{SERVICE}/ModelInfer"
 EXTENSIONS = ("model_repository_extension", "model_repository")
 _YES = b"\x08\x01"
 _IDENTITY = (1, 2, 3)
@@ -32,6 +34,9 @@ def handlers(parts: "Parts", calls: Calls) -> dict[str, Handler]:
     """Paths to handlers."""
     inference = Inference(parts, calls)
     found = {path: calls.unary(path, ask) for path, ask in inference.asks().items()}
+    unit = parts.models.row_wise()
+    if unit is not None:
+        found[_INFER] = V2Quick(unit, calls, found[_INFER], _INFER, parts.models)
     found[STREAM_INFER] = streamed(calls, lambda stream, request: _Talk(stream, request, inference, calls))
     return found
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from fairlead.dataplane.surfaces.grpc.calling import Calls
 from fairlead.dataplane.surfaces.grpc.outcomes import plain
-from fairlead.dataplane.surfaces.grpc.paths import REFLECT
 from fairlead.dataplane.surfaces.grpc.streaming import Stream, streamed
 from fairlead.errors import FairleadError, GrpcCode
 from fairlead.protocols import protos
 from fairlead.protocols.exchange import Handler
 from fairlead.protocols.protobuf_fields import nested, text, whole
+from fairlead.protocols.streaming import REFLECT
 
 VERSIONS = ("v1", "v1alpha")
 SERVICES = tuple(f"grpc.reflection.{version}.ServerReflection" for version in VERSIONS)

@@ -10,6 +10,7 @@ from fairlead.dataplane.graph.parcel import Parcel, Walk
 from fairlead.dataplane.graph.units import GraphUnit
 from fairlead.dataplane.surfaces.grpc.calling import Answer, Ask, Calls, response_lines
 from fairlead.dataplane.surfaces.grpc.outcomes import of_seldon
+from fairlead.dataplane.surfaces.grpc.quick import SeldonQuick
 from fairlead.errors import UnitFailed
 from fairlead.plan.model import Method
 from fairlead.protocols import protos
@@ -50,18 +51,32 @@ def handlers(parts: "Parts", calls: Calls) -> dict[str, Handler]:
         asks |= _Graph(parts, calls.limit_bytes).asks()
     if len(units) == 1:
         asks = _Unit(units[0], calls.limit_bytes).asks() | asks
-    return {path: calls.unary(path, ask, worded=of_seldon) for path, ask in asks.items()}
+    found = {path: calls.unary(path, ask, worded=of_seldon) for path, ask in asks.items()}
+    unit = parts.models.row_wise()
+    if unit is not None:
+        for path in (f"/{_PACKAGE}.Seldon/Predict", f"/{_PACKAGE}.Model/Predict"):
+            if path not in found:
+                continue
+            is_graph = "Seldon/" in path and not parts.spec.single_unit and includes_routing(parts)
+            routing = {str(unit.unit.name): -1} if is_graph else {}
+            found[path] = SeldonQuick(unit, calls, found[path], path, routing=routing)
+    return found
+
+
+def includes_routing(parts: "Parts") -> bool:
+    """Whether answers of the graph say which branches they took."""
+    env = {var.name: var.value for var in parts.spec.revision.env}
+    return parts.spec.revision.include_routing or bool(env.get("SELDON_ENABLE_ROUTING_INJECTION"))
 
 
 class _Graph:
     """The service of a whole graph."""
 
     def __init__(self, parts: "Parts", limit_bytes: int) -> None:
-        env = {var.name: var.value for var in parts.spec.revision.env}
         self._executor = parts.executor
         self._name = parts.spec.component
         self._limit_bytes = limit_bytes
-        self._with_routing = parts.spec.revision.include_routing or bool(env.get("SELDON_ENABLE_ROUTING_INJECTION"))
+        self._with_routing = includes_routing(parts)
 
     def asks(self) -> dict[str, Ask]:
         return {
