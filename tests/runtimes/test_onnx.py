@@ -100,6 +100,20 @@ def test_a_seldon_array_is_the_input_and_gets_an_array_back(tmp_path: Path) -> N
     assert answer.payload.value.tolist() == [[2.0, 4.0]]
 
 
+def test_a_fraction_never_becomes_an_integer(tmp_path: Path) -> None:
+    graph = {"x": ("INT64", ["n", 2])}
+    servable = load(save_onnx_graph(tmp_path, graph, {"y": ("INT64", ["n", 2])}, ("Identity", ["x"], ["y"])))
+
+    answer = servable.invoke(Method.PREDICT, asking([[1.0, 2.0]], Form.TENSOR))
+
+    assert answer.payload.value.tolist() == [[1, 2]]
+    with pytest.raises(BadRequest, match="its values are not all INT64"):
+        servable.invoke(Method.PREDICT, asking([[1.5, 2.0]]))
+    assert servable.rows is not None
+    with pytest.raises(BadRequest, match="its values are not all INT64"):
+        servable.rows.predict(np.array([[1.5, 2.0]]))
+
+
 def test_several_outputs_reach_a_seldon_client_as_json(tmp_path: Path) -> None:
     answer = load(save_onnx(tmp_path, zipmap=False)).invoke(Method.PREDICT, asking([SETOSA]))
 

@@ -1,11 +1,12 @@
 import json
+from typing import Any
 
 import pytest
 
 from fairlead.plan.model import Parameter
 from fairlead.runtimes.failures import BadParameter
-from fairlead.runtimes.parameters import as_arguments, parse_parameters
-from support.units import unit
+from fairlead.runtimes.parameters import as_arguments, flag, parse_parameters, threads_of
+from support.units import context, unit
 
 
 def entry(value: object, type_: str) -> str:
@@ -67,3 +68,20 @@ def test_a_parameter_without_type_is_a_string() -> None:
 
 def test_parameters_become_keyword_arguments() -> None:
     assert as_arguments(unit(a=1, b="x")) == {"a": 1, "b": "x"}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [({}, True), ({"f": False}, False), ({"f": "no"}, False), ({"f": 1}, True)]
+)
+def test_a_flag_is_on_or_off_however_it_is_typed(given: dict[str, Any], expected: bool) -> None:
+    assert flag(unit(**given), "f", default=True) is expected
+
+
+def test_a_flag_that_is_neither_is_refused() -> None:
+    with pytest.raises(BadParameter, match="unit classifier: parameter f is 'maybe'; expected true or false"):
+        flag(unit(f="maybe"), "f", default=True)
+
+
+@pytest.mark.parametrize(("given", "expected"), [({}, 1), ({"nthread": "4"}, 4), ({"threads": 2}, 2)])
+def test_threads_are_those_asked_for_else_those_of_the_worker(given: dict[str, Any], expected: int) -> None:
+    assert threads_of(context(unit(**given))) == expected

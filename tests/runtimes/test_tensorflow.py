@@ -140,6 +140,34 @@ def test_a_seldon_array_is_the_input_and_several_outputs_are_json(model: Path) -
     assert answer.payload.value == {"double": [[2.0, 4.0]], "y": [4.0]}
 
 
+def test_seldons_parameter_chooses_the_output_of_arrays_and_a_list_is_a_row(model: Path) -> None:
+    servable = load(model, model_output="y")
+
+    answer = servable.invoke(Method.PREDICT, asking([[1.0, 2.0], [3.0, 4.0]], Form.TENSOR))
+
+    assert answer.payload.form is Form.TENSOR
+    assert answer.payload.value.tolist() == [[4.0, 10.0]]
+    assert answer.payload.names == ["t:0", "t:1"]
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        ({"instances": [[1.0, 2.0]]}, {"predictions": [{"double": [2.0, 4.0], "y": 4.0}]}),
+        ({"inputs": {"x": [[1, 2]]}}, {"outputs": {"double": [[2.0, 4.0]], "y": [4.0]}}),
+        ({"signature_name": "upper", "instances": ["a"]}, {"predictions": [{"length": 1, "upper": "A"}]}),
+        ({"instances": [[1.0]]}, {"error": "input 'x': expected FP32 [-1, 2], got FP32 [1, 1]"}),
+    ],
+)
+def test_a_request_of_tensorflows_own_protocol_is_answered_in_json_data(
+    model: Path, request_: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    answer = load(model).invoke(Method.PREDICT, asking(request_, Form.JSON))
+
+    assert answer.payload.form is Form.JSON
+    assert answer.payload.value == expected
+
+
 @pytest.mark.parametrize(
     ("arrays", "outputs", "signature", "message"),
     [
