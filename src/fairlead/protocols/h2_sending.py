@@ -47,6 +47,8 @@ class Sending(ABC):
 
     def __init__(self) -> None:
         self.out: list[bytes | memoryview] = []
+        self.body_bytes_out = 0
+        """How much of bodies is in `out`, for owners that would rather write than let it grow."""
         self.peer_window = DEFAULT_WINDOW
         self.peer_initial_window = DEFAULT_WINDOW
         self.peer_frame = DEFAULT_FRAME
@@ -62,6 +64,12 @@ class Sending(ABC):
     @abstractmethod
     def on_room(self, stream: Stream) -> None:
         """Some of what waited has left and more may be given."""
+
+    def take_out(self) -> list[bytes | memoryview]:
+        """What is to be written now."""
+        out, self.out = self.out, []
+        self.body_bytes_out = 0
+        return out
 
     def send_headers(self, stream: Stream, block: bytes, *, ends: bool) -> None:
         """Write a block of headers now. Bodies and trailers go through `send`."""
@@ -195,6 +203,7 @@ class Sending(ABC):
         return piece
 
     def _write_data(self, stream: Stream, data: bytes | memoryview, *, is_last: bool) -> None:
+        self.body_bytes_out += len(data)
         self.out += (FRAME.pack(len(data) << 8 | DATA, END_STREAM if is_last else 0, stream.id), data)
 
     def _end(self, stream: Stream, ending: bytes) -> None:

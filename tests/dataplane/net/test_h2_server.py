@@ -350,6 +350,70 @@ async def test_an_answer_in_pieces_waits_for_a_slow_reader() -> None:
     assert (early, begun[0].is_full, ended.outcome) == (False, False, "0")
 
 
+class Pouring:
+    """A handler that answers with many messages, as fast as its client takes them."""
+
+    def __init__(self, count: int, size: int) -> None:
+        self.left = count
+        self._message = frame_message(bytes(size))
+        self.waits = 0
+
+    def __call__(self, request: Request, reply: ServerReply) -> None:
+        outgoing = reply.begin(200, b"content-type: application/grpc\r\n")
+        outgoing.when_free = lambda: self._pour(outgoing)
+        self._pour(outgoing)
+
+    def _pour(self, outgoing: Outgoing) -> None:
+        while self.left and not outgoing.is_full:
+            self.left -= 1
+            outgoing.send(self._message)
+        if self.left:
+            self.waits += 1
+        else:
+            outgoing.end(status_lines(GrpcCode.OK))
+
+
+@pytest.mark.slow
+async def test_a_real_client_reads_a_long_stream_at_its_own_pace() -> None:
+    pouring = Pouring(300, 100_000)
+    async with serving(pouring) as (_, port):
+
+        def blocking() -> int:
+            with channel_to(port) as channel:
+                answers = channel.unary_stream("/test.Echo/Pour")(b"", timeout=60)
+                return sum(len(message) for message in answers)
+
+        total = await asyncio.to_thread(blocking)
+
+    assert total == 300 * 100_000
+    assert pouring.waits
+
+
+async def test_an_answer_in_pieces_waits_for_the_socket_when_windows_are_endless() -> None:
+    pouring = Pouring(10_000, 100_000)
+    async with serving(pouring) as (_, port), h2_wire_to(port) as wire:
+        await wire.send(window(0, 1 << 30), by_hand.settings(initial_window_size=1 << 30), call(1))
+        while not pouring.waits:
+            await asyncio.sleep(0)
+        assert pouring.left > 9_000
+
+
+@pytest.mark.slow
+async def test_large_calls_side_by_side_all_come_through() -> None:
+    messages = [bytes([number]) * 700_000 for number in range(40)]
+    async with serving() as (_, port):
+
+        def blocking() -> list[bytes]:
+            with channel_to(port) as channel:
+                unary = channel.unary_unary("/test.Echo/Unary")
+                futures = [unary.future(message, timeout=60) for message in messages]
+                return [future.result() for future in futures]
+
+        answers = await asyncio.to_thread(blocking)
+
+    assert answers == messages
+
+
 async def test_a_handler_that_pauses_lets_the_sender_wait_when_its_window_is_used_up() -> None:
     requests: list[Request] = []
 

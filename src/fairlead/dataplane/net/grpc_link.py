@@ -256,8 +256,7 @@ class PeerConnection(h2.Connection, asyncio.Protocol):
         self._is_flush_due = False
         if self._transport is None or self._transport.is_closing() or not self.out:
             return
-        out, self.out = self.out, []
-        self._transport.writelines(out)
+        self._transport.writelines(self.take_out())
 
 
 def _is_informational(headers: Headers) -> bool:

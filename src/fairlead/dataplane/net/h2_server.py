@@ -312,8 +312,11 @@ class H2Connection(h2.Connection, asyncio.Protocol):
             answer.on_room()
 
     def flush_soon(self) -> None:
-        """Write at the end of this turn, unless bytes are being read: that ends with a write."""
-        if not self._is_corked and not self._is_flush_due:
+        """Write at the end of this turn, unless bytes are being read: that ends with a write. Much is written now, so
+        that the socket can say that it is full."""
+        if self.body_bytes_out > _WRITE_BUFFER_BYTES:
+            self._flush()
+        elif not self._is_corked and not self._is_flush_due:
             self._is_flush_due = True
             self._loop.call_soon(self._flush)
 
@@ -359,10 +362,9 @@ class H2Connection(h2.Connection, asyncio.Protocol):
 
     def _flush(self) -> None:
         self._is_flush_due = False
-        out = self.out
-        if not out or self._is_closing:
+        if not self.out or self._is_closing:
             return
-        self.out = []
+        out = self.take_out()
         if len(out) == 1:
             self._transport.write(out[0])
         else:
