@@ -27,11 +27,11 @@ from fairlead.dataplane.net.frame_server import FrameServer
 from fairlead.dataplane.net.server import HttpServer, Limits
 from fairlead.dataplane.spec import Drain, Failed, FromWorker, Loading, Ready, WorkerSpec
 from fairlead.dataplane.surfaces.composing import Surfaces
-from fairlead.dataplane.surfaces.grpc.paths import comes_in_pieces
 from fairlead.dataplane.surfaces.limiting import Limiter
 from fairlead.dataplane.surfaces.seldon.surface import MetricsSurface, refusal
 from fairlead.errors import FairleadError
 from fairlead.protocols.exchange import Handler
+from fairlead.protocols.streaming import is_streamed
 from fairlead.runtimes import registry
 from fairlead.runtimes.base import Servable
 
@@ -108,11 +108,11 @@ class _Worker:
         limits = Limits(body_bytes=spec.max_body_bytes)
         port = 0
         if spec.http is not None:
-            http = HttpServer(surface, limits=limits, refuse=refusal, streams=comes_in_pieces)
+            http = HttpServer(surface, limits=limits, refuse=refusal, streams=is_streamed)
             self._servers.append(http)
             port = await http.listen(spec.http)
         if spec.frames is not None:
-            frames = FrameServer(surface, limits=limits, refuse=refusal, streams=comes_in_pieces)
+            frames = FrameServer(surface, limits=limits, refuse=refusal, streams=is_streamed)
             self._servers.append(frames)
             await frames.listen(spec.frames)
         if spec.metrics is not None:

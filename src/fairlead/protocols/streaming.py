@@ -8,14 +8,10 @@ gRPC is: a REST body is read whole, whatever its length was said to be.
 from fairlead.protocols import grpc
 from fairlead.protocols.exchange import Head
 
-_STREAMS = frozenset(
-    {
-        "/inference.GRPCInferenceService/ModelStreamInfer",
-        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
-        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-        "/grpc.health.v1.Health/Watch",
-    }
-)
+STREAM_INFER = "/inference.GRPCInferenceService/ModelStreamInfer"
+REFLECT = tuple(f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo" for version in ("v1", "v1alpha"))
+WATCH = "/grpc.health.v1.Health/Watch"
+_STREAMS = frozenset((STREAM_INFER, WATCH, *REFLECT))
 _OUR_PACKAGES = ("/seldon.protos.", "/inference.GRPCInferenceService/", "/tensorflow.serving.", "/grpc.health.v1.")
 
 
