@@ -61,7 +61,7 @@ def _local(
         kind = PassthroughUnit
     elif getattr(servable, "takes_protos", False):
         kind = ProtoUnit
-    return kind(unit, servable, lane, queue, meters)
+    return kind(unit, servable, lane, queue, meters, timeout_s=spec.revision.timeout_s)
 
 
 def _remote(unit: Unit, placement: Placement | None, spec: WorkerSpec, meters: Meters) -> RemoteUnit:

@@ -19,6 +19,8 @@ Array = np.ndarray[Any, Any]
 
 
 class Ticket:
+    is_wanted = True
+
     def __init__(self, rows: list[list[float]]) -> None:
         self.rows = np.array(rows)
         self.answer: asyncio.Future[Array | None] = asyncio.get_running_loop().create_future()

@@ -1,8 +1,10 @@
 """Coroutines that run without tasks."""
 
+import asyncio
+
 import pytest
 
-from fairlead.dataplane.graph.driving import Later, as_future, drive, gather
+from fairlead.dataplane.graph.driving import Later, as_future, drive, gather, within
 
 pytestmark = pytest.mark.anyio
 
@@ -87,3 +89,27 @@ async def test_a_task_can_await_one() -> None:
     later.resolve(2)
 
     assert await future == 3
+
+
+async def test_what_comes_too_late_is_an_error_and_is_abandoned() -> None:
+    later: Later[int] = Later()
+    step = within(later, 0.01, asyncio.get_running_loop().call_later, lambda: TimeoutError("late"))
+
+    with pytest.raises(TimeoutError, match="late"):
+        await as_future(step)
+
+    assert later.is_abandoned
+    later.resolve(1)  # nobody minds
+
+
+async def test_what_comes_in_time_is_the_value_or_the_error() -> None:
+    call_later = asyncio.get_running_loop().call_later
+    good: Later[int] = Later()
+    bad: Later[int] = Later()
+    asked = [as_future(within(later, 20, call_later, TimeoutError)) for later in (good, bad)]
+    good.resolve(7)
+    bad.fail(ValueError("no"))
+
+    assert await asked[0] == 7
+    with pytest.raises(ValueError, match="no"):
+        await asked[1]

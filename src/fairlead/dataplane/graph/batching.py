@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from fairlead.dataplane.graph.driving import Done, Later
+from fairlead.dataplane.graph.driving import CallLater, Done, Later
 from fairlead.errors import Overloaded
 from fairlead.runtimes.base import Rows
 
@@ -85,9 +85,12 @@ class Pace:
 
 
 class _Job:
-    __slots__ = ("args", "finish", "rows", "work")
+    __slots__ = ("args", "finish", "later", "rows", "work")
 
-    def __init__(self, work: Work, args: tuple[Any, ...], rows: int, finish: Done[Any]) -> None:
+    def __init__(
+        self, work: Work, args: tuple[Any, ...], rows: int, finish: Done[Any], later: Later[Any] | None
+    ) -> None:
+        self.later = later
         self.work = work
         self.args = args
         self.rows = rows
@@ -134,7 +137,7 @@ class Lane:
     def later(self, work: Work, *args: Any) -> Later[Any]:
         """Run `work(*args)` in turn; what it gives settles the `Later`."""
         later: Later[Any] = Later()
-        self.submit(work, args, later.settle)
+        self._queue(_Job(work, args, 1, later.settle, later))
         return later
 
     async def call(self, work: Work, *args: Any) -> Any:
@@ -144,10 +147,12 @@ class Lane:
     def submit(self, work: Work, args: tuple[Any, ...], finish: Done[Any], *, rows: int = 1) -> None:
         """Run `work(*args)` in turn and call `finish` on the loop, possibly before this returns. Raises `Overloaded`
         when its turn would come too late for anybody to wait for."""
-        if self._waiting:
-            self.refuse_if_late(len(self._waiting), len(self._waiting))
-        self._waiting.append(_Job(work, args, rows, finish))
-        self._advance()
+        self._queue(_Job(work, args, rows, finish, None))
+
+    @property
+    def call_later(self) -> CallLater:
+        """The loop's."""
+        return self._loop.call_later
 
     def refuse_if_late(self, calls: float, requests: int) -> None:
         """Raise `Overloaded` when so many calls ahead take longer than anybody should wait: a queue that only grows
@@ -165,9 +170,17 @@ class Lane:
         for _ in range(self._started):
             self._inbox.put(None)
 
+    def _queue(self, job: _Job) -> None:
+        if self._waiting:
+            self.refuse_if_late(len(self._waiting), len(self._waiting))
+        self._waiting.append(job)
+        self._advance()
+
     def _advance(self) -> None:
         while self._waiting and self._running < self._threads:
             job = self._waiting.popleft()
+            if job.later is not None and job.later.is_abandoned:
+                continue
             if self.pace.allows(job.rows):
                 self._settle_here(job)
             else:
@@ -219,6 +232,10 @@ class Ticket(Protocol):
 
     rows: Array
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody still waits for the answer."""
+
     def give(self, answer: Array | None) -> None: ...
 
 
@@ -251,6 +268,8 @@ class RowQueue:
 
     def _flush(self) -> None:
         waiting, self._waiting = self._waiting, []
+        if len(waiting) >= _BACKLOG:  # clients leave a queue; whose answer nobody wants is not worked for
+            waiting = [ticket for ticket in waiting if ticket.is_wanted]
         for batch in _batches(waiting):
             self._predict(batch)
 

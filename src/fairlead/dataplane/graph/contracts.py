@@ -12,6 +12,9 @@ from fairlead.protocols import jsontext, seldon_v1
 from fairlead.protocols.seldon_json import SELDON_JSON
 from fairlead.protocols.wire import Body, Wire
 
+METHOD_HEADER = b"fairlead-method"
+"""What a graph asks of a unit behind an address where the path does not say it; units of ours look at it."""
+
 SELDON_PATHS: Mapping[Method, str] = {
     Method.PREDICT: "/predict",
     Method.TRANSFORM_INPUT: "/transform-input",

@@ -14,15 +14,19 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 Step = Coroutine["Later[Any]", None, T]
 Done = Callable[[T | None, Exception | None], None]
+CallLater = Callable[[float, Callable[[], None]], asyncio.TimerHandle]
+"""As an event loop's `call_later`."""
 
 
 class Later(Generic[T]):
-    """A value that somebody will `resolve`, or `fail`, exactly once. One coroutine may await it."""
+    """A value that somebody will `resolve`, or `fail`, exactly once. One coroutine may await it. `is_abandoned` tells
+    whoever works on it that nobody waits any more."""
 
-    __slots__ = ("_error", "_resume", "_value", "is_settled")
+    __slots__ = ("_error", "_resume", "_value", "is_abandoned", "is_settled")
 
     def __init__(self) -> None:
         self.is_settled = False
+        self.is_abandoned = False
         self._value: T | None = None
         self._error: Exception | None = None
         self._resume: Callable[[], None] | None = None
@@ -60,6 +64,30 @@ class Later(Generic[T]):
         if self._error is not None:
             raise self._error
         return self._value  # type: ignore[return-value]  # set together with is_settled
+
+
+async def within(later: Later[T], seconds: float | None, call_later: CallLater, late: Callable[[], Exception]) -> T:
+    """The value, or the error that `late` makes once so many seconds are over; then `later` is abandoned."""
+    if seconds is None or later.is_settled:
+        return await later
+    first: Later[None] = Later()
+
+    def expire() -> None:
+        if not first.is_settled:
+            later.is_abandoned = True
+            first.resolve(None)
+
+    def settle() -> None:
+        if not first.is_settled:
+            timer.cancel()
+            first.resolve(None)
+
+    timer = call_later(seconds, expire)
+    later.when_settled(settle)
+    await first
+    if later.is_abandoned:
+        raise late()
+    return await later
 
 
 def drive(step: Step[T], done: Done[T]) -> None:

@@ -7,12 +7,12 @@ rows are gathered; a batch that fails is asked again one by one, so a bad row fa
 
 import asyncio
 import uuid
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
 from typing import Any, Protocol
 
 import numpy as np
 
-from fairlead.dataplane.graph.driving import Later, Step, drive, gather
+from fairlead.dataplane.graph.driving import CallLater, Later, Step, drive, gather
 from fairlead.dataplane.graph.parcel import Parcel, Walk
 from fairlead.plan.model import Batching
 from fairlead.protocols import jsontext
@@ -20,8 +20,6 @@ from fairlead.protocols.message import Form, Message, Meta, Payload
 from fairlead.protocols.tensors import Tensor
 
 INSTANCES, PREDICTIONS = "instances", "predictions"
-
-CallLater = Callable[[float, Callable[[], None]], asyncio.TimerHandle]
 
 
 class Walked(Protocol):

@@ -9,7 +9,7 @@ import logging
 from time import perf_counter
 from typing import Any
 
-from fairlead.dataplane.graph.contracts import Contract
+from fairlead.dataplane.graph.contracts import METHOD_HEADER, Contract
 from fairlead.dataplane.graph.parcel import JSON, Parcel, Refused, Stopped, Walk, plain
 from fairlead.dataplane.graph.remote import Answer, Peer, PeerFailed
 from fairlead.dataplane.metering import Meters
@@ -27,7 +27,7 @@ _NOT_FORWARDED = frozenset(
     (
         b"host", b"connection", b"content-length", b"content-type", b"content-encoding", b"transfer-encoding",
         b"keep-alive", b"proxy-connection", b"te", b"trailer", b"upgrade", b"expect", b"seldon-puid",
-        b"accept-encoding", b"inference-header-content-length",
+        b"accept-encoding", b"inference-header-content-length", METHOD_HEADER,
     )
 )  # fmt: skip
 
@@ -57,7 +57,10 @@ class RemoteUnit:
     async def call(self, method: Method, parcel: Parcel, walk: Walk) -> Parcel:
         """Ask the unit with the bytes as they are; its answer stays bytes."""
         body = self._asked(parcel)
-        return self._accepted(await self._send("POST", self._path(method, walk), walk, body))
+        path = self._path(method, walk)
+        # Peers of the tensor protocols have one path for a model and a transformer; one of ours may be both.
+        own = method if method is not Method.PREDICT and path == self._path(Method.PREDICT, walk) else None
+        return self._accepted(await self._send("POST", path, walk, body, method=own))
 
     async def route(self, parcel: Parcel, walk: Walk) -> int:
         """The branch the unit chooses."""
@@ -137,12 +140,17 @@ class RemoteUnit:
             raise Stopped(self.unit.name, GraphFailed("Data is not JSON", unit=self.unit.name)) from error
         return data.strip()
 
-    async def _send(self, verb: str, path: str, walk: Walk, body: Body | None) -> Answer:
+    async def _send(
+        self, verb: str, path: str, walk: Walk, body: Body | None, *, method: Method | None = None
+    ) -> Answer:
         started = perf_counter()
         code = "500"
         try:
             data = b"" if body is None else body.data
-            answer = await self._peer.call(verb, path, _forwarded(walk, body), data, timeout_s=self._timeout_s)
+            headers = _forwarded(walk, body)
+            if method is not None:
+                headers.append((METHOD_HEADER, method.value.encode()))
+            answer = await self._peer.call(verb, path, headers, data, timeout_s=self._timeout_s)
             code = str(answer.status)
         except PeerFailed as error:
             _log.error("unit %s gave no answer: %s", self.unit.name, error)

@@ -6,16 +6,16 @@ surface's business. Units behind an address are in `remote_unit`.
 
 import logging
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
 from fairlead.dataplane.graph.batching import Lane, RowQueue
 from fairlead.dataplane.graph.contracts import SELDON_PATHS as PATHS
-from fairlead.dataplane.graph.driving import Later
+from fairlead.dataplane.graph.driving import Later, Step, within
 from fairlead.dataplane.graph.parcel import Parcel, Refused, Stopped, Walk
 from fairlead.dataplane.metering import Meters
-from fairlead.errors import FairleadError, UnitFailed
+from fairlead.errors import DeadlineExceeded, FairleadError, UnitFailed
 from fairlead.plan.model import Method, Unit
 from fairlead.protocols import seldon_v1
 from fairlead.protocols.message import Form, Message, Meta, Payload, Reward
@@ -25,6 +25,7 @@ from fairlead.protocols.wire import Body
 from fairlead.runtimes.base import Columns, Rows, Servable
 
 _log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 _PREDICT = Method.PREDICT  # a member of an enum costs a call to look up
 _TENSORS = Form.TENSORS
@@ -61,6 +62,11 @@ class _Rows(Later[np.ndarray[Any, Any] | None]):
         super().__init__()
         self.rows = rows
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether its time is not over."""
+        return not self.is_abandoned
+
     def give(self, answer: np.ndarray[Any, Any] | None) -> None:
         self.settle(answer, None)
 
@@ -68,7 +74,17 @@ class _Rows(Later[np.ndarray[Any, Any] | None]):
 class LocalUnit:
     """A unit that was loaded into this process."""
 
-    def __init__(self, unit: Unit, servable: Servable, lane: Lane, queue: RowQueue | None, meters: Meters) -> None:
+    def __init__(
+        self,
+        unit: Unit,
+        servable: Servable,
+        lane: Lane,
+        queue: RowQueue | None,
+        meters: Meters,
+        *,
+        timeout_s: float | None = None,
+    ) -> None:
+        self._timeout_s = timeout_s
         self.unit = unit
         self.servable = servable
         self.columns = servable.columns
@@ -129,7 +145,7 @@ class LocalUnit:
             if self.queue is not None and method is _PREDICT and (rows := batchable_rows(message)) is not None:
                 answer = await self._in_batch(self.queue, message, rows)
             else:
-                answer = await self._lane.later(self._invoke, method, message)
+                answer = await self._in_time(self._lane.later(self._invoke, method, message))
         except Exception as error:
             raise self._stopped(method, error, started) from error
         if answer.own_metrics or answer.raw is not None or answer.http_status != 200:
@@ -150,7 +166,7 @@ class LocalUnit:
         started = perf_counter()
         try:
             messages = [_child(parcel) for parcel in parcels]
-            answer: Message = await self._lane.later(self.servable.aggregate, messages)
+            answer: Message = await self._in_time(self._lane.later(self.servable.aggregate, messages))
         except Exception as error:
             raise self._stopped(Method.AGGREGATE, error, started) from error
         self._look_at(Method.AGGREGATE, messages[0] if messages else None, answer, started)
@@ -200,12 +216,19 @@ class LocalUnit:
     async def _in_batch(self, queue: RowQueue, message: Message, asked: np.ndarray[Any, Any]) -> Message:
         ticket = _Rows(asked)
         queue.submit(ticket)
-        rows = await ticket
+        rows = await self._in_time(ticket)
         if rows is not None:
             assert self.servable.rows is not None  # there is a queue only for units with rows
             return rows_answer(self.unit, self.servable.rows, message, rows)
         answer: Message = await self._lane.call(self._invoke, _PREDICT, message)
         return answer
+
+    def _in_time(self, later: Later[T]) -> Step[T]:
+        """Whatever runs on a thread cannot be stopped; its client is told all the same, and the next one waits."""
+        return within(later, self._timeout_s, self._lane.call_later, self._late)
+
+    def _late(self) -> Exception:
+        return DeadlineExceeded(f"unit {self.unit.name!r} did not answer within {self._timeout_s:g} s")
 
     def _look_at(self, method: Method, asked: Message | None, answer: Message, started: float) -> None:
         """What an answer may hold besides its payload and meta."""

@@ -1,8 +1,10 @@
 """Routes, headers and failures of graphs and of bare units."""
 
+import asyncio
 import gzip
 import json
 import re
+import threading
 from typing import Any
 
 import pytest
@@ -266,3 +268,28 @@ def test_what_the_server_refuses_is_worded_as_the_protocol_does() -> None:
     assert json.loads(refusal(413, "too large").body) == {
         "status": {"code": 413, "info": "too large", "status": "FAILURE"}
     }
+
+
+async def test_a_unit_that_hangs_is_a_504_and_does_not_work_for_those_who_left() -> None:
+    release = threading.Event()
+    asked: list[float] = []
+
+    def slow(value: Any) -> Any:
+        asked.append(float(value[0][0]))
+        release.wait(20)
+        return value
+
+    spec = worker_spec([unit("m")], call("m"), timeout_s=0.05)
+    surface = served(spec, m=Fake("m", predict=slow))
+
+    answers = await asyncio.gather(
+        *(surface.post("/api/v1.0/predictions", {"data": {"ndarray": [[number]]}}) for number in (1.0, 2.0, 3.0))
+    )
+
+    assert [answer.status for answer in answers] == [504] * 3
+    assert header(answers[0], "Fairlead-Unit") == "m"
+    assert "unit 'm' did not answer within 0.05 s" in json.loads(answers[0].body)["status"]["info"]
+    release.set()
+    assert (await surface.get("/ready")).status == 200
+    surface.executor.close()
+    assert asked == [1.0]

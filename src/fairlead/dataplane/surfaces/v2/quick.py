@@ -223,6 +223,11 @@ class _Ticket:
         self.puid = puid
         self.started = perf_counter()
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether the client is still there."""
+        return bool(getattr(self.reply, "is_wanted", True))
+
     def give(self, answer: Array | None) -> None:
         self.quick.finish(self, answer)
 
