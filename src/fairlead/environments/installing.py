@@ -10,7 +10,7 @@ from pathlib import Path
 from fairlead.environments import contents
 from fairlead.environments.failures import EnvironmentFailed
 from fairlead.environments.mode import Mode
-from fairlead.environments.uv import Say, Stop, Uv, environment_for
+from fairlead.environments.uv import Say, Stop, Uv
 from fairlead.runtimes.requirements import Wanted, name_of, parsed
 
 OUR_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -118,9 +118,10 @@ class Build:
         )
 
     def _try(self, folder: Path) -> None:
-        """A worker that cannot even be imported is told here, not by each replica."""
+        """A worker that cannot even be imported is told here, not by each replica. What was installed may run code of
+        its own when Python starts, so it sees no index settings, which may hold passwords."""
         argv = [str(folder / "bin" / "python"), "-c", "import fairlead.dataplane.worker"]
-        env = environment_for(self._environ)
+        env = {name: self._environ[name] for name in ("HOME", "LANG", "PATH", "TMPDIR") if name in self._environ}
         done = subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True, check=False)
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["no output"])[-1]
