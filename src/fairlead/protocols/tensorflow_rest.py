@@ -34,21 +34,7 @@ class TensorflowJson:
 
     def read_request(self, body: Body) -> Message:
         """The tensors of a request. It keeps its object in `raw`, for code that works on it."""
-        value = read_object(body.data)
-        asked = Asked(signature=signature_of(value))
-        if ROWS in value and COLUMNS in value:
-            raise BadRequest("Not formatted correctly: expecting either 'instances' or 'inputs', not both")
-        if ROWS in value:
-            payload = _by_row(_binary(value[ROWS], body.data))
-        elif COLUMNS in value:
-            asked.is_columnar = True
-            payload = _by_column(_binary(value[COLUMNS], body.data))
-        else:
-            raise BadRequest("Missing 'inputs' or 'instances' key")
-        if asked.signature and payload.form is Form.NDARRAY:
-            # An array would be taken for the input of the default signature.
-            payload = Payload(Form.TENSORS, [tensor(DEFAULT_INPUT, payload.value)])
-        return Message(payload, raw=value, asked=asked)
+        return request_of(read_object(body.data), may_hold_bytes=b'"b64"' in body.data)
 
     def read_answer(self, body: Body) -> Message:
         """What a peer answered; its object stays in `raw`."""
@@ -94,6 +80,25 @@ class TensorflowJson:
         return error.http, jsontext.compact({"error": str(error)})
 
 
+def request_of(value: dict[str, Any], *, may_hold_bytes: bool = True) -> Message:
+    """The tensors of a `:predict` request; the object stays in `raw`. Raises `BadRequest`."""
+    given = with_bytes if may_hold_bytes else _as_it_is
+    asked = Asked(signature=signature_of(value))
+    if ROWS in value and COLUMNS in value:
+        raise BadRequest("Not formatted correctly: expecting either 'instances' or 'inputs', not both")
+    if ROWS in value:
+        payload = _by_row(given(value[ROWS]))
+    elif COLUMNS in value:
+        asked.is_columnar = True
+        payload = _by_column(given(value[COLUMNS]))
+    else:
+        raise BadRequest("Missing 'inputs' or 'instances' key")
+    if asked.signature and payload.form is Form.NDARRAY:
+        # An array would be taken for the input of the default signature.
+        payload = Payload(Form.TENSORS, [tensor(DEFAULT_INPUT, payload.value)])
+    return Message(payload, raw=value, asked=asked)
+
+
 def read_object(body: bytes) -> dict[str, Any]:
     """The JSON object of any request to a model. Raises `BadRequest`."""
     try:
@@ -118,6 +123,10 @@ def signature_of(value: dict[str, Any]) -> str:
 def text_of(answer: np.ndarray[Any, Any]) -> bytes:
     """Numbers as answers have them, for rows that are written without a message."""
     return jsontext.compact(answer)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 def _binary(value: Any, source: bytes) -> Any:

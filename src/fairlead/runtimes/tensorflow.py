@@ -15,7 +15,6 @@ import numpy as np
 
 from fairlead.errors import BadRequest, LoadError, UnitFailed
 from fairlead.plan.model import Protocol
-from fairlead.plan.model import Protocol
 from fairlead.protocols.message import Asked
 from fairlead.protocols.tensors import BYTES, Tensor, tensor
 from fairlead.runtimes.artifact import find_file, listing, unreadable
@@ -25,7 +24,6 @@ from fairlead.runtimes.parameters import as_arguments, flag, threads_of
 from fairlead.runtimes.tensor_checks import chosen, fitted
 from fairlead.runtimes.tensor_unit import TensorUnit
 from fairlead.runtimes.tensorflow_proxy import TensorflowProxy
-from fairlead.runtimes.tensorflow_proxy import ProxyUnit
 
 DEFAULT_SIGNATURE = "serving_default"
 _PREDICT = "tensorflow/serving/predict"
@@ -65,7 +63,7 @@ def load(context: LoadContext) -> TensorUnit:
         signature=str(as_arguments(unit).get("signature_name") or DEFAULT_SIGNATURE),
     )
     model.is_row_wise = flag(unit, "row_wise", default=False)
-    kind = ProxyUnit if context.protocol is Protocol.SELDON else TensorUnit
+    kind = TensorflowProxy if context.protocol is Protocol.SELDON else TensorUnit
     return kind(model, unit, env=context.env)
 
 

@@ -1,8 +1,8 @@
 """A TensorFlow model as Seldon's TENSORFLOW_SERVER offers it to clients of Seldon's protocol (specs 5).
 
-There a proxy stands before TensorFlow Serving and hands requests on: `jsonData` with `instances` or `inputs` is a request
-of TensorFlow Serving and its answer comes back as `jsonData`, errors included; arrays are `instances`. Here the model is
-in this process, so nothing is handed on, and what clients see is the same.
+There a proxy stands before TensorFlow Serving and hands requests on: `jsonData` with `instances` or `inputs` is a
+request of TensorFlow Serving and its answer comes back as `jsonData`, errors included; arrays are `instances`. Here the
+model is in this process, so nothing is handed on, and what clients see is the same.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ from fairlead.errors import BadRequest
 from fairlead.plan.model import Method, Unit
 from fairlead.protocols import jsontext
 from fairlead.protocols.message import Asked, Form, Message, Output, Payload
+from fairlead.protocols.seldon_v1 import column_names
 from fairlead.protocols.tensorflow_rest import COLUMNS, ROWS, TENSORFLOW_JSON, request_of
 from fairlead.runtimes.base import TensorModel
 from fairlead.runtimes.parameters import as_arguments
@@ -41,9 +42,9 @@ class TensorflowProxy(TensorUnit):
             return super().invoke(method, message)
         asked = Message(payload, message.meta, asked=self._asked)
         answer = super().invoke(method, asked)
-        value = answer.payload.value
-        if answer.payload.is_array and value.ndim == 1:
-            answer.payload = Payload(answer.payload.form, value.reshape(1, -1))
+        if answer.payload.is_array and answer.payload.value.ndim == 1:
+            row = answer.payload.value.reshape(1, -1)
+            answer.payload = Payload(answer.payload.form, row, column_names(None, row))
         return answer
 
     def _forwarded(self, method: Method, message: Message, value: dict[str, Any]) -> Message:
