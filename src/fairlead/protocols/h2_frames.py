@@ -57,8 +57,6 @@ class Setting(IntEnum):
 class ConnectionFailed(BadRequest):
     """The peer broke a rule in a way that ends the connection; `code` is what GOAWAY tells it."""
 
-    reason = "HTTP2ProtocolError"
-
     def __init__(self, code: ErrorCode, message: str) -> None:
         super().__init__(message)
         self.code = code
