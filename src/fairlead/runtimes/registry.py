@@ -62,6 +62,7 @@ _ENTRIES = {
         libraries=("tensorflow",),
         settings=(("TF_CPP_MIN_LOG_LEVEL", "2"),),  # what it says of its processor is no news here
     ),
+    "triton": _Entry(module="fairlead.runtimes.triton"),
     "xgboost": _Entry(module="fairlead.runtimes.xgboost", extra="xgboost", libraries=("xgboost",)),
 }
 

@@ -11,8 +11,9 @@ from fairlead.runtimes.base import ModelState, PredictBytes, Repository, Reposit
 
 
 class OwnedRepository(Repository, Protocol):
-    """A repository that ends with its unit."""
+    """A repository that ends with its unit. `holds` says whether there is a model of a name, loaded or not."""
 
+    def holds(self, name: str) -> bool: ...
     def close(self) -> None: ...
 
 
@@ -25,9 +26,9 @@ class RepositoryUnit:
     def __init__(self, own: Servable, repository: OwnedRepository) -> None:
         self._own = own
         self._held = repository
-        self._names = frozenset(model.name for model in repository.models())
         self.repository: Repository | None = repository
-        self.rows: Rows | None = own.rows if len(self._names) == 1 else None
+        is_alone = len({model.name for model in repository.models()}) == 1
+        self.rows: Rows | None = own.rows if is_alone else None
         self.columns = own.columns
         self.methods = own.methods
         self.inputs = own.inputs
@@ -37,7 +38,7 @@ class RepositoryUnit:
     def invoke(self, method: Method, message: Message) -> Message:
         """The answer of the model that the message names."""
         asked = message.asked
-        if asked is not None and asked.model in self._names:
+        if asked is not None and self._held.holds(asked.model):
             return self._held.model(asked.model, asked.version).invoke(method, message)
         return self._own.invoke(method, message)
 
@@ -78,6 +79,10 @@ class HeldUnits:
             else RepositoryModel(name=name, version="", state=ModelState.UNAVAILABLE, reason="unloaded")
             for name in self._makers
         ]
+
+    def holds(self, name: str) -> bool:
+        """Whether there is such a model, loaded or not."""
+        return name in self._makers
 
     def model(self, name: str, version: str = "") -> Servable:  # noqa: ARG002 - these have no versions
         """The model of that name."""
