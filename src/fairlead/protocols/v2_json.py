@@ -42,14 +42,16 @@ class V2Json:
     def read_answer(self, body: Body) -> Message:
         """What a unit answered. Its parameters are tags of the message, and those of the request it may become."""
         try:
-            value, tail = _parts(body)
-            tensors = _tensors(value.get("outputs"), tail, "output", "")
-            identity, parameters = _identity(value), _object(value, "parameters", "the answer")
-            _decode_contents(tensors, parameters)
+            return _answer(*_parts(body))
         except BadRequest as error:
             raise GraphFailed(f"{NOT_CHAINED}: {error}") from error
-        asked = Asked(id=identity, parameters=parameters)
-        return Message(Payload(Form.TENSORS, tensors), Meta(tags=dict(parameters)), asked=asked)
+
+    def read_answers(self, text: bytes) -> list[Message]:
+        """What several units answered, as a combiner is told: a JSON array of answers."""
+        listed = loads(text)
+        if type(listed) is not list or not listed or not all(type(item) is dict for item in listed):
+            raise BadRequest("expected a JSON array of answers, each an object with outputs")
+        return [_answer(item, None) for item in listed]
 
     def write_request(self, message: Message) -> Body:
         """A message for a unit: JSON, and in binary only what JSON cannot hold."""
@@ -110,6 +112,31 @@ def read_request(body: Body, *, model: str = "") -> Message:
     )
     _decode_contents(tensors, parameters)
     return Message(Payload(Form.TENSORS, tensors), asked=asked)
+
+
+def _answer(value: dict[str, Any], tail: "_Tail | None") -> Message:
+    tensors = _tensors(value.get("outputs"), tail, "output", "")
+    identity, parameters = _identity(value), _object(value, "parameters", "the answer")
+    _decode_contents(tensors, parameters)
+    asked = Asked(id=identity, parameters=parameters)
+    return Message(Payload(Form.TENSORS, tensors), Meta(tags=dict(parameters)), asked=asked)
+
+
+def with_id(body: Body, identity: str) -> Body:
+    """A peer's answer under the id of the request that it answers, which units in between did not hand on to it; all
+    else stays as the peer wrote it."""
+    end = len(body.data) if body.json_bytes < 0 else body.json_bytes
+    if body.content_encoding or body.data.find(orjson.dumps(identity), 0, end) >= 0:
+        return body
+    try:
+        value = loads(body.data[:end])
+    except BadRequest:
+        return body
+    if type(value) is not dict:
+        return body
+    text = json.dumps(value | {"id": identity}, separators=(",", ":")).encode()
+    json_bytes = body.json_bytes if body.json_bytes < 0 else len(text)
+    return body._replace(data=text + body.data[end:], json_bytes=json_bytes)
 
 
 def wanted_tensors(tensors: list[Tensor], asked: Asked) -> list[Tensor]:

@@ -41,7 +41,7 @@ _ENTRIES: Mapping[Protocol, _Entry] = {
         "fairlead.dataplane.surfaces.tensorflow.surface", ("/v1/models",), ("/api/v1.0/feedback",)
     ),
     Protocol.V1: _Entry("fairlead.dataplane.surfaces.v1.surface", ("/v1",), ("/",)),
-    Protocol.V2: _Entry("fairlead.dataplane.surfaces.v2.surface", ("/v2",)),
+    Protocol.V2: _Entry("fairlead.dataplane.surfaces.v2.surface", ("/v2",), ("/route", "/aggregate")),
 }
 _GRPC = "fairlead.dataplane.surfaces.grpc.surface"
 _GRPC_PATH = re.compile(r"/\w+(?:\.\w+)+/\w+")

@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 
 from fairlead.dataplane.graph.batching import Lane
+from fairlead.dataplane.graph.contracts import METHOD_HEADER
 from fairlead.dataplane.graph.driving import Step, gather
 from fairlead.dataplane.graph.executor import Executor
 from fairlead.dataplane.graph.parcel import Parcel, Stopped, Walk
@@ -30,6 +31,8 @@ from fairlead.runtimes.failures import not_explained
 _MLSERVER = "mlserver"
 """The variant of units that stand in for MLServer, which calls a model without a version of its own `v1` when Seldon
 starts it (specs 5)."""
+
+_PASSING = (Method.PREDICT, Method.TRANSFORM_INPUT, Method.TRANSFORM_OUTPUT)
 
 
 class ModelNotFound(NotFound):
@@ -83,6 +86,9 @@ class Models:
             for unit in executor.units.values()
             if isinstance(unit, LocalUnit) and unit.servable.repository is not None
         ]
+        lone = next(iter(executor.units.values())) if spec.single_unit else None
+        self.bare = lone if isinstance(lone, LocalUnit) else None
+        """The unit of a worker that is one unit of a graph elsewhere."""
         self.changes = 0
         """How often a model was loaded or unloaded: names resolved before may not be right after."""
         self._unloaded: set[str] = set()
@@ -164,6 +170,8 @@ class Models:
         only from us: a peer is asked by its own unless the name means something to it alone."""
         if walk.model in self._known:
             walk.model = ""
+        if self.bare is not None:
+            return self.bare.call(_asked_method(self.bare, walk), parcel, walk)
         return self._executor.predict(parcel, walk)
 
     def explain(self, parcel: Parcel, walk: Walk) -> Step[Parcel]:
@@ -264,6 +272,14 @@ class Models:
         """The unit of that name; for names of the graph, the first of its units."""
         found = self._executor.units.get(name)
         return found if found is not None else next(iter(self._executor.units.values()))
+
+
+def _asked_method(unit: LocalUnit, walk: Walk) -> Method:
+    """What a graph elsewhere asks of a bare unit, or else the first thing that the unit does to a message."""
+    for name, value in walk.headers:
+        if name == METHOD_HEADER:
+            return next((method for method in _PASSING if method.value.encode() == value), Method.PREDICT)
+    return next((method for method in _PASSING if method in unit.servable.methods), Method.PREDICT)
 
 
 def _inputs(servable: Servable) -> tuple[TensorSpec, ...]:

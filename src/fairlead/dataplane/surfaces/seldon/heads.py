@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from fairlead.dataplane.graph.contracts import METHOD_HEADER
 from fairlead.protocols.exchange import Request
 
 _ALLOWED_HEADERS = "Accept, Accept-Encoding, Authorization, Content-Length, Content-Type, X-CSRF-Token"
@@ -11,7 +12,7 @@ JSON_LINE = b"Content-Type: application/json\r\n"
 
 _TYPES = frozenset((b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"))
 # A head with one of these asks for more than a prediction, or brings its body in another form.
-_UNUSUAL = frozenset((b"content-encoding", b"ce-specversion", b"origin"))
+_UNUSUAL = frozenset((b"content-encoding", b"ce-specversion", b"origin", METHOD_HEADER))
 
 
 class Told(NamedTuple):

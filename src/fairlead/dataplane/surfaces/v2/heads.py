@@ -6,6 +6,7 @@ with a media type and nothing else, as KServe's servers do.
 
 from typing import NamedTuple
 
+from fairlead.dataplane.graph.contracts import METHOD_HEADER
 from fairlead.dataplane.spec import WorkerSpec
 from fairlead.dataplane.surfaces.seldon.heads import GraphHeads
 from fairlead.protocols.exchange import Request
@@ -16,7 +17,7 @@ from fairlead.protocols.wire import JSON, Body
 LENGTH = b"inference-header-content-length"
 JSON_LINE = b"Content-Type: application/json\r\n"
 OCTETS_LINE = b"Content-Type: application/octet-stream\r\n"
-_UNUSUAL = frozenset((b"content-encoding", b"ce-specversion"))
+_UNUSUAL = frozenset((b"content-encoding", b"ce-specversion", METHOD_HEADER))
 _JSON_TYPES = frozenset((b"", JSON))
 
 

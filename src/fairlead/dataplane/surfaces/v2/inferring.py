@@ -5,7 +5,7 @@ from collections.abc import Callable
 from time import perf_counter
 from typing import NamedTuple
 
-from fairlead.dataplane.graph.driving import drive
+from fairlead.dataplane.graph.driving import Step, drive
 from fairlead.dataplane.graph.parcel import Parcel, Stopped, Walk, failure_lines, plain
 from fairlead.dataplane.metering import Meters
 from fairlead.dataplane.puids import Puids
@@ -16,12 +16,13 @@ from fairlead.errors import FairleadError
 from fairlead.protocols.cloudevents import Event
 from fairlead.protocols.exchange import Reply, Request, Response
 from fairlead.protocols.message import Asked, Message
-from fairlead.protocols.v2_json import V2_JSON, read_request
+from fairlead.protocols.v2_json import V2_JSON, read_request, with_id
 from fairlead.protocols.wire import Body
 
 _log = logging.getLogger(__name__)
 POST = b"OPTIONS,POST"
 
+Ask = Callable[[Parcel, Walk], Step[Parcel]]
 Refuse = Callable[[Request, Reply, bytes, Exception], int]
 
 
@@ -65,17 +66,20 @@ class _Question:
             asked = self.parcel.message().asked
         except FairleadError:
             asked = None
-        return asked or Asked(model=self.model, version=self.version, id=self.puid.decode("latin-1"))
+        return self._named(asked or Asked())
 
     def _read(self) -> Message:
         message = read_request(plain(self.body, self._limit_bytes), model=self.model)
-        asked = message.asked
-        assert asked is not None  # requests of this wire have it
-        asked.version = self.version
+        assert message.asked is not None  # requests of this wire have it
+        self._named(message.asked)
+        return message
+
+    def _named(self, asked: Asked) -> Asked:
+        asked.model, asked.version = self.model, self.version
         asked.headers = self.request.headers
         if not asked.id:
             asked.id = self.puid.decode("latin-1")
-        return message
+        return asked
 
 
 class Inferring:
@@ -101,7 +105,11 @@ class Inferring:
         self._limit_bytes = limit_bytes
 
     def __call__(self, request: Request, reply: Reply, target: Target, puid: bytes = b"") -> None:
-        """Answer one request. The answer's id is the request's own, else its puid."""
+        """Ask the graph. The answer's id is the request's own, else its puid."""
+        self.answer(request, reply, target, self._models.predict, puid)
+
+    def answer(self, request: Request, reply: Reply, target: Target, ask: Ask, puid: bytes = b"") -> None:
+        """Answer one request with what `ask` gives for it."""
         started = perf_counter()
         seen = told(request)
         puid = puid or seen.puid or self._puids.take()
@@ -133,7 +141,7 @@ class Inferring:
                 status = self._refuse(request, reply, puid, error)
             self._count(started, status)
 
-        drive(self._models.predict(question.parcel, Walk(puid, request.headers, target.name)), done)
+        drive(ask(question.parcel, Walk(puid, request.headers, target.name)), done)
 
     def resolve(self, target: Target) -> tuple[str, str]:
         """The model's name and version as answers have them."""
@@ -148,6 +156,8 @@ class Inferring:
             message = answer.message()
             body = V2_JSON.write_answer(message, question.asked())
             lines = b"".join(line(name, value) for name, value in message.response_headers.items())
+        elif not question.parcel.is_bytes:
+            body = with_id(body, question.asked().id)
         if question.event is not None:
             event_id = self._puids.take().decode()
             body, own = self._events.wrap(question.event, body, model=question.model, event_id=event_id)

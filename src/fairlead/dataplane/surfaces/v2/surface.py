@@ -13,6 +13,7 @@ from fairlead.dataplane.puids import Puids
 from fairlead.dataplane.surfaces import docs
 from fairlead.dataplane.surfaces.routing_table import Route, Verbs
 from fairlead.dataplane.surfaces.v2 import open_api
+from fairlead.dataplane.surfaces.v2.bare_unit import bare_routes
 from fairlead.dataplane.surfaces.v2.describing import Describing
 from fairlead.dataplane.surfaces.v2.events import Events
 from fairlead.dataplane.surfaces.v2.heads import JSON_LINE, Heads, told
@@ -37,7 +38,7 @@ def make(parts: "Parts") -> Handler:
 
 
 class V2Surface:
-    """Answers every request below `/v2`. It never blocks and never raises."""
+    """Answers every request below `/v2`, and what routers and combiners are asked. It never blocks and never raises."""
 
     def __init__(self, parts: "Parts") -> None:
         spec = parts.spec
@@ -56,6 +57,7 @@ class V2Surface:
             limit_bytes=limit_bytes,
         )
         self._infer: Infer = plain
+        self._bare = {} if parts.models.bare is None else bare_routes(parts.models.bare, plain, limit_bytes)
         unit = parts.models.row_wise()
         if unit is not None:
             observe = (
@@ -84,7 +86,9 @@ class V2Surface:
             reply(Response(405, head, b'{"detail":"Method Not Allowed"}'))
 
     def _remember(self, path: str) -> Verbs | None:
-        verbs = self._find([unquote(part) for part in path.split("/")[2:]])
+        verbs = self._bare.get(path)
+        if verbs is None and path.startswith("/v2"):
+            verbs = self._find([unquote(part) for part in path.split("/")[2:]])
         if len(self._by_path) < _MOST_PATHS:
             self._by_path[path] = verbs
         return verbs
