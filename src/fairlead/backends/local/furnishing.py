@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 from fairlead.environments.mode import Mode
-from fairlead.errors import BadRequest
 from fairlead.plan.model import Revision, Unit
-from fairlead.runtimes.requirements import Wanted, unmet, wanted_by
+from fairlead.runtimes.requirements import BadRequirements, Wanted, unmet, wanted_by
 
 ANNOTATION = "fairlead.dev/environment"
 _NO_PYTHON_OF_OURS = frozenset(("builtin", "command", "container", "remote", "sample"))
@@ -95,7 +94,7 @@ def _mode(revision: Revision, default: Mode) -> Mode:
         return Mode(text)
     except ValueError:
         accepted = ", ".join(Mode)
-        raise BadRequest(f"the annotation {ANNOTATION} is {text!r}; accepted: {accepted}") from None
+        raise BadRequirements(f"the annotation {ANNOTATION} is {text!r}; accepted: {accepted}") from None
 
 
 def _because(wanted: Wanted) -> str:
