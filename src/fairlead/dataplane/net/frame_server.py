@@ -133,12 +133,17 @@ class _Connection(FrameLink):
         if head is None:
             head = self._read_head(frame)
         answer = self.open[frame.id] = FrameAnswer(self, frame.id)
-        if len(frame.body) > server.limits.body_bytes:
+        body = frame.body
+        if len(body) > server.limits.body_bytes:
             answer(self._too_large(head))
-        elif head.is_streamed:
-            self._enter(Request(head.method, head.path, head.query, head.headers, b"", head, whole(frame.body)), answer)
-        else:
-            self._enter(Request(head.method, head.path, head.query, head.headers, frame.body, head), answer)
+            return
+        request = Request(head.method, head.path, head.query, head.headers, body, head)
+        if head.is_streamed:
+            request.body, request.incoming = b"", whole(body)
+        try:
+            server.handler(request, answer)
+        except Exception as error:
+            self._fail(request, answer, error)
 
     def _open_request(self, frame: Frame) -> None:
         head = self._server.memory.get(frame.head) or self._read_head(frame)
@@ -180,16 +185,18 @@ class _Connection(FrameLink):
     def _enter(self, request: Request, answer: FrameAnswer) -> None:
         try:
             self._server.handler(request, answer)
-        except FairleadError as error:
-            self._fail(request, answer, error.http, error.grpc, str(error))
-        except Exception:
-            log.exception("%s %s: the handler failed", request.method, request.path)
-            words = "internal error; the server's log has the traceback"
-            self._fail(request, answer, 500, GrpcCode.INTERNAL, words)
+        except Exception as error:
+            self._fail(request, answer, error)
 
-    def _fail(self, request: Request, answer: FrameAnswer, status: int, code: GrpcCode, words: str) -> None:
-        assert request.head is not None
-        answer.fail(self._refusal(request.head, status, code, words))
+    def _fail(self, request: Request, answer: FrameAnswer, error: Exception) -> None:
+        head = request.head
+        assert head is not None
+        if isinstance(error, FairleadError):
+            answer.fail(self._refusal(head, error.http, error.grpc, str(error)))
+            return
+        log.error("%s %s: the handler failed", head.method, head.path, exc_info=error)
+        words = "internal error; the server's log has the traceback"
+        answer.fail(self._refusal(head, 500, GrpcCode.INTERNAL, words))
 
 
 class FrameServer:
