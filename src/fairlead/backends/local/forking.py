@@ -52,8 +52,9 @@ class Nursery:
     def __init__(
         self, runtime: str, *, worker: str, reaper: Reaper, env: Mapping[str, str], log: Path, python: str = ""
     ) -> None:
-        self._runtime, self._worker, self._reaper, self._env = runtime, worker, reaper, env
+        self._runtime, self._worker, self._reaper = runtime, worker, reaper
         self._python = python or sys.executable
+        self._env = _may_compile(env) if python else env
         self._turn = asyncio.Lock()
         self._up = asyncio.Event()
         self._channel: socket.socket | None = None
@@ -225,7 +226,7 @@ class Nurseries:
             file.write(msgspec.json.encode(member.spec))
         module = "fairlead.dataplane" if self._worker == "fairlead.dataplane.worker" else self._worker
         argv = [member.python or sys.executable, "-m", module, "--spec", str(path), "--channel-fd", str(channel)]
-        env = self._env | member.env
+        env = (_may_compile(self._env) if member.python else self._env) | member.env
         return self._reaper.spawn(argv, env=env, output=output, cwd=Path(member.cwd or "."), pass_fds=[channel])
 
     def give_up(self) -> None:
@@ -238,6 +239,12 @@ class Nurseries:
         for one in self._nurseries.values():
             one.close()
         await asyncio.gather(*(one.service.stop(grace_s=grace_s) for one in self._nurseries.values()), *self._ending)
+
+
+def _may_compile(env: Mapping[str, str]) -> dict[str, str]:
+    """An environment is installed without bytecode. Whoever told Python to keep folders clean did not mean this one,
+    which is ours: without, every replica compiles scikit-learn anew (2 s instead of 0.6)."""
+    return {name: value for name, value in env.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 async def _read_exactly(channel: socket.socket, size: int) -> bytes:
