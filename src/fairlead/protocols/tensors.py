@@ -73,16 +73,17 @@ def as_tensors(payload: Payload, *, name: str) -> list[Tensor]:
     raise BadRequest(f"a message of the form {payload.form.value!r} cannot be written as tensors")
 
 
-def as_array_payload(payload: Payload) -> Payload:
+def as_array_payload(payload: Payload, *, is_table: bool = False) -> Payload:
     """The payload as one array, for units that know one: a lone tensor is that array; several of one value per row are
-    its columns, by name. Raises `BadRequest` for tensors that make no table; other payloads come back as they are."""
+    its columns, by name. `is_table` says that the sender means columns even when there is but one (`content_type: pd`).
+    Raises `BadRequest` for tensors that make no table; other payloads come back as they are."""
     if payload.form is not Form.TENSORS:
         return payload
     tensors: Sequence[Tensor] = payload.value
-    if len(tensors) == 1:
+    if len(tensors) == 1 and not (is_table and _is_column(tensors[0].array)):
         return Payload(Form.NDARRAY, _plain(tensors[0]))
     rows = {len(one.array) for one in tensors if one.array.ndim == 1 or one.array.shape[1:] == (1,)}
-    flat = all(one.array.ndim == 1 or (one.array.ndim == 2 and one.array.shape[1] == 1) for one in tensors)
+    flat = all(_is_column(one.array) for one in tensors)
     if not tensors or not flat or len(rows) != 1:
         shapes = ", ".join(f"{one.name!r} {list(one.array.shape)}" for one in tensors)
         raise BadRequest(
@@ -97,15 +98,32 @@ def as_array_payload(payload: Payload) -> Payload:
     )
 
 
+def _is_column(array: Array) -> bool:
+    return array.ndim == 1 or (array.ndim == 2 and array.shape[1] == 1)
+
+
 def _plain(one: Tensor) -> Array:
-    """The array a unit of code gets: BYTES that are all text are text."""
+    """The array a unit of code gets: BYTES that are all text are text, and values where their sender says JSON."""
     if one.datatype != BYTES:
         return one.array
+    if one.parameters.get("content_type") == "pd_json":
+        return _json_values(one)
     try:
         texts = [value.decode() if isinstance(value, bytes) else str(value) for value in one.array.reshape(-1)]
     except UnicodeDecodeError:
         return one.array
     return np.array(texts, dtype=np.str_ if texts else np.object_).reshape(one.array.shape)
+
+
+def _json_values(one: Tensor) -> Array:
+    """A column of a data frame whose cells are JSON texts (MLServer's `pd_json`)."""
+    values = np.empty(one.array.size, dtype=np.object_)
+    try:
+        for index, value in enumerate(one.array.reshape(-1)):
+            values[index] = orjson.loads(value)  # one by one: numpy would spread a list over the cells
+    except orjson.JSONDecodeError as error:
+        raise BadRequest(f"tensor {one.name!r}: its content_type is pd_json and its data is not: {error}") from error
+    return values.reshape(one.array.shape)
 
 
 def _as_bytes(name: str, array: Array) -> tuple[Array, str]:

@@ -316,7 +316,9 @@ def _with_array(message: Message) -> Message:
     """The message with its tensors as the one array that methods of this convention know."""
     if message.payload.form is not _TENSORS:
         return message
-    return Message(as_array_payload(message.payload), message.meta, asked=message.asked)
+    asked = message.asked
+    is_table = asked is not None and asked.parameters.get("content_type") == "pd"
+    return Message(as_array_payload(message.payload, is_table=is_table), message.meta, asked=asked)
 
 
 def _translating(work: Callable[..., T], *arguments: Any) -> T:
