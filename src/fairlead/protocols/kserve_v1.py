@@ -36,8 +36,6 @@ _JSON_TYPES = frozenset(
 class BadInput(BadRequest):
     """A body that is no V1 request."""
 
-    reason = "InvalidInput"
-
 
 class V1Json:
     """V1 bodies. `answers` is the key that an array is answered under."""
