@@ -14,7 +14,7 @@ from fairlead.errors import UnitFailed
 from fairlead.plan.model import Protocol
 from fairlead.protocols.message import Asked, Form, Message, Payload
 from fairlead.protocols.tensors import BYTES, DEFAULT_OUTPUT, DTYPES, Tensor, as_tensors, tensor
-from fairlead.runtimes.answers import as_array, own_copy
+from fairlead.runtimes.answers import array_payload, as_array, own_copy
 from fairlead.runtimes.failures import unusable
 
 _NO_WISHES = Asked()
@@ -56,13 +56,13 @@ class Payloads:
         if asked.form is Form.TENSORS:
             return self._as_tensors(value), None
         if isinstance(value, Mapping):
-            return self._of_object(dict(value))
+            return self._of_object(dict(value), asked.form)
         if isinstance(value, str):
             return Payload(Form.STRING, value), None
         if isinstance(value, bytes | bytearray):
             return Payload(Form.BINARY, bytes(value)), None
         if isinstance(value, list | np.ndarray):
-            return Payload(Form.NDARRAY, value if isinstance(value, np.ndarray) else as_array(value)), None
+            return array_payload(value, asked.form, None), None
         raise unusable(value)
 
     def _request(self, tensors: list[Tensor], asked: Asked) -> Any:
@@ -101,13 +101,13 @@ class Payloads:
             raise unusable(value)
         return Payload(Form.TENSORS, as_tensors(Payload(form, value), name=DEFAULT_OUTPUT))
 
-    def _of_object(self, value: dict[str, Any]) -> tuple[Payload, dict[str, Any] | None]:
+    def _of_object(self, value: dict[str, Any], asked: Form) -> tuple[Payload, dict[str, Any] | None]:
         """A V1 object. Rows in it are an array for units that know arrays; clients of Seldon get them as one."""
         key = "instances" if "instances" in value else "predictions" if self._is_seldon else ""
         rows = value.get(key)
         raw = None if self._is_seldon else value
         if isinstance(rows, list) and (array := as_array(rows)).dtype.kind != "O":
-            return Payload(Form.NDARRAY, array), raw
+            return array_payload(array, asked, None), raw
         return Payload(Form.JSON, value), raw
 
 

@@ -120,8 +120,8 @@ def _guessed(folder: Path, name: str) -> str:
 def _only_triton(where: str, asked: str) -> str:
     known = ", ".join(sorted(_BACKENDS))
     return (
-        f"{where}: backend {asked!r} runs in Triton's own container alone: name its image (nvcr.io/nvidia/tritonserver) "
-        f"in the manifest, and have Docker or Podman on this machine. Served here: {known}"
+        f"{where}: backend {asked!r} runs in Triton's own container alone: name its image (nvcr.io/nvidia/tritonserver)"
+        f" in the manifest, and have Docker or Podman on this machine. Served here: {known}"
     )
 
 
