@@ -267,6 +267,40 @@ def test_a_booster_without_probabilities_says_so(tmp_path: Path) -> None:
         infer(servable, {"x": [SETOSA]}, "zzz")
 
 
+def test_a_booster_with_named_columns_takes_one_input_each(tmp_path: Path) -> None:
+    import pandas
+
+    table = pandas.DataFrame({"narrow": [1.0, 2.0, 3.0, 4.0] * 5, "wide": [4.0, 3.0, 2.0, 1.0] * 5})
+    settings = {"nthread": 1, "seed": 0, "min_child_weight": 0}
+    booster = xgboost.train(settings, xgboost.DMatrix(table, label=table["wide"]), num_boost_round=5)
+    booster.save_model(tmp_path / "model.json")
+    expected = booster.predict(xgboost.DMatrix(table[:2])).tolist()
+    servable = load(tmp_path, "xgboost")
+
+    by_name = infer(servable, {"wide": [4.0, 3.0], "narrow": [1.0, 2.0]})
+    by_place = infer(servable, {"x": [[1.0, 4.0], [2.0, 3.0]]})
+
+    assert by_name == by_place == {"output-0": ("FP32", [2], expected)}
+
+
+def test_a_request_without_inputs_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BadRequest, match="takes one array"):
+        infer(load(train_iris_sklearn(tmp_path, model=frame_pipeline())), {})
+
+
+def test_an_only_column_may_go_by_its_name(tmp_path: Path) -> None:
+    import pandas
+    from sklearn.linear_model import LinearRegression
+
+    model = LinearRegression().fit(pandas.DataFrame({"size": [1.0, 2.0]}), [2.0, 4.0])
+    servable = load(train_iris_sklearn(tmp_path, model=model))
+
+    (_, shape, values) = infer(servable, {"size": [3.0]})["output-0"]
+
+    assert shape == [1]
+    assert values == pytest.approx([6.0])
+
+
 def test_words_where_numbers_belong_are_the_callers_mistake(tmp_path: Path) -> None:
     servable = load(train_iris_xgboost(tmp_path), "xgboost")
 

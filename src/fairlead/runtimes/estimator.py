@@ -132,7 +132,7 @@ class EstimatorUnit(Component):
         """The request's tensors as the model takes them: columns by name where both have names, else one array."""
         tensors: list[Tensor] = payload.value
         features = self._estimator.features
-        if features and len(tensors) > 1:
+        if features and tensors and (len(tensors) > 1 or tensors[0].name in features):
             return _frame(tensors, features)
         array = as_array_payload(payload).value
         self._check_width(tensors[0].name if len(tensors) == 1 else DEFAULT_INPUT, array)
