@@ -1,5 +1,9 @@
+import http.server
+import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -328,3 +332,82 @@ def test_an_installed_kserve_is_used_as_it_is(tmp_path: Path, monkeypatch: pytes
     servable = registry.load(context(unit(code=code)))
 
     assert servable.invoke(Method.PREDICT, asking([[1]])).payload.value.tolist() == [True]
+
+
+class _Predictor(http.server.BaseHTTPRequestHandler):
+    """Answers as a predictor would, with what it was asked."""
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        seen = [self.path, self.headers.get("X-Request-Id"), self.headers.get("X-Secret")]
+        if "ghost" in self.path:
+            self._send(404, {"error": "Model with name ghost does not exist."})
+        elif self.path.startswith("/v1/"):
+            self._send(200, {"predictions": [asked, seen]})
+        else:
+            self._send(200, {"model_name": "m", "outputs": [dict(asked["inputs"][0], name="y")]})
+
+    def _send(self, status: int, value: Any) -> None:
+        body = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing on the test's output."""
+
+
+@pytest.fixture
+def predictor() -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Predictor)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+TRANSFORMER = """
+from kserve import Model, PredictorConfig
+class Transformer(Model):
+    def __init__(self, name, predictor_host, protocol="v1"):
+        super().__init__(name, PredictorConfig(predictor_host, protocol))
+        self.ready = True
+    def preprocess(self, payload, headers=None):
+        if isinstance(payload, dict):
+            payload["instances"] = [n + 1 for n in payload["instances"]]
+        return payload
+"""
+
+
+def transformer(folder: Path, host: str, name: str = "iris", **parameters: str) -> Servable:
+    code = write(folder, "Transformer", TRANSFORMER)
+    return load(unit(code=code, name=name, predictor_host=host, **parameters), protocol=Protocol.V1)
+
+
+def test_a_transformer_asks_its_predictor(tmp_path: Path, predictor: str) -> None:
+    message = v1({"instances": [1]}, (b"x-request-id", b"7"), (b"x-secret", b"s"))
+
+    answer = transformer(tmp_path, predictor).invoke(Method.PREDICT, message)
+
+    assert answer.raw == {"predictions": [{"instances": [2]}, ["/v1/models/iris:predict", "7", None]]}
+
+
+def test_a_transformer_asks_its_predictor_with_tensors(tmp_path: Path, predictor: str) -> None:
+    servable = transformer(tmp_path, predictor, protocol="v2")
+
+    assert listed(servable.invoke(Method.PREDICT, tensors(x=[1.5, 2.5]))) == {"y": [1.5, 2.5]}
+
+
+def test_a_predictors_refusal_has_its_words(tmp_path: Path, predictor: str) -> None:
+    with pytest.raises(
+        UnitFailed, match=r"^HTTPStatusError : Model with name ghost does not exist\., '404 Not Found' for"
+    ):
+        transformer(tmp_path, predictor, name="ghost").invoke(Method.PREDICT, v1({"instances": [1]}))
+
+
+def test_a_predictor_that_is_gone_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UnitFailed, match=r"^ConnectError : All connection attempts failed"):
+        transformer(tmp_path, "127.0.0.1:1").invoke(Method.PREDICT, v1({"instances": [1]}))
