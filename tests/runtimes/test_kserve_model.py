@@ -382,7 +382,7 @@ class Transformer(Model):
 """
 
 
-def transformer(folder: Path, host: str, name: str = "iris", **parameters: str) -> Servable:
+def transformer(folder: Path, host: str, name: str = "iris", **parameters: Any) -> Servable:
     code = write(folder, "Transformer", TRANSFORMER)
     return load(unit(code=code, name=name, predictor_host=host, **parameters), protocol=Protocol.V1)
 
@@ -402,9 +402,8 @@ def test_a_transformer_asks_its_predictor_with_tensors(tmp_path: Path, predictor
 
 
 def test_a_predictors_refusal_has_its_words(tmp_path: Path, predictor: str) -> None:
-    with pytest.raises(
-        UnitFailed, match=r"^HTTPStatusError : Model with name ghost does not exist\., '404 Not Found' for"
-    ):
+    words = r"^HTTPStatusError : Model with name ghost does not exist\., '404 Not Found' for"
+    with pytest.raises(UnitFailed, match=words):
         transformer(tmp_path, predictor, name="ghost").invoke(Method.PREDICT, v1({"instances": [1]}))
 
 
