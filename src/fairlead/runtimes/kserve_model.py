@@ -120,7 +120,7 @@ class KserveUnit:
         response: dict[str, str] = {}
         try:
             value = self._run(method, self._payloads.given(message), headers_of(message), response)
-            payload, raw = self._payloads.answer(value, message.payload)
+            payload, raw = self._payloads.answer(value, self._payloads.question(message))
         except Exception as error:
             raise translated(error) from error
         return Message(payload, passed_on(message.meta, self._path), raw=raw, response_headers=response)

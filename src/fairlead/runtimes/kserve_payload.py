@@ -32,15 +32,21 @@ class Payloads:
     def given(self, message: Message) -> Any:
         """The first hook's argument: the model's own, because hooks write into it."""
         payload = message.payload
-        if payload.form is Form.TENSORS:
-            return self._request(payload.value, message.asked or _NO_WISHES)
         if message.raw is not None and not self._is_seldon:
             return own_copy(message.raw)
+        if payload.form is Form.TENSORS:
+            return self._request(payload.value, message.asked or _NO_WISHES)
         if isinstance(payload.value, np.ndarray):
             return {"instances": payload.value.tolist()}
         if payload.form is Form.STRING:
             return {"instances": [payload.value]}
         return payload.value if payload.form is Form.BINARY else own_copy(payload.value)
+
+    def question(self, message: Message) -> Payload:
+        """What an answer follows: rows that came as an object of V1 are answered as one, though they made tensors."""
+        if message.raw is not None and not self._is_seldon and message.payload.form is Form.TENSORS:
+            return Payload(Form.NDARRAY, None)
+        return message.payload
 
     def answer(self, value: Any, asked: Payload) -> tuple[Payload, dict[str, Any] | None]:
         """What a hook gave, as a payload and as the JSON object that clients of V1 get (`None` where there is none)."""
