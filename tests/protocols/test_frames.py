@@ -13,9 +13,16 @@ from fairlead.protocols.frames import (
     Frame,
     FrameDecoder,
     Kind,
+    data_prefix,
+    decode_credit,
     decode_request_head,
+    encode_begin,
     encode_cancel,
+    encode_credit,
+    encode_end,
+    encode_open,
     encode_request_head,
+    encode_reset,
     request_prefix,
     response_prefix,
 )
@@ -44,6 +51,31 @@ def test_frames_decode_to_what_was_encoded_however_they_are_split(
     for id, status, head, body in answers:
         expected += [Frame(Kind.RESPONSE, id, status, head, body), Frame(Kind.CANCEL, id, 0, b"", b"")]
     assert frames == [*expected, Frame(Kind.GOAWAY, 0, 0, b"", b"")]
+
+
+@given(ids, st.binary(max_size=50), st.binary(max_size=90), st.integers(0, 0xFFFFFFFF), st.integers(1, 40))
+def test_the_frames_of_a_stream_decode_to_what_was_encoded_however_they_are_split(
+    id: int, head: bytes, body: bytes, credit: int, step: int
+) -> None:
+    wire = encode_open(id, head) + data_prefix(id, len(body)) + body + encode_credit(id, credit)
+    wire += encode_begin(id, 200, head) + encode_end(id, head) + encode_reset(id)
+    decoder = FrameDecoder()
+
+    frames = [frame for start in range(0, len(wire), step) for frame in decoder.feed(wire[start : start + step])]
+
+    assert decode_credit(frames[2]) == credit
+    assert [*frames[:2], *frames[3:]] == [
+        Frame(Kind.OPEN, id, 0, head, b""),
+        Frame(Kind.DATA, id, 0, b"", body),
+        Frame(Kind.BEGIN, id, 200, head, b""),
+        Frame(Kind.END, id, 0, head, b""),
+        Frame(Kind.RESET, id, 0, b"", b""),
+    ]
+
+
+def test_a_credit_that_is_no_number_is_refused() -> None:
+    with pytest.raises(BadRequest):
+        decode_credit(Frame(Kind.CREDIT, 1, 0, b"", b"123"))
 
 
 @given(st.sampled_from(["GET", "POST"]), text, text, st.lists(st.tuples(text, text), max_size=5))
