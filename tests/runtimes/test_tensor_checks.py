@@ -2,7 +2,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairlead.errors import BadRequest
@@ -68,6 +68,7 @@ def test_text_and_numbers_are_never_each_other() -> None:
         fitted([tensor("x", np.array([1.0]))], [spec(datatype="BYTES")])
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-(2**63), 2**64 - 1)), st.sampled_from([d for d in DTYPES if "INT" in d]))
 def test_integers_come_through_as_they_are_or_not_at_all(values: list[int], datatype: str) -> None:
     if all(value >= 0 for value in values):
