@@ -51,7 +51,7 @@ def _threshold_rows(model: Any, base: Array, draw: np.random.Generator) -> Array
     if inner is None:
         return base[:0]
     most = max(1, _THRESHOLDS // max(1, len(thresholds)))
-    made = []
+    made: list[Array] = []
     for feature, values in sorted(thresholds.items()):
         if feature >= inner.shape[1]:
             continue
