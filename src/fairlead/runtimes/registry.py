@@ -55,7 +55,6 @@ _ENTRIES = {
         # The modules nearly every pickled estimator asks for; the rest of scikit-learn loads with the model.
         libraries=("joblib", "sklearn.linear_model", "sklearn.ensemble", "sklearn.pipeline", "sklearn.preprocessing"),
     ),
-    "tempo": _Entry(module="fairlead.runtimes.tempo"),
     "tensorflow": _Entry(
         module="fairlead.runtimes.tensorflow",
         extra="tensorflow",

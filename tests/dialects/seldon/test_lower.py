@@ -118,14 +118,18 @@ def test_everything_that_cannot_run_is_told_at_once() -> None:
         ),
         (
             "spec.predictors[0].graph.implementation",
-            "no runtime serves TEMPO_SERVER; available: HUGGINGFACE_SERVER, MLFLOW_SERVER, SKLEARN_SERVER, "
-            "TENSORFLOW_SERVER, TRITON_SERVER, XGBOOST_SERVER",
+            "no runtime serves TEMPO_SERVER (its folders are a conda environment and a class pickled in it, which run "
+            "with each other alone; serve the class as your own Python code, or the models it calls by their formats); "
+            "available: HUGGINGFACE_SERVER, MLFLOW_SERVER, SKLEARN_SERVER, TENSORFLOW_SERVER, TRITON_SERVER, "
+            "XGBOOST_SERVER",
         ),
     ]
 
 
 def test_a_server_without_a_runtime_names_those_that_have_one() -> None:
-    with pytest.raises(UnrunnableManifest, match="TEMPO_SERVER; available: HUGGINGFACE_SERVER, MLFLOW_SERVER"):
+    with pytest.raises(
+        UnrunnableManifest, match=r"TEMPO_SERVER \(its .* formats\); available: HUGGINGFACE_SERVER, MLFLOW"
+    ):
         lower(sdep(predictor(graph={**MODEL, "implementation": "TEMPO_SERVER"})))
 
 

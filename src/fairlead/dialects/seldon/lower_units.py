@@ -93,7 +93,9 @@ def _entry(context: NodeContext) -> Entry:
 
 def _no_server(context: NodeContext) -> Entry:
     known = ", ".join(servers.available(context.outer.catalog))
-    message = f"no runtime serves {context.node.implementation}; available: {known}"
+    server = servers.SERVERS.get(context.node.implementation)
+    because = f" ({server.why})" if server is not None and server.why else ""
+    message = f"no runtime serves {context.node.implementation}{because}; available: {known}"
     context.findings.lack(f"{context.path}.implementation", message)
     return _CONTAINER
 

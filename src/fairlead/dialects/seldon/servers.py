@@ -18,9 +18,10 @@ MLSERVER = "mlserver"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """A prepackaged server: our runtime (empty when there is none) and the image per protocol."""
+    """A prepackaged server: our runtime (empty when there is none, and `why` says why) and the image per protocol."""
 
     runtime: str = ""
+    why: str = ""
     images: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -40,7 +41,11 @@ SERVERS: Mapping[str, Server] = {
     ),
     "TRITON_SERVER": Server(runtime="triton", images={V2: "nvcr.io/nvidia/tritonserver:21.08-py3"}),
     "HUGGINGFACE_SERVER": Server(runtime="huggingface", images={V2: "seldonio/mlserver:1.3.5-huggingface"}),
-    "TEMPO_SERVER": Server(images={V2: "seldonio/mlserver:1.3.5-slim"}),
+    "TEMPO_SERVER": Server(
+        why="its folders are a conda environment and a class pickled in it, which run with each other alone; serve the "
+        "class as your own Python code, or the models it calls by their formats",
+        images={V2: "seldonio/mlserver:1.3.5-slim"},
+    ),
 }
 
 NOT_FOR_TENSORFLOW = frozenset({"SKLEARN_SERVER", "XGBOOST_SERVER", "MLFLOW_SERVER", "HUGGINGFACE_SERVER"})
