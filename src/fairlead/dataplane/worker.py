@@ -26,7 +26,7 @@ from fairlead.dataplane.metering import Meters
 from fairlead.dataplane.net.frame_server import FrameServer
 from fairlead.dataplane.net.server import HttpServer, Limits
 from fairlead.dataplane.spec import Drain, Failed, FromWorker, Loading, Ready, WorkerSpec
-from fairlead.dataplane.surfaces.composing import Surfaces
+from fairlead.dataplane.surfaces.composing import Surfaces, refusal_of
 from fairlead.dataplane.surfaces.limiting import Limiter
 from fairlead.dataplane.surfaces.seldon.surface import MetricsSurface, refusal
 from fairlead.errors import FairleadError
@@ -101,18 +101,19 @@ class _Worker:
 
     def _limited(self, surface: Handler) -> Handler:
         limits = self._spec.revision.limits
-        return Limiter(surface, limits, refusal) if limits.concurrency else surface
+        return Limiter(surface, limits, refusal_of(self._spec.revision.protocol)) if limits.concurrency else surface
 
     async def _listen(self, surface: Handler, meters: Meters) -> int:
         spec = self._spec
         limits = Limits(body_bytes=spec.max_body_bytes)
+        refuse = refusal_of(spec.revision.protocol)
         port = 0
         if spec.http is not None:
-            http = HttpServer(surface, limits=limits, refuse=refusal, streams=is_streamed)
+            http = HttpServer(surface, limits=limits, refuse=refuse, streams=is_streamed)
             self._servers.append(http)
             port = await http.listen(spec.http)
         if spec.frames is not None:
-            frames = FrameServer(surface, limits=limits, refuse=refusal, streams=is_streamed)
+            frames = FrameServer(surface, limits=limits, refuse=refuse, streams=is_streamed)
             self._servers.append(frames)
             await frames.listen(spec.frames)
         if spec.metrics is not None:

@@ -13,9 +13,10 @@ from fairlead.dataplane.graph.executor import Executor
 from fairlead.dataplane.metering import Meters
 from fairlead.dataplane.spec import WorkerSpec
 from fairlead.dataplane.surfaces.models import Models
-from fairlead.dataplane.surfaces.seldon.surface import SeldonSurface
+from fairlead.dataplane.surfaces.seldon.surface import SeldonSurface, refusal
 from fairlead.plan.model import Protocol
-from fairlead.protocols.exchange import Handler, Reply, Request
+from fairlead.protocols.exchange import Handler, Reply, Request, Response
+from fairlead.protocols.jsontext import compact
 
 
 class Parts(NamedTuple):
@@ -87,6 +88,15 @@ class Surfaces:
         if self._grpc is None:
             self._grpc = _made(_GRPC, self._parts)
         return self._grpc
+
+
+def refusal_of(protocol: Protocol) -> Callable[[int, str], Response]:
+    """What a server says when it cannot take a request, in the shape that clients of the protocol read."""
+    return refusal if protocol is Protocol.SELDON else _error_object
+
+
+def _error_object(status: int, message: str) -> Response:
+    return Response(status, b"Content-Type: application/json\r\n", compact({"error": message}))
 
 
 def _made(module: str, parts: Parts) -> Handler:
