@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SERVICE = "grpc.health.v1.Health"
 _SERVING, _NOT_SERVING, _SERVICE_UNKNOWN = (b"\x08\x01", b"\x08\x02", b"\x08\x03")
-_EVERY_S = 1.0
+EVERY_S = 1.0
 
 
 def handlers(parts: "Parts", calls: Calls, services: list[str]) -> dict[str, Handler]:
@@ -83,6 +83,6 @@ class _Watch:
             if status != self._said:
                 self._said = status
                 self._stream.send(status)
-            self._timer = asyncio.get_running_loop().call_later(_EVERY_S, self._look)
+            self._timer = asyncio.get_running_loop().call_later(EVERY_S, self._look)
 
         drive(_status(self._models), done)

@@ -57,7 +57,7 @@ class _Talk:
         if kind == "file_by_filename":
             return _file(protos.pool().FindFileByName, asked.file_by_filename, "file")
         if kind == "file_containing_symbol":
-            return _file(protos.pool().FindFileContainingSymbol, asked.file_containing_symbol, "symbol")
+            return _file(_containing, asked.file_containing_symbol, "symbol")
         if kind == "file_containing_extension":
             return _error(GrpcCode.NOT_FOUND, "there are no extensions here")
         if kind == "all_extension_numbers_of_type":
@@ -71,6 +71,22 @@ def _file(find: Callable[[str], Any], name: str, what: str) -> bytes:
     except KeyError:
         return _error(GrpcCode.NOT_FOUND, f"there is no {what} {name!r}")
     return nested(b"\x22", b"".join([nested(b"\x0a", file) for file in _with_imports(first)]))
+
+
+def _containing(symbol: str) -> Any:
+    """The file of a symbol. A pool knows no methods and fields by themselves, so those are looked for in what they
+    belong to. Raises `KeyError`."""
+    try:
+        return protos.pool().FindFileContainingSymbol(symbol)
+    except KeyError:
+        owner, _, name = symbol.rpartition(".")
+        file = protos.pool().FindFileContainingSymbol(owner)
+    simple = owner.removeprefix(f"{file.package}.")
+    kind = file.services_by_name.get(simple) or file.message_types_by_name.get(simple)
+    members: Any = getattr(kind, "methods_by_name", None) or getattr(kind, "fields_by_name", None) or ()
+    if name not in members:
+        raise KeyError(symbol)
+    return file
 
 
 def _with_imports(name: str) -> list[bytes]:
