@@ -168,8 +168,13 @@ class Models:
     def predict(self, parcel: Parcel, walk: Walk) -> Step[Parcel]:
         """Ask the model; `walk.model` is the name that the client gave. Units know each other's and the graph's names
         only from us: a peer is asked by its own unless the name means something to it alone."""
-        if walk.model in self._known:
+        name = walk.model
+        if name in self._known:
             walk.model = ""
+        try:
+            self.ensure_loaded(name)
+        except ModelNotReady as error:
+            return _failing(error)
         if self.bare is not None:
             return self.bare.call(_asked_method(self.bare, walk), parcel, walk)
         return self._executor.predict(parcel, walk)
@@ -189,9 +194,23 @@ class Models:
         offered: Callable[[], Mapping[str, Signature]] | None = getattr(servable, "signatures", None)
         return {} if offered is None else offered()
 
-    def row_wise(self) -> LocalUnit | None:
-        """The unit that is all of the graph and whose rows may be joined with other requests', if it is so."""
+    def ensure_loaded(self, name: str) -> None:
+        """Raise `ModelNotReady` for a model of a repository that is not loaded; no name is the unit's own model."""
+        if not self._repositories:
+            return
+        name = name if self._holder(name) is not None else self._units[0]
+        holder = self._holder(name)
+        if holder is None:
+            return
+        if not any(model.name == name and model.state is ModelState.READY for model in holder.models()):
+            raise ModelNotReady(name)
+
+    def row_wise(self, *, checks_loaded: bool = False) -> LocalUnit | None:
+        """The unit that is all of the graph and whose rows may be joined with other requests', if it is so. A model of
+        a repository, which may be gone at any time, is for those alone who ask `ensure_loaded` each time."""
         unit = self._executor.lone_model()
+        if self._repositories and not checks_loaded:
+            return None
         if isinstance(unit, LocalUnit) and unit.queue is not None and unit.servable.rows is not None:
             return unit
         return None
@@ -272,6 +291,10 @@ class Models:
         """The unit of that name; for names of the graph, the first of its units."""
         found = self._executor.units.get(name)
         return found if found is not None else next(iter(self._executor.units.values()))
+
+
+async def _failing(error: ModelNotReady) -> Parcel:
+    raise error
 
 
 def _asked_method(unit: LocalUnit, walk: Walk) -> Method:

@@ -303,6 +303,19 @@ async def test_a_repository_loads_and_unloads_its_models() -> None:
     assert shelf.loaded["b"]
 
 
+async def test_a_model_of_a_repository_that_is_not_loaded_does_not_answer() -> None:
+    fake = Fake("sum", rows=Times())
+    fake.repository = Shelf("sum")
+    it = surface(fake)
+    assert (await it.post(INFER, ASKED)).status == 200
+
+    await it.post("/v2/repository/models/sum/unload", b"")
+
+    for path in (INFER, "/v2/models/infer", "/v2/models/dep/infer"):
+        for body in (ASKED, ASKED | {"parameters": {"a": 1}}):
+            assert error_of(await it.post(path, body)) == (503, "Model with name sum is not ready.")
+
+
 async def test_a_seldon_graph_answers_with_the_orchestrators_headers() -> None:
     it = surface(seldon=True)
 

@@ -146,6 +146,7 @@ class Inferring:
     def resolve(self, target: Target) -> tuple[str, str]:
         """The model's name and version as answers have them."""
         model = self._models.resolve(target.name, target.version)
+        self._models.ensure_loaded(model)
         versions = self._models.versions(model)
         return model, target.version or (versions[-1] if versions else "")
 

@@ -58,7 +58,7 @@ class V2Surface:
         )
         self._infer: Infer = plain
         self._bare = {} if parts.models.bare is None else bare_routes(parts.models.bare, plain, limit_bytes)
-        unit = parts.models.row_wise()
+        unit = parts.models.row_wise(checks_loaded=True)
         if unit is not None:
             observe = (
                 parts.meters.server("predictions", "post", "200"),
