@@ -1,5 +1,7 @@
 """Seldon's JSON as a `Wire`: requests and answers are the same objects (specs 4.3, 4.4, 3.8 and 4.6)."""
 
+import msgspec
+
 from fairlead.errors import FairleadError
 from fairlead.plan.model import Protocol
 from fairlead.protocols import jsontext, seldon_v1
@@ -41,6 +43,9 @@ class SeldonJson:
 
 def without_tensors(message: Message) -> Message:
     """Tensors as the one array they make, or else as an object of lists by name."""
+    if message.raw is not None and message.asked is not None:
+        # A request of another protocol: its object means nothing here, its parts do.
+        message = msgspec.structs.replace(message, raw=None)
     if message.payload.form is not Form.TENSORS:
         return message
     if len(message.payload.value) == 1:

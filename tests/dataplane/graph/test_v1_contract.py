@@ -186,3 +186,37 @@ async def test_transforming_peers_are_asked_as_models_are() -> None:
         )
 
     assert response.body == b'{"outputs":[[8.0]]}'
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "answer"),
+    [
+        ("/v1/models/m:predict", {"instances": [[1]]}, b'{"predictions":[[2.5]]}'),
+        ("/api/v1.0/predictions", {"data": {"ndarray": [[1]]}}, b'{"data":{"ndarray":[[2.5]]},"meta":{}}'),
+    ],
+)
+async def test_a_peer_of_seldons_protocol_answers_v1_clients_too(path: str, body: Any, answer: bytes) -> None:
+    answers = {"/predict": (200, b'{"data":{"ndarray":[[2.5]]},"meta":{}}')}
+    async with peer(answers) as server:
+        spec = worker_spec(
+            [unit("m")],
+            call("m"),
+            addresses={"m": f"127.0.0.1:{server.port}"},
+            protocol=Protocol.SELDON,
+            also=(Protocol.V1,),
+            include_routing=False,
+        )
+        response = await served(spec).post(path, body)
+
+    assert json.loads(server.asked[0][2])["data"] == {"names": [], "ndarray": [[1]]} or path.startswith("/api")
+    assert response.body == answer
+
+
+async def test_a_peer_of_v1_answers_seldons_clients_too() -> None:
+    async with peer({"/v1/models/m:predict": (200, b'{"predictions": [[2.5]]}')}) as server:
+        response = await remote(Protocol.V1, ["m"], call("m"), server).post(
+            "/api/v1.0/predictions", {"data": {"ndarray": [[1]]}}
+        )
+
+    assert json.loads(server.asked[0][2]) == {"instances": [[1]]}
+    assert json.loads(response.body)["data"]["ndarray"] == [[2.5]]

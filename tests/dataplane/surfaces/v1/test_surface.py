@@ -12,7 +12,7 @@ from cloudevents.v1.http import CloudEvent, from_http
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fairlead.errors import BadRequest, UnitFailed
+from fairlead.errors import BadRequest, Overloaded, UnitFailed
 from fairlead.plan.model import Node, Protocol, UnitName
 from fairlead.protocols.exchange import Request, Response
 from fairlead.protocols.message import Form, Message, Payload
@@ -310,3 +310,13 @@ def test_whatever_is_sent_is_answered_and_is_never_our_failure(
     response = asyncio.run(send())
 
     assert response.status in (200, 400)
+
+
+async def test_a_refusal_that_may_be_tried_again_says_when() -> None:
+    def late(rows: Any) -> Any:
+        raise Overloaded("too many", after_s=2.5)
+
+    response = await v1(Fake("m", predict=late)).post(PREDICT, {"instances": [[1]]})
+
+    assert (response.status, error(response)) == (503, "too many")
+    assert header(response, "Retry-After") == "3"
