@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -182,13 +183,15 @@ def write(folder: Path, document: object) -> str:
 
 def test_run_gives_a_command_an_instance_and_passes_its_exit_code_on(tmp_path: Path, iris: Path) -> None:
     file = write(tmp_path, sdep("once", sklearn(iris)))
-    script = 'echo "url $FAIRLEAD_URL"; fairlead predict once --data "[[1,2,3,4]]"; ls "$KUBECONFIG"; exit 7'
+    script = (
+        'echo "url $FAIRLEAD_URL $FAIRLEAD_GRPC"; fairlead predict once --data "[[1,2,3,4]]"; ls "$KUBECONFIG"; exit 7'
+    )
     path = {"PATH": f"{FAIRLEAD.parent}:{os.environ['PATH']}"}
 
     done = fairlead("run", "-f", file, "--", "sh", "-c", script, env=path)
 
     assert done.returncode == 7, done.stderr
-    assert "url http://127.0.0.1:" in done.stdout
+    assert re.search(r"url http://127\.0\.0\.1:\d+ 127\.0\.0\.1:\d+\n", done.stdout)
     assert '"names":["t:0","t:1","t:2"]' in done.stdout
     kubeconfig = Path(done.stdout.splitlines()[-1])
     assert kubeconfig.name == "kubeconfig"

@@ -39,7 +39,8 @@ def run(
 ) -> int:
     """Start a private instance, apply manifests, wait until they are ready, run a command, tear down.
 
-    The command sees FAIRLEAD_URL (predictions), FAIRLEAD_HOME and KUBECONFIG, and its exit code is passed on.
+    The command sees FAIRLEAD_URL (predictions), FAIRLEAD_GRPC (the same for gRPC, as host and port), FAIRLEAD_HOME and
+    KUBECONFIG, and its exit code is passed on.
     Without a command it serves until Ctrl-C.
 
     Parameters
@@ -97,6 +98,7 @@ def _run(command: Sequence[str], running: Running) -> int:
     env = {
         **os.environ,
         "FAIRLEAD_URL": running.url,
+        "FAIRLEAD_GRPC": running.grpc,
         "FAIRLEAD_HOME": str(running.home.root),
         "KUBECONFIG": str(running.home.kubeconfig),
     }

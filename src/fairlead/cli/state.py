@@ -33,6 +33,7 @@ def status(
         return 0
     output.say(f"Fairlead runs in {running.home.root} (process {running.pid}).")
     output.say(f"  predictions  {running.url}")
+    output.say(f"  gRPC         {running.grpc}")
     output.say(f"  API          {running.control_url}")
     if not served:
         output.say("Nothing is deployed; `fairlead apply -f FILE` deploys a manifest.")

@@ -11,6 +11,9 @@ from fairlead.backends.local.gateway.metering import Load
 from fairlead.errors import FairleadError, NotReady, Overloaded
 from fairlead.plan import routing
 
+_LARGE_BYTES = 64 * 1024
+_MOST_WAITING_BYTES = 256 * 1024 * 1024
+
 
 class Waiter(Passenger, Protocol):
     """A request that may have to wait."""
@@ -70,8 +73,16 @@ class Pool:
             raise Overloaded(f"{self.name}: {len(self._waiting)} requests wait already, the most allowed", after_s=1.0)
         if wanted.wait_s <= 0:
             raise NotReady(self.why_not_ready())
+        if len(waiter.body) > _LARGE_BYTES:
+            self._refuse_bulk(len(waiter.body))
         self._waiting[waiter] = None
         waiter.wait(wanted.wait_s)
+
+    def _refuse_bulk(self, size_bytes: int) -> None:
+        """What waits is held in memory, and the queue's limit counts requests."""
+        held_bytes = sum(len(waiter.body) for waiter in self._waiting)
+        if held_bytes + size_bytes > _MOST_WAITING_BYTES:
+            raise Overloaded(f"{self.name}: requests of {held_bytes} bytes wait already", after_s=1.0)
 
     def choose(self) -> WorkerLink | None:
         """The replica with the fewest open requests, if it may take one more; equals take turns."""
