@@ -131,7 +131,8 @@ async def two_services(**fields: Any) -> AsyncIterator[tuple[Bench, Named, Named
 
 async def test_metadata_chooses_the_service_and_the_call_arrives_as_it_was_sent() -> None:
     async with two_services() as (made, _, two, channel):
-        answer = await ask(channel, PREDICT, b"message", [("seldon", "b"), ("namespace", "ns"), ("puid", "7")])
+        metadata = [("seldon", "b"), ("namespace", "ns"), ("note", "grpc-timeout"), ("puid", "7")]
+        answer = await ask(channel, PREDICT, b"message", metadata)
         await until(lambda: bool(codes(made, "b")))
 
         assert codes(made, "b") == {"OK": 1}
@@ -139,6 +140,7 @@ async def test_metadata_chooses_the_service_and_the_call_arrives_as_it_was_sent(
     (request,) = two.requests
     assert (request.method, request.path, request.body) == ("POST", PREDICT, frame_message(b"message"))
     assert request.header(b"puid") == b"7"
+    assert request.header(b"note") == b"grpc-timeout"
 
 
 async def test_metadata_routes_share_by_weight_and_copy_to_a_shadow() -> None:

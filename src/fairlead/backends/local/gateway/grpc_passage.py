@@ -39,15 +39,16 @@ def is_fault(response: Response) -> bool:
 
 class GrpcPassage(Passage):
     """Retries are for calls that found nobody (UNAVAILABLE) and for those whose replica ended, as their route allows.
-    What a call counts as is the name of its code."""
+    What a call counts as is the name of its code. `bare` is the head without a timeout, set by whoever makes it."""
 
-    __slots__ = ()
+    __slots__ = ("bare",)
+
+    bare: bytes
 
     def depart(self, link: WorkerLink) -> None:
         """A replica is there for it."""
         if self._timeout_s is not None:
-            bare = self.head.partition(b"\0grpc-timeout\0")[0]
-            self.head = b"%b\0grpc-timeout\0%b" % (bare, _coarse(self._left_s(self._timeout_s)))
+            self.head = b"%b\0grpc-timeout\0%b" % (self.bare, _coarse(self._left_s(self._timeout_s)))
         super().depart(link)
 
     def refuse(self, error: FairleadError) -> None:

@@ -105,6 +105,7 @@ class Proxy:
             retries=wanted.retries,
             incoming=incoming,
         )
+        call.bare = forward.head
         reply.on_gone = call.client_gone
         call.submit()
         for mirror, sampler in route.mirrors if incoming is None else ():
