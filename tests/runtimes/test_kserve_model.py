@@ -320,6 +320,8 @@ def test_a_dict_answers_a_request_of_tensors_too(tmp_path: Path) -> None:
 def test_an_installed_kserve_is_used_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     installed = tmp_path / "site"
     (installed / "kserve").mkdir(parents=True)
+    (installed / "kserve" / "protocol").mkdir()
+    (installed / "kserve" / "protocol" / "infer_type.py").write_text("")
     (installed / "kserve" / "__init__.py").write_text(
         "class Model:\n    real = True\n    def __init__(self, name):\n        self.name, self.ready = name, True\n"
         "    def preprocess(self, payload, headers=None): return payload\n    postprocess = explain = preprocess\n"
@@ -370,10 +372,10 @@ def predictor() -> Iterator[str]:
 
 
 TRANSFORMER = """
-from kserve import Model, PredictorConfig
+from kserve import Model
 class Transformer(Model):
-    def __init__(self, name, predictor_host, protocol="v1"):
-        super().__init__(name, PredictorConfig(predictor_host, protocol))
+    def __init__(self, name, predictor_host, predictor_protocol="v1"):
+        super().__init__(name)
         self.ready = True
     def preprocess(self, payload, headers=None):
         if isinstance(payload, dict):
@@ -396,9 +398,19 @@ def test_a_transformer_asks_its_predictor(tmp_path: Path, predictor: str) -> Non
 
 
 def test_a_transformer_asks_its_predictor_with_tensors(tmp_path: Path, predictor: str) -> None:
-    servable = transformer(tmp_path, predictor, protocol="v2")
+    servable = transformer(tmp_path, predictor, predictor_protocol="v2")
 
     assert listed(servable.invoke(Method.PREDICT, tensors(x=[1.5, 2.5]))) == {"y": [1.5, 2.5]}
+
+
+def test_a_transformer_may_name_its_predictor_itself(tmp_path: Path, predictor: str) -> None:
+    source = TRANSFORMER.replace("super().__init__(name)", "super().__init__(name, PredictorConfig(predictor_host))")
+    code = write(
+        tmp_path, "Mine", source.replace("Transformer", "Mine").replace("Model\n", "Model, PredictorConfig\n", 1)
+    )
+    servable = load(unit(code=code, name="iris", predictor_host=predictor), protocol=Protocol.V1)
+
+    assert servable.invoke(Method.PREDICT, v1({"instances": [1]})).raw is not None
 
 
 def test_a_predictors_refusal_has_its_words(tmp_path: Path, predictor: str) -> None:

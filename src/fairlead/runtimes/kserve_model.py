@@ -5,6 +5,7 @@ request's headers; any of them may be a coroutine. A step of a graph that only t
 of them. Metrics and latency lines of the SDK's own server are the data plane's business here.
 """
 
+import contextvars
 import importlib
 import inspect
 from collections.abc import Callable, Mapping
@@ -24,7 +25,7 @@ from fairlead.runtimes.kserve_failures import is_kserves, translated
 from fairlead.runtimes.kserve_payload import Payloads, headers_of
 from fairlead.runtimes.loop_thread import LoopThread
 from fairlead.runtimes.metadata import served_metadata
-from fairlead.runtimes.parameters import Scalar
+from fairlead.runtimes.parameters import Scalar, as_arguments
 from fairlead.runtimes.user_code import failure_of
 
 _ARRIVES, _LEAVES = "preprocess", "postprocess"
@@ -45,14 +46,31 @@ def arguments(kind: type, unit: str, folder: Path | None) -> dict[str, Scalar]:
 
 
 def loaded(model: Any, context: LoadContext) -> "KserveUnit":
-    """A unit around a model that was made; its `load()` runs unless it is ready already."""
+    """A unit around a model that was made; its `load()` runs unless it is ready already. What it sets in its context
+    (the predictor) stays its own."""
+    return contextvars.copy_context().run(_loaded, model, context)
+
+
+def _loaded(model: Any, context: LoadContext) -> "KserveUnit":
     loop = LoopThread(f"kserve-{context.unit.name}")
     try:
+        _name_predictor(context)
         _make_ready(model, loop, unit=context.unit.name)
         return KserveUnit(model, context, loop)
     except BaseException:
         loop.close()
         raise
+
+
+def _name_predictor(context: LoadContext) -> None:
+    """Tell the package which predictor the unit's parameters name, as the flags of a KServe program do."""
+    given = as_arguments(context.unit)
+    if not given.get("predictor_host"):
+        return
+    known = inspect.signature(importlib.import_module("kserve").PredictorConfig).parameters
+    config = {name: value for name, value in given.items() if name in known}
+    package = importlib.import_module("kserve.context")
+    package.set_predictor_config(importlib.import_module("kserve").PredictorConfig(**config))
 
 
 def _make_ready(model: Any, loop: LoopThread, *, unit: str) -> None:
@@ -98,16 +116,18 @@ class KserveUnit:
         unit = context.unit
         self.model = model
         self._loop = loop
+        self._context = contextvars.copy_context()
         self._path = (str(unit.name), unit.image) if unit.image else None
         self._metadata = served_metadata(unit, None, context.env)
-        gives = bool(getattr(model, "return_response_headers", False))
+        # 0.21 has another name for it than the versions before.
+        asked = getattr(model, "required_response_headers", getattr(model, "return_response_headers", False))
+        gives = asked is True
         self._preprocess = _Hook(model, _ARRIVES, gives_headers=gives)
         self._predict = _Hook(model, "predict", gives_headers=gives)
         self._explain = _Hook(model, "explain", gives_headers=gives)
         self._postprocess = _Hook(model, _LEAVES, gives_headers=gives)
         self.methods = self._methods()
-        package = importlib.import_module("kserve")
-        self._payloads = Payloads(package, model.name, context.protocol, loop.settled)
+        self._payloads = Payloads(model.name, context.protocol, loop.settled)
         self.inputs = self._specs("get_input_types")
         self.outputs = self._specs("get_output_types")
 
@@ -119,7 +139,9 @@ class KserveUnit:
             raise not_explained()
         response: dict[str, str] = {}
         try:
-            value = self._run(method, self._payloads.given(message), headers_of(message), response)
+            # What the program set for its models (the predictor) is in the context it was loaded in.
+            given = self._payloads.given(message)
+            value = self._context.copy().run(self._run, method, given, headers_of(message), response)
             payload, raw = self._payloads.answer(value, self._payloads.question(message))
         except Exception as error:
             raise translated(error) from error

@@ -4,8 +4,8 @@ A hook takes the JSON object of a V1 request as a dict, and an `InferRequest` wh
 Seldon's arrays become `{"instances": […]}`, so a model written for V1 serves Seldon's clients too.
 """
 
+import importlib
 from collections.abc import Callable, Mapping
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -21,10 +21,10 @@ _NO_WISHES = Asked()
 
 
 class Payloads:
-    """Conversions for one model. `kserve` is the package its classes come from."""
+    """Conversions for one model, with the types of the package that its class comes from."""
 
-    def __init__(self, kserve: ModuleType, model: str, protocol: Protocol, settled: Callable[[Any], Any]) -> None:
-        self._kserve = kserve
+    def __init__(self, model: str, protocol: Protocol, settled: Callable[[Any], Any]) -> None:
+        self._types = importlib.import_module("kserve.protocol.infer_type")
         self._model = model
         self._is_seldon = protocol is Protocol.SELDON
         self._settled = settled
@@ -74,7 +74,7 @@ class Payloads:
     def _request(self, tensors: list[Tensor], asked: Asked) -> Any:
         inputs = []
         for one in tensors:
-            made = self._kserve.InferInput(
+            made = self._types.InferInput(
                 name=one.name,
                 shape=list(one.array.shape),
                 datatype=one.datatype,
@@ -83,8 +83,8 @@ class Payloads:
             is_binary = asked.is_binary or one.datatype == "FP16"
             made.set_data_from_numpy(one.array if is_binary else _readable(one), binary_data=is_binary)
             inputs.append(made)
-        wanted = [self._kserve.RequestedOutput(one.name, one.parameters) for one in asked.outputs]
-        return self._kserve.InferRequest(
+        wanted = [self._types.RequestedOutput(one.name, one.parameters) for one in asked.outputs]
+        return self._types.InferRequest(
             model_name=asked.model or self._model,
             infer_inputs=inputs,
             request_id=asked.id or None,
@@ -95,7 +95,7 @@ class Payloads:
     def _as_tensors(self, value: Any) -> Payload:
         """An answer that is no InferResponse, for somebody who asked with tensors."""
         if isinstance(value, Mapping) and isinstance(value.get("outputs"), list):
-            response = self._kserve.InferResponse.from_rest(dict(value))
+            response = self._types.InferResponse.from_rest(dict(value))
             return Payload(Form.TENSORS, [_tensor(one) for one in response.outputs])
         if isinstance(value, Mapping) and isinstance(value.get("predictions"), list):
             value = value["predictions"]

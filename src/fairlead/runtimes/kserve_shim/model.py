@@ -2,14 +2,13 @@
 have none of their own."""
 
 import inspect
-from collections.abc import Iterable
 from enum import Enum
 from typing import Any
 
 from fairlead.errors import NotOffered
-from fairlead.runtimes.kserve_shim import predictor
-from fairlead.runtimes.kserve_shim.constants.constants import PredictorProtocol
+from fairlead.runtimes.kserve_shim import context, predictor
 from fairlead.runtimes.kserve_shim.infer_type import InferRequest, InferResponse
+from fairlead.runtimes.kserve_shim.predictor_config import PredictorConfig, PredictorProtocol
 
 __all__ = ["BaseKServeModel", "InferenceModel", "InferenceVerb", "Model", "PredictorConfig", "PredictorProtocol"]
 
@@ -21,31 +20,6 @@ class InferenceVerb(Enum):
 
     EXPLAIN = 1
     PREDICT = 2
-
-
-class PredictorConfig:
-    """Where a transformer's predictor is, and how to speak to it."""
-
-    def __init__(
-        self,
-        predictor_host: str,
-        predictor_protocol: str = PredictorProtocol.REST_V1.value,
-        predictor_use_ssl: bool = False,
-        predictor_request_timeout_seconds: int = 600,
-        predictor_request_retries: int = 0,
-        predictor_health_check: bool = False,
-    ) -> None:
-        self.predictor_host = predictor_host
-        self.predictor_protocol = predictor_protocol
-        self.predictor_use_ssl = predictor_use_ssl
-        self.predictor_request_timeout_seconds = predictor_request_timeout_seconds
-        self.predictor_request_retries = predictor_request_retries
-        self.predictor_health_check = predictor_health_check
-
-    @property
-    def predictor_base_url(self) -> str:
-        """Scheme and host."""
-        return f"{'https' if self.predictor_use_ssl else 'http'}://{self.predictor_host}"
 
 
 class BaseKServeModel:
@@ -95,20 +69,25 @@ class Model(InferenceModel):
     """A model whose hooks are asked in order: `preprocess`, `validate`, `predict` or `explain`, `postprocess`."""
 
     def __init__(
-        self, name: str, predictor_config: PredictorConfig | None = None, return_response_headers: bool = False
+        self,
+        name: str,
+        *settings: PredictorConfig | bool | None,
+        predictor_config: PredictorConfig | None = None,
+        return_response_headers: bool = False,
     ) -> None:
         super().__init__(name)
-        config = predictor_config
-        self.required_headers: Iterable[str] = ()
-        self.predictor_host: str | None = config.predictor_host if config else None
+        # Versions before 0.15 have the predictor's configuration as their second argument, later ones the flag.
+        given = next((one for one in settings if isinstance(one, PredictorConfig)), predictor_config)
+        self._predictor_config = given
+        self.predictor_host: str | None = None
         self.explainer_host: str | None = None
-        self.protocol = config.predictor_protocol if config else PredictorProtocol.REST_V1.value
-        self.use_ssl = config.predictor_use_ssl if config else False
-        self.timeout = config.predictor_request_timeout_seconds if config else 600
-        self.retries = config.predictor_request_retries if config else 0
-        self.predictor_health_check = config.predictor_health_check if config else False
-        self.return_response_headers = return_response_headers
+        self.return_response_headers = return_response_headers or any(one is True for one in settings)
         self.enable_latency_logging = False
+
+    @property
+    def predictor_config(self) -> PredictorConfig | None:
+        """The predictor this model was given, else the program's."""
+        return self._predictor_config or context.get_predictor_config()
 
     async def __call__(
         self, body: Any, headers: Headers = None, verb: InferenceVerb = InferenceVerb.PREDICT, **_: Any
@@ -129,30 +108,38 @@ class Model(InferenceModel):
 
     async def predict(self, payload: Any, headers: Headers = None) -> Any:
         """The predictor's answer; subclasses that are models themselves replace this."""
-        if not self.predictor_host:
+        config = self.predictor_config
+        host = self.predictor_host or (config.predictor_host if config is not None else None)
+        if not host:
             raise NotOffered("Could not find predictor_host.")
-        place = predictor.Place(self.predictor_host, self.use_ssl, float(self.timeout), int(self.retries))
-        if isinstance(payload, InferRequest) or self.protocol != PredictorProtocol.REST_V1.value:
-            return await self._infer(place, payload, headers)
+        config = config or PredictorConfig(host)
+        place = _place(host, config)
+        if isinstance(payload, InferRequest) or config.predictor_protocol != PredictorProtocol.REST_V1.value:
+            return await self._infer(place, config, payload, headers)
         return await predictor.ask(place, f"/v1/models/{self.name}:predict", payload, headers)
 
     async def explain(self, payload: Any, headers: Headers = None) -> Any:
         """The explainer's answer; subclasses that are explainers themselves replace this."""
         if not self.explainer_host:
             raise NotOffered("Could not find explainer_host.")
-        place = predictor.Place(self.explainer_host, self.use_ssl, float(self.timeout), int(self.retries))
+        place = _place(self.explainer_host, self.predictor_config or PredictorConfig(self.explainer_host))
         return await predictor.ask(place, f"/v1/models/{self.name}:explain", payload, headers)
 
     async def postprocess(self, result: Any, headers: Headers = None) -> Any:  # noqa: ARG002 - a hook's signature
         """The answer as clients want it."""
         return result
 
-    async def _infer(self, place: predictor.Place, payload: Any, headers: Headers) -> Any:
-        if self.protocol == PredictorProtocol.GRPC_V2.value:
+    async def _infer(self, place: predictor.Place, config: PredictorConfig, payload: Any, headers: Headers) -> Any:
+        if config.predictor_protocol == PredictorProtocol.GRPC_V2.value:
             raise NotOffered("predictor_protocol grpc-v2 needs the kserve package; v1 and v2 work without it")
         body = payload.to_dict() if isinstance(payload, InferRequest) else payload
         answer = await predictor.ask(place, f"/v2/models/{self.name}/infer", body, headers)
         return InferResponse.from_rest(answer)
+
+
+def _place(host: str, config: PredictorConfig) -> predictor.Place:
+    timeout_s, retries = config.predictor_request_timeout_seconds, config.predictor_request_retries
+    return predictor.Place(host, config.predictor_use_ssl, float(timeout_s), int(retries))
 
 
 async def _settled(value: Any) -> Any:
