@@ -220,3 +220,20 @@ async def test_a_peer_of_v1_answers_seldons_clients_too() -> None:
 
     assert json.loads(server.asked[0][2]) == {"instances": [[1]]}
     assert json.loads(response.body)["data"]["ndarray"] == [[2.5]]
+
+
+@pytest.mark.parametrize(
+    ("names", "asked", "path"),
+    [
+        (["m"], "..%2Fx/versions/..%2F1", "/v1/models/..%2Fx/versions/..%2F1:predict"),
+        (["m", "n"], "..%2Fx", "/v1/models/..%2Fx:predict"),
+    ],
+)
+async def test_a_clients_name_for_a_model_stays_one_part_of_the_peers_path(
+    names: list[str], asked: str, path: str
+) -> None:
+    async with peer({}) as server:
+        surface = remote(Protocol.TENSORFLOW, names, chain(*names), server)
+        await surface.post(f"/v1/models/{asked}:predict", {"instances": [[0]]})
+
+    assert server.asked[0][0] == path

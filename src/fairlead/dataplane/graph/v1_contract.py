@@ -50,7 +50,7 @@ class V1Contract:
 
 class TensorflowContract(V1Contract):
     """The REST contract of TensorFlow Serving. `model` may say a version and a verb besides the name, as `addressed`
-    writes them."""
+    writes them: percent-encoded already."""
 
     wire: Wire = TENSORFLOW_JSON
 
@@ -59,14 +59,15 @@ class TensorflowContract(V1Contract):
         return f"{self.status_path(name)}:{verb if colon else _VERBS.get(method, 'predict')}"
 
     def status_path(self, model: str) -> str:
-        return f"/v1/models/{quote(model, safe='/')}"
+        return f"/v1/models/{quote(model, safe='/%')}"
 
     def metadata_path(self, model: str) -> str:
         return f"{self.status_path(model)}/metadata"
 
 
 def addressed(model: str, *, version: str = "", label: str = "", verb: str = "") -> str:
-    """A model's name with what else a path of TensorFlow Serving says of it."""
-    name = f"{model}/versions/{version}" if version else model
-    name = f"{name}/labels/{label}" if label else name
+    """A model's name with what else a path of TensorFlow Serving says of it, none of which leaves its place in it."""
+    name = quote(model, safe="")
+    name = f"{name}/versions/{quote(version, safe='')}" if version else name
+    name = f"{name}/labels/{quote(label, safe='')}" if label else name
     return f"{name}:{verb}" if verb else name

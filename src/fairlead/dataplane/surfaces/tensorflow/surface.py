@@ -96,7 +96,7 @@ class TensorflowSurface:
 
     def _ask(self, request: Request, reply: Reply, target: Target, puid: bytes = b"") -> None:
         body = Body(request.body, request.header(b"content-type") or JSON, request.header(b"content-encoding"))
-        walk = self._answering.walk(request, target.model, puid)
+        walk = self._answering.walk(request, addressed(target.model), puid)
         write: Callable[[Parcel], Answer] = self._answering.written
         try:
             if self._peer is not None:
