@@ -13,7 +13,7 @@ import pytest
 from fairlead.cli import kubeconfig
 from fairlead.cli.client import Client, Unreachable
 from fairlead.cli.predict import post
-from fairlead.cli.trust import name_to_check, read_certificates, trusting
+from fairlead.cli.trust import name_to_check, read_certificates
 from fairlead.dataplane.net.server import HttpServer
 from fairlead.dataplane.net.tls import server_context
 from fairlead.dataplane.spec import TcpSocket
@@ -104,7 +104,7 @@ async def test_predictions_of_the_same_instance_are_asked_for_with_its_certifica
     answered = await asyncio.to_thread(post, f"{url}/x", {"a": 1}, beside=client)
     with pytest.raises(Unreachable, match="self-signed certificate"):
         await asyncio.to_thread(post, f"{url}/x", {"a": 1})
-    await server.drain(0)
+    await server.drain(1)
 
     assert answered == (200, '{"a": 1}')
 
@@ -131,21 +131,47 @@ def test_only_the_certificates_of_a_file_are_read(tmp_path: Path) -> None:
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-async def test_the_name_to_check_is_one_that_the_certificate_has(tmp_path: Path) -> None:
-    def answer(_: Request, reply: Reply) -> None:
-        reply(Response(200, b"", b""))
+@pytest.mark.parametrize(
+    ("names", "checked"),
+    [
+        ("DNS:localhost", "localhost"),
+        ("DNS:models.example,IP:127.0.0.1", ""),
+        ("DNS:*.models.example", "fairlead.models.example"),
+        ("IP:10.1.2.3", "10.1.2.3"),
+    ],
+)
+async def test_the_name_to_check_is_one_that_the_certificate_has(tmp_path: Path, names: str, checked: str) -> None:
+    cert, key = make_certificate(tmp_path, names)
+    server = HttpServer(lambda _, reply: reply(Response(200, b"", b"")))
+    port = await server.listen(TcpSocket("127.0.0.1", 0), tls=server_context(cert, key))
+    found = await asyncio.to_thread(name_to_check, "127.0.0.1", port, read_certificates(cert))
+    client = Client(kubeconfig.Target(server=f"https://127.0.0.1:{port}", ca=cert.read_bytes(), tls_name=found))
+    await asyncio.to_thread(client.text, "/")
+    client.close()
+    await server.drain(1)
 
+    assert found == checked
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_certificate_that_is_not_the_one_we_were_given_is_refused(tmp_path: Path) -> None:
     cert, key = make_certificate(tmp_path)
     (tmp_path / "other").mkdir()
     other, _ = make_certificate(tmp_path / "other")
-    server = HttpServer(answer)
+    server = HttpServer(lambda _, reply: reply(Response(200, b"", b"")))
     port = await server.listen(TcpSocket("127.0.0.1", 0), tls=server_context(cert, key))
-    authority = read_certificates(cert)
-    by_address = await asyncio.to_thread(name_to_check, "127.0.0.1", port, authority)
-    by_name = await asyncio.to_thread(name_to_check, "localhost", port, authority)
     with pytest.raises(ConfigError, match="no client would take"):
         await asyncio.to_thread(name_to_check, "127.0.0.1", port, read_certificates(other))
-    await server.drain(0)
+    await server.drain(1)
 
-    assert (by_address, by_name) == ("localhost", "")
-    assert trusting(authority).verify_mode is ssl.CERT_REQUIRED
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_certificate_without_names_is_refused(tmp_path: Path) -> None:
+    cert, key = make_certificate(tmp_path, "")
+    server = HttpServer(lambda _, reply: reply(Response(200, b"", b"")))
+    port = await server.listen(TcpSocket("127.0.0.1", 0), tls=server_context(cert, key))
+    with pytest.raises(ConfigError, match="names no host"):
+        await asyncio.to_thread(name_to_check, "127.0.0.1", port, read_certificates(cert))
+    await server.drain(1)

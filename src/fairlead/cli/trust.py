@@ -48,7 +48,10 @@ def name_to_check(host: str, port: int, authority: bytes) -> str:
             served: Mapping[str, Any] = secure.getpeercert() or {}
     except ssl.SSLCertVerificationError as problem:
         raise ConfigError(f"no client would take the TLS certificate: {problem.verify_message}") from problem
-    names = [(kind, value) for kind, value in served.get("subjectAltName", ()) if kind in ("DNS", "IP Address")]
+    names = [(kind, str(value)) for kind, value in served.get("subjectAltName", ()) if kind in ("DNS", "IP Address")]
+    if not names:
+        raise ConfigError("no client would take the TLS certificate: it names no host (subjectAltName)")
     if any(value == host for _, value in names):
         return ""
-    return next((value.replace("*", "fairlead") for kind, value in names if kind == "DNS"), "")
+    hosts = [value.replace("*", "fairlead") for kind, value in names if kind == "DNS"]
+    return (hosts or [value for _, value in names])[0]
