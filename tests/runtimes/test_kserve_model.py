@@ -422,3 +422,36 @@ def test_a_predictors_refusal_has_its_words(tmp_path: Path, predictor: str) -> N
 def test_a_predictor_that_is_gone_is_said(tmp_path: Path) -> None:
     with pytest.raises(UnitFailed, match=r"^ConnectError : All connection attempts failed"):
         transformer(tmp_path, "127.0.0.1:1").invoke(Method.PREDICT, v1({"instances": [1]}))
+
+
+@pytest.mark.parametrize(
+    ("instances", "kind", "value"),
+    [
+        (["a", "b"], "list", ["a", "b"]),
+        ([[1, 2]], "ndarray", [[1, 2]]),
+        ([{"a": 1, "b": 2}, {"a": [3], "b": [4]}], "DataFrame", [[1, 2], [3, 4]]),
+    ],
+)
+def test_what_a_request_asks_about_has_the_kind_of_its_instances(
+    tmp_path: Path, instances: list[Any], kind: str, value: list[Any]
+) -> None:
+    pytest.importorskip("pandas", reason="not run: pandas is not installed")
+    body = """
+def predict(self, payload, headers=None):
+    given = get_predict_input(payload)
+    listed = given if isinstance(given, list) else given.to_numpy() if hasattr(given, "to_numpy") else given
+    return {"predictions": [type(given).__name__, listed if isinstance(listed, list) else listed.tolist()]}
+"""
+    servable = model(tmp_path, body, head="from kserve.utils.utils import get_predict_input")
+
+    assert servable.invoke(Method.PREDICT, v1({"instances": instances})).raw == {"predictions": [kind, value]}
+
+
+def test_texts_of_tensors_are_a_list(tmp_path: Path) -> None:
+    head = "from kserve.utils.utils import get_predict_input, get_predict_response"
+    body = "def predict(self, payload, headers=None):\n"
+    body += "    return get_predict_response(payload, [one.upper() for one in get_predict_input(payload)], self.name)"
+
+    message = model(tmp_path, body, head=head, protocol=Protocol.V2).invoke(Method.PREDICT, tensors(x=["a", "b"]))
+
+    assert listed(message) == {"output-0": [b"A", b"B"]}

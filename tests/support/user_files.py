@@ -49,7 +49,8 @@ def tensors(*, asked: Asked | None = None, **arrays: Any) -> Message:
 def v1(value: dict[str, Any], *headers: tuple[bytes, bytes]) -> Message:
     """A request of KServe's V1 protocol: rows as an array, and the object they came in."""
     rows = value.get("instances")
-    payload = Payload(Form.JSON, value) if rows is None else Payload(Form.NDARRAY, np.array(rows))
+    is_table = rows is not None and not any(isinstance(row, dict) for row in rows)
+    payload = Payload(Form.NDARRAY, np.array(rows)) if is_table else Payload(Form.JSON, value)
     return Message(payload, raw=value, asked=Asked(headers=list(headers)))
 
 

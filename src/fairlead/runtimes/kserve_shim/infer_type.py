@@ -294,13 +294,10 @@ class InferResponse:
 
     def to_dict(self) -> dict[str, Any]:
         """The answer's JSON object."""
-        return {
-            "model_name": self.model_name,
-            "model_version": self.model_version,
-            "id": self.id,
-            "parameters": self.parameters,
-            "outputs": [one.to_dict() for one in self.outputs],
-        }
+        answer: dict[str, Any] = {"id": self.id, "model_name": self.model_name, "model_version": self.model_version}
+        if self.parameters:
+            answer["parameters"] = self.parameters
+        return answer | {"outputs": [one.to_dict() for one in self.outputs]}
 
     def to_rest(self) -> tuple[dict[str, Any], int | None]:
         """The answer's JSON object, and how long its JSON is when binary follows it: here it never does."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from fairlead.protocols.tensors import BYTES
 from fairlead.runtimes.kserve_shim.errors import InvalidInput
 from fairlead.runtimes.kserve_shim.infer_type import InferOutput, InferRequest, InferResponse
 from fairlead.runtimes.kserve_shim.utils.numpy_codec import from_np_dtype
@@ -33,25 +34,28 @@ def to_headers(context: Any) -> dict[str, str]:
 
 
 def get_predict_input(payload: Any, columns: list[str] | None = None) -> Any:
-    """What a request asks about: an array, or a DataFrame when it is made of objects or says `content_type: pd`."""
+    """What a request asks about: a list of texts, an array, or a DataFrame when it is made of objects or says
+    `content_type: pd`."""
     if isinstance(payload, Mapping):
-        instances = payload["inputs"] if "inputs" in payload else payload["instances"]
-        return _of_instances(instances, columns)
+        return _of_instances(payload["inputs"] if "inputs" in payload else payload["instances"], columns)
     if not hasattr(payload, "inputs"):
         raise InvalidInput(f"unsupported payload type {type(payload).__name__}")
-    if (payload.parameters or {}).get("content_type") == "pd" or columns:
+    if (payload.parameters or {}).get("content_type") == "pd":
         frame = payload.as_dataframe()
         return frame if columns is None else frame[columns]
-    return payload.inputs[0].as_numpy()
+    first = payload.inputs[0]
+    return first.as_string() if first.datatype == BYTES else first.as_numpy()
 
 
 def _of_instances(instances: Any, columns: list[str] | None) -> Any:
-    if isinstance(instances, list) and instances and isinstance(instances[0], Mapping):
-        frame = need("pandas", extra="mlflow").DataFrame(instances)
-        return frame if columns is None else frame[columns]
-    if columns is not None:
-        return need("pandas", extra="mlflow").DataFrame(instances, columns=columns)
-    return np.array(instances)
+    first = instances[0] if isinstance(instances, list) and instances else None
+    if isinstance(first, str):
+        return instances
+    if not isinstance(first, Mapping):
+        return np.array(instances)
+    pandas = need("pandas", extra="mlflow")
+    listed = [{key: one if isinstance(one, list) else [one] for key, one in row.items()} for row in instances]
+    return pandas.concat([pandas.DataFrame(row, columns=columns) for row in listed], axis=0, ignore_index=True)
 
 
 def get_predict_response(payload: Any, result: Any, model_name: str) -> Any:
