@@ -320,3 +320,12 @@ async def test_a_refusal_that_may_be_tried_again_says_when() -> None:
 
     assert (response.status, error(response)) == (503, "too many")
     assert header(response, "Retry-After") == "3"
+
+
+async def test_a_seldon_graph_answers_an_event_with_the_orchestrators_headers_alone() -> None:
+    surface = v1(drawing=Node(unit=UnitName("m"), kind="model"))
+
+    response = await surface.post(PREDICT, {"instances": [[1]]}, *EVENT)
+
+    assert response.headers.decode().lower().count("ce-id: ") == 1
+    assert response.body == b'{"predictions":[[2.0]]}'

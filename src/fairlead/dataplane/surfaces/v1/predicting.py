@@ -48,7 +48,8 @@ class Predicting:
         write: Callable[[Parcel], Answer] = self._explained if method is Method.EXPLAIN else self._answering.written
         try:
             name = self._models.resolve(model)
-            if cloudevents.may_be_event(request.headers):
+            # A Seldon graph's answers have the orchestrator's own event headers.
+            if cloudevents.may_be_event(request.headers) and not self._answering.is_seldon:
                 body, write = self._unwrapped(request, body, name, write)
             parcel = self._parcel(request, body, name)
             step = self._step(method, parcel, walk)
