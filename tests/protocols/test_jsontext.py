@@ -66,7 +66,7 @@ def test_compact_text_keeps_the_order_of_keys_and_writes_utf_8() -> None:
 
 
 def test_compact_text_has_arrays_as_lists_and_few_digits_for_short_floats() -> None:
-    values = {"a": np.float32([[0.1]]), "b": np.arange(4).reshape(2, 2).T, "c": np.array(["x"]), "d": np.int64(3)}
+    values = {"a": np.array([[0.1]], np.float32), "b": np.arange(4).reshape(2, 2).T, "c": np.array(["x"]), "d": np.int64(3)}
 
     assert jsontext.compact(values) == b'{"a":[[0.1]],"b":[[0,2],[1,3]],"c":["x"],"d":3}'
 
