@@ -14,7 +14,7 @@ from fairlead.protocols.streaming import is_streamed
 from support.grpc_channels import channel_to
 from support.serving import Served, served
 
-Metadata = dict[str, str]
+Metadata = dict[str, Any]
 
 
 class Failed(Exception):
