@@ -41,9 +41,8 @@ class Doubler(MLModel):
 def model(folder: Path, body: str, head: str = "") -> Servable:
     """A class with these methods."""
     lines = "\n".join(f"    {line}" for line in body.splitlines())
-    source = (
-        f"from mlserver import *\nfrom mlserver.codecs import *\nimport numpy as np\n{head}\nclass Mine(MLModel):\n"
-    )
+    imports = "from mlserver import MLModel, errors, types\nfrom mlserver.codecs import *\nimport numpy as np\n"
+    source = f"{imports}{head}\nclass Mine(MLModel):\n"
     return load(unit(code=write(folder, "Mine", source + lines)))
 
 
@@ -93,10 +92,10 @@ class Mine(MLModel):
 def test_decode_args_gives_values_by_name_and_takes_values(tmp_path: Path) -> None:
     body = """
 @decode_args
-async def predict(self, numbers: np.ndarray, words: list[str]) -> np.ndarray:
+async def predict(self, numbers: np.ndarray, words: List[str]) -> Tuple[np.ndarray, List[str]]:
     return numbers.sum(keepdims=True), [word.upper() for word in words]
 """
-    servable = model(tmp_path, body)
+    servable = model(tmp_path, body, head="from typing import List, Tuple\nfrom mlserver.codecs import decode_args")
 
     message = servable.invoke(Method.PREDICT, tensors(numbers=np.array([1.0, 2.0]), words=["a"]))
 

@@ -45,8 +45,11 @@ def decode_args(predict: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _codec_of(name: str, hint: Any) -> type[InputCodec]:
-    if typing.get_origin(hint) is np.ndarray:
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin is np.ndarray:
         hint = np.ndarray
+    elif origin is list and len(inner) == 1:
+        hint = list[inner[0]]  # type: ignore[valid-type]  # a value: List[str] and list[str] are not equal
     found = next((codec for codec in INPUT_CODECS if codec.TypeHint == hint), None)
     if found is None:
         kinds = ", ".join(str(codec.TypeHint) for codec in INPUT_CODECS)
