@@ -123,6 +123,42 @@ async def test_known_json_with_other_bytes_behind_it_is_read_anew() -> None:
 
 
 @pytest.mark.parametrize(
+    "texts",
+    [
+        ["[1,2]", "[3,4]", "[[5,6]]", "[1e3,-2]", "[NaN,1]", "[1,2,3]", '["a",1]', "[1,2", "", '[1,2],"data":[7,8]'],
+        ["[[1,2]]", "[[3,4]]", "[3,4]", "[[3],[4]]", "null", "{}", "1,2]"],
+    ],
+)
+@pytest.mark.parametrize(
+    "around",
+    [
+        '{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":%s}]}',
+        '{"inputs":[{"data":%s,"name":"x","shape":[1,2],"datatype":"INT64"}],"id":"late"}',
+        '{"id":"early","inputs":[{"data": %s ,"name":"x","shape":[1,2],"datatype":"FP64"}]}',
+        '{"inputs":[{"name":"a]","shape":[1,2],"datatype":"FP32","data":[0,0],"data":%s}]}',
+        '{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":%s}],"parameters":{"data":[1]}}',
+    ],
+)
+async def test_what_repeats_around_values_changes_no_answer(around: str, texts: list[str]) -> None:
+    short, plain, _ = ways()
+
+    for text in [*texts, *texts]:
+        headers: Headers = [JSON, (b"seldon-puid", b"p")]
+        one, other = await both(short, plain, headers, (around % text).encode())
+        assert (one.status, one.body) == (other.status, other.body), text
+
+
+async def test_another_end_after_the_same_start_is_read() -> None:
+    short, plain, _ = ways()
+    start = b'{"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]'
+    ends = (b"}]}", b'}],"id":"i"}', b'}],"outputs":[{"name":"nope"}]}', b',"shape":[2,1]}]}', b"}]", b"}]} ")
+
+    for end in ends * 2:
+        one, other = await both(short, plain, [JSON, (b"seldon-puid", b"p")], start + end)
+        assert (one.status, one.body) == (other.status, other.body), end
+
+
+@pytest.mark.parametrize(
     "members",
     [
         {"outputs": [{"name": "nope"}]},

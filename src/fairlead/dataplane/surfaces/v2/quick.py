@@ -18,7 +18,7 @@ from fairlead.dataplane.puids import Puids
 from fairlead.dataplane.surfaces.models import Models
 from fairlead.dataplane.surfaces.v2.heads import OCTETS_LINE, Heads, told
 from fairlead.dataplane.surfaces.v2.inferring import POST, Inferring, Target
-from fairlead.dataplane.surfaces.v2.usual import Asking, Layout, read_json, read_layout
+from fairlead.dataplane.surfaces.v2.usual import Asking, UsualRequests
 from fairlead.errors import FairleadError, Overloaded
 from fairlead.protocols.exchange import Reply, Request, Response
 from fairlead.protocols.jsontext import html_safe
@@ -31,8 +31,6 @@ _ID = "the id goes here"
 _ID_TEXT = orjson.dumps(_ID)
 _MOST_TEMPLATES = 256
 _MOST_NAMES = 256
-_MOST_LAYOUTS = 256
-_USUAL_LENGTH = 1024
 
 
 class _Template(NamedTuple):
@@ -60,6 +58,7 @@ class Quick:
         self._unit = unit
         self._queue = unit.queue
         self._model = unit.servable.rows
+        self._requests = UsualRequests(unit.servable.rows.output_name)
         self._models = models
         self._names: dict[Target, tuple[str, str]] = {}
         self._changes = models.changes
@@ -69,14 +68,12 @@ class Quick:
         self._before_octets, _ = heads.parts(POST, OCTETS_LINE)
         self._puids = puids
         self._observe = observe
-        # The JSON in front of binary tensors repeats as long as their shape does: 0.1 us to find, 2.5 us to read.
-        self._layouts: dict[bytes, Layout] = {}
         self._templates: dict[Any, _Template] = {}
 
     def __call__(self, request: Request, reply: Reply, target: Target) -> None:
         """Answer the request one way or the other."""
         seen = told(request)
-        asking = self._read(request.body, seen.json_bytes) if seen.is_plain else None
+        asking = self._requests.read(request.body, seen.json_bytes) if seen.is_plain else None
         if asking is None:
             self._plain(request, reply, target)
             return
@@ -90,23 +87,6 @@ class Quick:
             self._queue.submit(_Ticket(self, request, reply, target, asking, names, seen.puid))
         except Overloaded:
             self._plain(request, reply, target)  # which says so in the protocol's words
-
-    def _read(self, body: bytes, json_bytes: int) -> Asking | None:
-        if json_bytes < 0:
-            return read_json(body, self._model.output_name)
-        text = body[:json_bytes]
-        layout = self._layouts.get(text)
-        if layout is None:
-            layout = read_layout(text, self._model.output_name)
-            if layout is None:
-                return None
-            if not layout.id and len(self._layouts) < _MOST_LAYOUTS and json_bytes <= _USUAL_LENGTH:
-                self._layouts[text] = layout
-        if len(body) - json_bytes != layout.size:
-            return None
-        # A copy, because it is the model's to write into.
-        rows = np.frombuffer(body, layout.dtype, offset=json_bytes).reshape(layout.shape).copy()
-        return rows, layout.id, layout.is_binary
 
     def _resolve(self, target: Target) -> tuple[str, str] | None:
         """The names to answer under. They are kept until a model is loaded or unloaded: 0.1 us against 0.6 us."""
