@@ -66,13 +66,25 @@ def test_compact_text_keeps_the_order_of_keys_and_writes_utf_8() -> None:
 
 
 def test_compact_text_has_arrays_as_lists_and_few_digits_for_short_floats() -> None:
-    values = {"a": np.array([[0.1]], np.float32), "b": np.arange(4).reshape(2, 2).T, "c": np.array(["x"]), "d": np.int64(3)}
+    values = {
+        "a": np.array([[0.1]], np.float32),
+        "b": np.arange(4).reshape(2, 2).T,
+        "c": np.array(["x"]),
+        "d": np.int64(3),
+    }
 
     assert jsontext.compact(values) == b'{"a":[[0.1]],"b":[[0,2],[1,3]],"c":["x"],"d":3}'
 
 
 def test_compact_text_has_numbers_that_are_not_finite_as_python_writes_them() -> None:
     assert jsontext.compact([math.nan, None, np.array([math.inf])]) == b"[NaN,null,[Infinity]]"
+
+
+def test_a_nan_can_be_null_where_clients_know_no_other_word() -> None:
+    value = {"a": [math.nan, None, np.array([math.inf, math.nan])], "b": (np.float32("nan"), "NaN")}
+
+    assert jsontext.compact_without_nan(value) == b'{"a":[null,null,[Infinity,null]],"b":[null,"NaN"]}'
+    assert jsontext.compact_without_nan([1, 2.5]) == b"[1,2.5]"
 
 
 def test_compact_text_refuses_what_json_cannot_hold() -> None:

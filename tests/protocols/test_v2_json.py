@@ -213,10 +213,21 @@ def test_values_are_read_as_clients_write_them(datatype: str, data: bytes, value
     assert repr(read.tolist()) == repr(value)
 
 
-def test_numbers_that_are_not_finite_are_written_as_python_reads_them() -> None:
-    body = answered(Tensor("y", np.array([math.nan, -math.inf, 1]), "FP64"))
+@pytest.mark.parametrize(
+    ("values", "written"),
+    [([math.nan, 1], b'"data":[null,1.0]'), ([math.nan, -math.inf, 1], b'"data":[null,-Infinity,1.0]')],
+)
+def test_a_nan_is_null_and_an_infinity_is_not(values: list[float], written: bytes) -> None:
+    assert written in answered(Tensor("y", np.array(values), "FP64")).data
 
-    assert b'"data":[NaN,-Infinity,1.0]' in body.data
+
+@pytest.mark.parametrize("datatype", ["FP64", "INT32", "BYTES"])
+def test_an_empty_tensor_may_have_no_data(datatype: str) -> None:
+    text = b'{"inputs":[{"name":"x","shape":[2,0],"datatype":"%b","data":null}]}' % datatype.encode()
+
+    read = first(Body(text)).array
+
+    assert (read.shape, read.dtype) == ((2, 0), DTYPES[datatype])
 
 
 def test_a_lone_string_need_not_be_in_a_list() -> None:

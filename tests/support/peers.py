@@ -49,33 +49,63 @@ def _uv(*arguments: str) -> None:
         pytest.skip(f"not run: `uv {' '.join(arguments[:2])}` for this client failed: {why}")
 
 
-class SeldonClientProcess:
-    """The public SeldonClient behind a pipe."""
+class Refused(Exception):
+    """A client's own exception: its class, the status it shows (as text, empty when it shows none) and its words."""
+
+    def __init__(self, kind: str, status: str, words: str) -> None:
+        super().__init__(f"{kind}: {status}: {words}")
+        self.kind = kind
+        self.status = status
+        self.words = words
+
+
+class PeerProcess:
+    """A real client behind a pipe, driven by a file of tests/fixtures."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
 
-    def __call__(self, call: str, client: dict[str, Any], **arguments: Any) -> dict[str, Any]:
-        """`SeldonClient(**client).<call>(**arguments)` as success, msg and response."""
+    def ask(self, **order: Any) -> Any:
+        """What the client's call gives. Raises `Refused` with what the client raised."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps({"client": client, "call": call, "arguments": arguments}) + "\n")
+        self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
-        result: dict[str, Any] = json.loads(self._process.stdout.readline())
+        line = self._process.stdout.readline()
+        assert line, "the client's process has ended; its log says why"
+        said = json.loads(line)
+        if "refused" in said:
+            raise Refused(**said["refused"])
+        return said["answer"]
+
+
+@contextlib.contextmanager
+def peer(name: str, driver: str) -> Iterator[PeerProcess]:
+    """One process of a client for many calls: `tests/fixtures/<driver>.py` in the environment of that name."""
+    python = environment(name)
+    argv = [str(python), str(ROOT / "tests" / "fixtures" / f"{driver}.py")]
+    # Nothing of ours is importable there, and no proxy stands between a client and loopback.
+    env = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH",)} | {"NO_PROXY": "*"}
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env) as process:
+        yield PeerProcess(process)
+        assert process.stdin is not None
+        process.stdin.close()
+
+
+class SeldonClientProcess:
+    """The public SeldonClient behind a pipe."""
+
+    def __init__(self, peer: PeerProcess) -> None:
+        self._peer = peer
+
+    def __call__(self, call: str, client: dict[str, Any], **arguments: Any) -> dict[str, Any]:
+        """`SeldonClient(**client).<call>(**arguments)` as success, msg and response."""
+        result: dict[str, Any] = self._peer.ask(client=client, call=call, arguments=arguments)
         return result
 
 
 @contextlib.contextmanager
 def seldon_client() -> Iterator[SeldonClientProcess]:
     """One process of it for many calls."""
-    driver = ROOT / "tests" / "fixtures" / "seldon_client_driver.py"
-    with subprocess.Popen(
-        [str(environment("seldon-core")), str(driver)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
+    with peer("seldon-core", "seldon_client_driver") as process:
         yield SeldonClientProcess(process)
-        assert process.stdin is not None
-        process.stdin.close()

@@ -57,6 +57,16 @@ def compact(value: Any) -> bytes:
     return _compact_plain(value) if b"null" in text else text
 
 
+def compact_without_nan(value: Any) -> bytes:
+    """`compact` with null for NaN, for clients whose JSON has none (those of KServe read with orjson)."""
+    try:
+        text = orjson.dumps(value, _plain, _COMPACT)
+    except TypeError:
+        return _compact_plain(_without_nan(value))
+    # orjson writes infinities as null too, which would make them NaN; only then is the slow writer needed to tell.
+    return _compact_plain(_without_nan(value)) if b"null" in text else text
+
+
 def to_ascii(text: bytes) -> bytes:
     r"""JSON text with every character beyond ASCII as `\uXXXX`."""
     return _NOT_ASCII.sub(_escape, text.decode("utf-8", "surrogatepass")).encode()
@@ -90,6 +100,16 @@ def _compact_plain(value: Any) -> bytes:
         return text.encode()
     except UnicodeEncodeError:  # half a surrogate pair, which only an escape can hold
         return to_ascii(text.encode("utf-8", "surrogatepass"))
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, float) and value != value:
+        return None
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    return [_without_nan(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _plain(value: Any) -> Any:

@@ -91,7 +91,7 @@ class V1Json:
         if payload.form is Form.BINARY:
             return Body(payload.value, b"application/octet-stream")
         answer = _object_of(message.raw, payload)
-        return Body(jsontext.compact({self._answers: _listed(payload)} if answer is None else answer))
+        return Body(jsontext.compact_without_nan({self._answers: _listed(payload)} if answer is None else answer))
 
     def failure(self, error: FairleadError) -> tuple[int, bytes]:
         """KServe's error object; an exception of a model's code goes by its type."""
