@@ -2,6 +2,7 @@ import importlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,10 +42,29 @@ def test_the_public_names_are_where_user_classes_import_them() -> None:
 @pytest.mark.usefixtures("installed")
 def test_what_is_not_there_says_how_to_get_it() -> None:
     with pytest.raises(
-        ImportError, match=r"seldon_core\.proto is not part of the built-in stand-in.*install"
+        ImportError, match=r"seldon_core\.wrapper is not part of the built-in stand-in.*install"
     ) as failed:
-        importlib.import_module("seldon_core.proto")
+        importlib.import_module("seldon_core.wrapper")
     assert "seldon_core.user_model" in str(failed.value)
+
+
+@pytest.mark.usefixtures("installed")
+def test_the_protobuf_messages_are_where_user_classes_import_them() -> None:
+    namespace: dict[str, Any] = {}
+
+    exec(
+        "from seldon_core.proto import prediction_pb2\n"
+        "import seldon_core.proto.prediction_pb2 as same\n"
+        "message = prediction_pb2.SeldonMessage(strData='x')\n"
+        "message.meta.metrics.add(key='k', type=prediction_pb2.Metric.GAUGE)\n"
+        "is_same = same is prediction_pb2\n",
+        namespace,
+    )
+
+    assert namespace["message"].strData == "x"
+    assert namespace["is_same"]
+    with pytest.raises(AttributeError, match="has no message 'Nope'"):
+        _ = namespace["prediction_pb2"].Nope
 
 
 def test_an_installed_package_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
