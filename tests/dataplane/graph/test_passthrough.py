@@ -64,6 +64,12 @@ def test_bytes_go_in_and_come_back_unchanged(worker: RunningWorker) -> None:
     assert answer.body == EVERY_BYTE[::-1]
 
 
+def test_bytes_stay_bytes_once_the_unit_is_known_to_be_quick(worker: RunningWorker) -> None:
+    answers = [worker.request("POST", PREDICT, EVERY_BYTE, OCTETS).body for _ in range(6)]
+
+    assert answers == [EVERY_BYTE[::-1]] * 6
+
+
 def test_json_is_not_written_anew(worker: RunningWorker) -> None:
     text = b'{ "b":1e0,"a": "<&>", "meta": {} }'
 
