@@ -1,0 +1,1 @@
+"""The gRPC services of a worker. Nothing here is imported before the first call arrives."""
