@@ -265,3 +265,11 @@ def test_errors_keep_their_status_and_reason() -> None:
     assert seldon_v1.failure(Own("no"))[0] == 418
     assert seldon_v1.failure(NotReady("soon"))[0] == 503
     assert b'"reason":"MICROSERVICE_INTERNAL_ERROR"' in seldon_v1.failure(ValueError("x"))[1]
+
+
+def test_a_tensor_of_nothing_has_a_shape_alone_as_protobuf_writes_it() -> None:
+    message = seldon_v1.decode({"data": {"tensor": {"shape": [0, 3]}}})
+
+    assert message.payload.value.shape == (0, 3)
+    with pytest.raises(BadRequest, match="expected an object with shape and values"):
+        seldon_v1.decode({"data": {"tensor": {"shape": [1]}}})

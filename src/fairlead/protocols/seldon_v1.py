@@ -205,13 +205,18 @@ def _data(data: Any) -> Payload:
 
 
 def _tensor(tensor: Any) -> Array:
-    if not isinstance(tensor, dict) or "shape" not in tensor or "values" not in tensor:
+    if not isinstance(tensor, dict) or "shape" not in tensor or not ("values" in tensor or _is_empty(tensor)):
         raise BadData("data.tensor: expected an object with shape and values")
-    array = _array(tensor["values"])
+    array = _array(tensor.get("values", []))
     try:
         return array.reshape(tensor["shape"])
     except (ValueError, TypeError, OverflowError) as error:
         raise BadValues(str(error)) from error
+
+
+def _is_empty(tensor: dict[str, Any]) -> bool:
+    """Protobuf's JSON leaves empty lists out, so a tensor of nothing has a shape alone."""
+    return isinstance(tensor["shape"], list) and 0 in tensor["shape"]
 
 
 def _array(values: Any) -> Array:

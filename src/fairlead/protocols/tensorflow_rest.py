@@ -22,6 +22,7 @@ ROWS, COLUMNS = "instances", "inputs"
 ROW_ANSWERS, COLUMN_ANSWERS = "predictions", "outputs"
 SIGNATURE = "signature_name"
 NOT_CHAINED = "Failed to convert tensorflow response so it could be chained to new input"
+_AS_REQUEST = {ROW_ANSWERS: ROWS, COLUMN_ANSWERS: COLUMNS}
 _OBJECT_KEYS = frozenset((ROWS, COLUMNS, ROW_ANSWERS, COLUMN_ANSWERS))
 
 
@@ -54,15 +55,15 @@ class TensorflowJson:
         return Message(Payload(Form.JSON, value), raw=value)
 
     def write_request(self, message: Message) -> Body:
-        """A message for a unit. Another unit's answer becomes a request by the name of its rows."""
+        """A message for a unit. Another unit's answer becomes a request by the name of its rows or columns."""
         payload = restored(message.payload)
         value = _object_of(message.raw, payload)
         if value is None:
             return Body(jsontext.compact(_request(payload, message.asked)))
         if ROWS not in value and COLUMNS not in value:
-            if ROW_ANSWERS not in value:
+            if value.keys().isdisjoint(_AS_REQUEST):
                 raise GraphFailed(NOT_CHAINED)
-            value = {ROWS if key == ROW_ANSWERS else key: item for key, item in value.items()}
+            value = {_AS_REQUEST.get(key, key): item for key, item in value.items()}
         return Body(jsontext.compact(value))
 
     def write_answer(self, message: Message, asked: Asked | None) -> Body:

@@ -18,6 +18,7 @@ from fairlead.dataplane.surfaces.routing_table import Verbs
 from fairlead.dataplane.surfaces.tensorflow import examples, paths
 from fairlead.dataplane.surfaces.tensorflow.paths import Target
 from fairlead.dataplane.surfaces.tensorflow.served import DEFAULT_SIGNATURE, Served
+from fairlead.dataplane.surfaces.v1.bare_unit import bare_verbs
 from fairlead.dataplane.surfaces.v1.plain_rows import rows_of
 from fairlead.errors import BadRequest, FairleadError
 from fairlead.plan.model import Method
@@ -51,6 +52,8 @@ class TensorflowSurface:
         self._peer: GraphUnit | None = None if len(units) > 1 or isinstance(units[0], LocalUnit) else units[0]
         self._own_names = frozenset(("", parts.spec.service, parts.spec.component, *parts.models.names))
         self._quick = self._short_way(parts.meters)
+        bare = parts.models.bare
+        self._bare = {} if bare is None else bare_verbs(bare, self._answering, TENSORFLOW_JSON, self._limit_bytes)
         self._routes: dict[str, Verbs | None] = {_FEEDBACK: {"POST": self._echo}}
 
     def __call__(self, request: Request, reply: Reply) -> None:
@@ -76,6 +79,9 @@ class TensorflowSurface:
         target = paths.asked(path)
         if target is not None:
             return {"POST": self._asking(target)}
+        verb = path.rpartition(":")[2]
+        if verb in self._bare and paths.looked_at(path.removesuffix(f":{verb}")) is not None:
+            return {"POST": self._bare[verb]}
         target = paths.looked_at(path)
         return None if target is None else {"GET": self._looking(target)}
 

@@ -10,6 +10,7 @@ from fairlead.dataplane.surfaces.answering import Answer, Answering
 from fairlead.dataplane.surfaces.models import ModelNotReady, Models
 from fairlead.dataplane.surfaces.quick import Quick
 from fairlead.dataplane.surfaces.routing_table import Verbs
+from fairlead.dataplane.surfaces.v1.bare_unit import bare_verbs
 from fairlead.dataplane.surfaces.v1.plain_rows import rows_of
 from fairlead.dataplane.surfaces.v1.predicting import Predicting
 from fairlead.errors import FairleadError
@@ -41,6 +42,8 @@ class V1Surface:
         self._answering = Answering(parts.spec, parts.meters, V1_JSON)
         self._predicting = Predicting(parts, self._answering)
         self._quick = self._short_way(parts.meters)
+        bare, limit_bytes = parts.models.bare, parts.spec.max_body_bytes
+        self._bare = {} if bare is None else bare_verbs(bare, self._answering, V1_JSON, limit_bytes)
         self._routes: dict[str, Verbs | None] = {"/": {"GET": self._alive}, _MODELS: {"GET": self._list}}
 
     def __call__(self, request: Request, reply: Reply) -> None:
@@ -77,6 +80,8 @@ class V1Surface:
         elif name.endswith(_EXPLAIN):
             model = name.removesuffix(_EXPLAIN)
             verbs["POST"] = lambda request, reply: self._predicting.explain(request, reply, model)
+        elif (verb := name.rpartition(":")[2]) in self._bare:
+            verbs["POST"] = self._bare[verb]
         return verbs
 
     def _predict(self, request: Request, reply: Reply, model: str) -> None:
