@@ -6,14 +6,9 @@ module is imported when the first call arrives.
 
 from typing import TYPE_CHECKING
 
-from fairlead.dataplane.surfaces.grpc import (
-    health,
-    inference_service,
-    reflection,
-    seldon_services,
-    tensorflow_service,
-)
+from fairlead.dataplane.surfaces.grpc import health, inference_service, reflection, seldon_services
 from fairlead.dataplane.surfaces.grpc.calling import Calls, told, unimplemented
+from fairlead.dataplane.surfaces.grpc.tensorflow_service import handlers as tensorflow_handlers
 from fairlead.plan.model import Protocol
 from fairlead.protocols.exchange import Handler, Reply, Request, Response
 
@@ -24,8 +19,8 @@ _MAKERS = {
     Protocol.SELDON: (seldon_services.handlers,),
     Protocol.V2: (inference_service.handlers,),
     # KServe serves V2 over gRPC beside V1 over REST; TensorFlow's services are its grpc-v1.
-    Protocol.V1: (inference_service.handlers, tensorflow_service.handlers),
-    Protocol.TENSORFLOW: (tensorflow_service.handlers,),
+    Protocol.V1: (inference_service.handlers, tensorflow_handlers),
+    Protocol.TENSORFLOW: (tensorflow_handlers,),
 }
 
 
