@@ -216,3 +216,207 @@ def test_a_model_that_fails_is_the_servers_failure_with_its_words(via: Places, w
     )
 
     assert "the mirror broke" in words
+
+
+BOTH = ("triton-http-binary", "triton-grpc")
+EVERY_CLIENT = (*BOTH, "kserve-rest-json", "kserve-grpc-raw")
+
+
+@ways(*EVERY_CLIENT)
+def test_health(via: Places, way: Way) -> None:
+    asked = [
+        way.ask(via["pair"], "is_server_live"),
+        way.ask(via["pair"], "is_server_ready"),
+        way.ask(via["pair"], "is_model_ready", model_name="pair"),
+    ]
+
+    assert asked == [True, True, True]
+
+
+@ways(*EVERY_CLIENT)
+def test_a_model_nobody_knows_is_not_ready(via: Places, way: Way) -> None:
+    if way.is_grpc:
+        with pytest.raises(Refused, match="NOT_FOUND: Model with name nope does not exist"):
+            way.ask(via["pair"], "is_model_ready", model_name="nope")
+    else:
+        assert way.ask(via["pair"], "is_model_ready", model_name="nope") is False
+
+
+@ways(*BOTH)
+def test_metadata(via: Places, way: Way) -> None:
+    server = way.ask(via["pair"], "get_server_metadata")
+    model = way.ask(via["pair"], "get_model_metadata", model_name="pair")
+
+    assert (server["name"], "model_repository" in server["extensions"]) == ("fairlead", True)
+    assert (model["name"], model["versions"]) == ("pair", ["1"])
+    assert _specs(model["inputs"]) == {"left": ("FP32", [-1, 2]), "right": ("INT32", [-1, 2])}
+    assert _specs(model["outputs"]) == {"sum": ("FP32", [-1, 2]), "difference": ("FP32", [-1, 2])}
+    with pytest.raises(Refused, match="Model with name nope does not exist"):
+        way.ask(via["pair"], "get_model_metadata", model_name="nope")
+
+
+def _specs(listed: list[dict[str, Any]]) -> dict[str, tuple[str, list[int]]]:
+    return {one["name"]: (one["datatype"], [int(size) for size in one["shape"]]) for one in listed}
+
+
+@ways(*BOTH)
+@pytest.mark.parametrize(
+    ("call", "path", "method"),
+    [("get_model_config", "pair/config", "ModelConfig"), ("get_inference_statistics", "pair/stats", "ModelStatistics")],
+)
+def test_what_only_triton_has_is_refused_by_name(via: Places, way: Way, call: str, path: str, method: str) -> None:
+    with pytest.raises(Refused) as caught:
+        way.ask(via["pair"], call, model_name="pair")
+
+    if way.is_grpc:
+        assert caught.value.status == "UNIMPLEMENTED"
+        assert f"has no method {method} here; it has ModelInfer" in caught.value.words
+    else:
+        assert (caught.value.status, caught.value.words) == ("404", f"there is no /v2/models/{path} here")
+
+
+@ways(*BOTH)
+def test_a_repository_is_listed_and_its_models_unloaded_and_loaded(via: Places, way: Way) -> None:
+    def states() -> dict[str, str]:
+        index = way.ask(via["pair"], "get_model_repository_index")
+        return {one["name"]: one["state"] for one in (index["models"] if way.is_grpc else index)}
+
+    assert states() == {"pair": "READY", "spare": "READY"}
+
+    way.ask(via["pair"], "unload_model", model_name="spare")
+    assert states() == {"pair": "READY", "spare": "UNAVAILABLE"}
+    refusal(way, via["pair"], "spare", LEFT, RIGHT, status=frozenset({"503", "UNAVAILABLE"}))
+
+    way.ask(via["pair"], "load_model", model_name="spare")
+    assert states() == {"pair": "READY", "spare": "READY"}
+    assert way.infer(via["pair"], "spare", [LEFT, RIGHT]).model == "spare"
+    assert way.ask(via["pair"], "is_server_ready") is True
+
+
+@ways(*BOTH)
+@pytest.mark.parametrize("call", ["load_model", "unload_model"])
+def test_a_model_that_no_repository_has_is_neither_loaded_nor_unloaded(via: Places, way: Way, call: str) -> None:
+    with pytest.raises(Refused, match="Model with name nope does not exist") as caught:
+        way.ask(via["pair"], call, model_name="nope")
+
+    assert caught.value.status in MISSING
+
+
+@ways(*BOTH)
+def test_a_model_is_not_loaded_with_another_configuration_than_its_own(via: Places, way: Way) -> None:
+    with pytest.raises(Refused, match="parameter 'config': a model is loaded as its folder says") as caught:
+        way.ask(via["pair"], "load_model", model_name="spare", config='{"max_batch_size": 2}')
+
+    assert caught.value.status in BAD
+
+
+@ways(*BOTH)
+@pytest.mark.parametrize("algorithm", ["gzip", "deflate"])
+def test_requests_may_be_compressed(via: Places, way: Way, algorithm: str) -> None:
+    name = "compression_algorithm" if way.is_grpc else "request_compression_algorithm"
+
+    answer = way.infer(via["pair"], "pair", [LEFT, RIGHT], **{name: algorithm})
+
+    assert answer.outputs["sum"].values == [2.5, 4.5]
+
+
+@ways("triton-http-binary")
+@pytest.mark.parametrize("algorithm", ["gzip", "deflate"])
+def test_a_client_that_would_take_a_compressed_answer_can_read_the_one_it_gets(
+    via: Places, way: Way, algorithm: str
+) -> None:
+    answer = way.infer(via["pair"], "pair", [LEFT, RIGHT], response_compression_algorithm=algorithm)
+
+    assert answer.outputs["sum"].values == [2.5, 4.5]
+
+
+@ways(*BOTH)
+def test_a_version_may_be_named_and_one_that_is_not_there_is_not_found(via: Places, way: Way) -> None:
+    assert way.infer(via["pair"], "pair", [LEFT, RIGHT], model_version="1").outputs["sum"].values == [2.5, 4.5]
+
+    words = refusal(way, via["pair"], "pair", LEFT, RIGHT, status=MISSING, model_version="7")
+
+    assert words == "Model pair with version 7 not found"
+
+
+@ways(*BOTH, "triton-grpc-stream")
+def test_parameters_of_every_kind_and_tritons_own_do_no_harm(via: Places, way: Way) -> None:
+    parameters = {"text": "b", "whole": 1, "yes": True, "part": 1.5}
+
+    answer = way.infer(
+        via["pair"], "pair", [LEFT, RIGHT], parameters=parameters, priority=1, timeout=10**6, sequence_id=5,
+        sequence_start=True,
+    )  # fmt: skip
+
+    assert answer.outputs["sum"].values == [2.5, 4.5]
+
+
+@ways("triton-grpc", "triton-grpc-async")
+def test_a_deadline_ends_a_call(via: Places, way: Way) -> None:
+    held = Given("x", "FP32", [1.0])
+
+    words = refusal(
+        way,
+        via["mirror"],
+        "mirror",
+        held,
+        status=frozenset({"DEADLINE_EXCEEDED"}),
+        parameters={"hold_s": "2"},
+        client_timeout=0.2,
+    )
+
+    assert "Deadline Exceeded" in words
+
+
+def test_a_stream_goes_on_after_a_question_that_fails(via: Places, peers: dict[str, PeerProcess]) -> None:
+    way = Way(peers, "triton", "grpc", call="stream")
+
+    answers = way.stream(
+        via["pair"],
+        [
+            ("pair", [LEFT, RIGHT], "a"),
+            ("nope", [LEFT, RIGHT], "b"),
+            ("pair", [LEFT], "c"),
+            ("pair", [RIGHT, LEFT], "d"),
+        ],
+    )
+
+    good = {one.id: one.outputs["sum"].values for one in answers if isinstance(one, Answered)}
+    bad = sorted(one for one in answers if isinstance(one, str))
+    assert good == {"a": [2.5, 4.5], "d": [2.5, 4.5]}
+    assert "Model with name nope does not exist." in bad[0]
+    assert "missing input 'right'" in bad[1]
+
+
+@ways("triton-grpc", "triton-grpc-stream", "kserve-grpc-raw")
+def test_the_gateway_finds_a_deployment_by_the_model_that_a_message_names(
+    every_place: dict[str, Places], way: Way
+) -> None:
+    behind = every_place["gateway"]["pair"]
+    unnamed = Place(behind.rest, behind.grpc)
+
+    assert way.infer(unnamed, "pair", [LEFT, RIGHT]).outputs["sum"].values == [2.5, 4.5]
+    assert "nope" in refusal(way, unnamed, "nope", LEFT, RIGHT, status=MISSING)
+
+
+@ways("triton-grpc")
+@pytest.mark.parametrize("call", ["unload_model", "load_model", "is_model_ready", "get_model_metadata"])
+def test_the_gateway_finds_a_deployment_by_the_model_that_other_calls_name(
+    every_place: dict[str, Places], way: Way, call: str
+) -> None:
+    behind = every_place["gateway"]["pair"]
+
+    way.ask(Place(behind.rest, behind.grpc), call, model_name="pair")
+
+
+@ways("triton-http-binary", "triton-grpc", "kserve-rest-binary", "kserve-grpc-raw")
+def test_a_service_that_is_not_there_is_not_found(every_place: dict[str, Places], way: Way) -> None:
+    behind = every_place["gateway"]["pair"]
+    nobody = Place(
+        behind.rest.replace("/default/pair", "/default/nobody"), behind.grpc, {"seldon": "nobody", "namespace": "x"}
+    )
+
+    with pytest.raises(Refused) as caught:
+        way.infer(nobody, "missing", [LEFT, RIGHT])
+
+    assert caught.value.status in MISSING

@@ -29,6 +29,8 @@ def field(number: int, value: bytes) -> bytes:
         (INFER, field(1, b"") + field(3, b"id"), None),
         (INFER, b"", None),
         (LOAD, field(1, b"repository") + field(2, b"iris"), "iris"),
+        (LOAD, field(1, b"iris"), "iris"),
+        (LOAD, field(1, b"") + field(2, b""), None),
         (PREDICT, field(2, b"inputs") + field(1, field(3, b"signature") + field(1, b"iris")), "iris"),
         (PREDICT, field(2, b"inputs"), None),
         (MULTI, field(1, field(1, field(1, b"iris")) + field(2, b"method")), "iris"),
@@ -53,6 +55,13 @@ def test_the_rest_of_a_message_need_not_be_here() -> None:
     for cut in range(11):
         with pytest.raises(BadRequest):
             model_name(INFER, whole_body[:cut])
+
+
+def test_a_repositorys_name_is_not_taken_for_the_models_that_is_to_come() -> None:
+    whole_body = frame_message(field(1, b"repository") + field(2, b"iris"))
+
+    with pytest.raises(BadRequest):
+        model_name(LOAD, whole_body[: -len(field(2, b"iris"))])
 
 
 def test_only_the_first_message_counts() -> None:

@@ -83,6 +83,15 @@ class Way:
             raise StreamRefused(said["error"])
         return _answered(said)
 
+    def stream(self, place: Place, questions: Sequence[tuple[str, Sequence[Given], str]]) -> "list[Answered | str]":
+        """Ask several on one stream, each a model, its inputs and an id; failures are their words."""
+        asked = [
+            {"model": model, "inputs": [self._input(one) for one in inputs], "options": {"request_id": identity}}
+            for model, inputs, identity in questions
+        ]
+        said = self._ask(place, call="stream", questions=asked)
+        return [one["error"] if "error" in one else _answered(one) for one in said]
+
     def ask(self, place: Place, call: str, **arguments: Any) -> Any:
         """Any other method of the client."""
         return self._ask(place, call=call, arguments=arguments)

@@ -195,14 +195,15 @@ async def test_versions_are_those_the_model_has() -> None:
         assert error_of(response) == (404, "Model sum with version v9 not found")
 
 
-async def test_a_path_nobody_knows_and_a_wrong_verb_are_told_in_kserves_words() -> None:
+async def test_a_path_nobody_knows_and_a_wrong_verb_are_told_in_kserves_words_and_ours() -> None:
     it = surface()
 
     missing = await it.get("/v2/nope")
     wrong = await it.get(INFER)
 
-    assert (missing.status, value_of(missing)) == (404, {"detail": "Not Found"})
-    assert (wrong.status, value_of(wrong)) == (405, {"detail": "Method Not Allowed"})
+    assert (missing.status, value_of(missing)) == (404, {"detail": "Not Found", "error": "there is no /v2/nope here"})
+    words = f"GET is not for {INFER}; expected POST"
+    assert (wrong.status, value_of(wrong)) == (405, {"detail": "Method Not Allowed", "error": words})
     assert header(wrong, "Allow") == "POST"
     assert (await it.get("/v2/models/sum/versions")).status == 404
     assert (await it.get(INFER, method="OPTIONS")).status == 405
@@ -249,6 +250,8 @@ async def test_a_model_that_is_unloaded_is_not_there_until_it_is_loaded() -> Non
     index = value_of(await it.post("/v2/repository/index", {}))
     assert index == [{"name": "sum", "version": "", "state": "UNAVAILABLE", "reason": "unloaded"}]
     assert value_of(await it.post("/v2/repository/index", {"ready": True})) == []
+    override = await it.post("/v2/repository/models/sum/load", {"parameters": {"config": "{}"}})
+    assert error_of(override) == (400, "parameter 'config': a model is loaded as its folder says; expected no 'config'")
     assert value_of(await it.post("/v2/repository/models/sum/load", b"")) == {"name": "sum", "load": True}
     assert (await it.post(INFER, ASKED)).status == 200
     assert value_of(await it.post("/v2/repository/index", b""))[0]["state"] == "READY"

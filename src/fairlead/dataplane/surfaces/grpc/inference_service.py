@@ -10,6 +10,7 @@ from fairlead.dataplane.surfaces.grpc.outcomes import plain
 from fairlead.dataplane.surfaces.grpc.quick import V2Quick
 from fairlead.dataplane.surfaces.grpc.streaming import Stream, streamed
 from fairlead.dataplane.surfaces.models import Models
+from fairlead.dataplane.surfaces.v2.describing import refuse_overrides
 from fairlead.errors import BadRequest
 from fairlead.protocols import protos
 from fairlead.protocols.exchange import Handler, Headers, Request
@@ -143,7 +144,9 @@ class Inference:
         return b"".join([nested(b"\x0a", _write_entry(one)) for one in listed])
 
     async def _load(self, data: bytes, walk: Walk) -> Answer:  # noqa: ARG002
-        name = _named_model(_parse("RepositoryModelLoadRequest", data))
+        asked = _parse("RepositoryModelLoadRequest", data)
+        refuse_overrides(asked.parameters)
+        name = _named_model(asked)
         await self._models.load(name)
         return text(b"\x0a", name) + b"\x10\x01"
 

@@ -3,6 +3,7 @@
 Bodies are those of KServe's servers; MLServer's clients look at the status alone.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from fairlead.dataplane.spec import WorkerSpec
@@ -61,8 +62,8 @@ class Describing:
         return {"name": name, "ready": True}
 
     async def index(self, body: bytes) -> Json:
-        asked = loads(body) if body.strip() else {}
-        if type(asked) is not dict or type(asked.get("ready", False)) is not bool:
+        asked = _object(body)
+        if type(asked.get("ready", False)) is not bool:
             raise BadRequest('expected an object like {"ready": true}, or no body')
         return [
             {"name": model.name, "version": model.version, "state": model.state.value, "reason": model.reason}
@@ -70,7 +71,9 @@ class Describing:
             if model.state is ModelState.READY or not asked.get("ready")
         ]
 
-    async def load(self, name: str) -> Json:
+    async def load(self, name: str, body: bytes) -> Json:
+        parameters = _object(body).get("parameters")
+        refuse_overrides(parameters if type(parameters) is dict else ())
         await self._models.load(name)
         return {"name": name, "load": True}
 
@@ -83,6 +86,21 @@ class Describing:
         described = await self._models.described(self._models.resolve(""))
         title = f"{self._spec.service}: {self._spec.component}"
         return open_api.describe(title, prefix=docs.prefix_of(request), model=described)
+
+
+def refuse_overrides(parameters: Iterable[str]) -> None:
+    """Triton's clients may send another configuration or other files with what they load. Doing without them would
+    serve a model that nobody asked for."""
+    for name in parameters:
+        if name == "config" or name.startswith("file:"):
+            raise BadRequest(f"parameter {name!r}: a model is loaded as its folder says; expected no {name!r}")
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    asked = loads(body) if body.strip() else {}
+    if type(asked) is not dict:
+        raise BadRequest('expected an object like {"ready": true}, or no body')
+    return asked
 
 
 def _spec(one: TensorSpec) -> dict[str, Any]:

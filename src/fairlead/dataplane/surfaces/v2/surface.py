@@ -72,7 +72,7 @@ class V2Surface:
         path = request.path
         verbs = self._by_path[path] if path in self._by_path else self._remember(path)
         if verbs is None:
-            reply(Response(404, self._head(request, b"GET,OPTIONS"), b'{"detail":"Not Found"}'))
+            reply(Response(404, self._head(request, b"GET,OPTIONS"), _said("Not Found", f"there is no {path} here")))
             return
         route = verbs.get(request.method)
         if route is not None:
@@ -83,7 +83,8 @@ class V2Surface:
             reply(Response(200, self._head(request, _methods(verbs), b""), b""))
         else:
             head = self._head(request, _methods(verbs)) + b"Allow: " + ", ".join(sorted(verbs)).encode() + b"\r\n"
-            reply(Response(405, head, b'{"detail":"Method Not Allowed"}'))
+            words = f"{request.method} is not for {path}; expected {', '.join(sorted(verbs))}"
+            reply(Response(405, head, _said("Method Not Allowed", words)))
 
     def _remember(self, path: str) -> Verbs | None:
         verbs = self._bare.get(path)
@@ -108,7 +109,11 @@ class V2Surface:
             case ["repository", "index"]:
                 return {"POST": lambda request, reply: self._ask(request, reply, lambda: self._indexed(request))}
             case ["repository", "models", name, "load"]:
-                return self._post(lambda: describing.load(name))
+                return {
+                    "POST": lambda request, reply: self._ask(
+                        request, reply, lambda: describing.load(name, request.body)
+                    )
+                }
             case ["repository", "models", name, "unload"]:
                 return self._post(lambda: describing.unload(name))
             case ["docs"]:
@@ -187,6 +192,11 @@ class V2Surface:
 
 def _methods(verbs: Iterable[str]) -> bytes:
     return ",".join(sorted({*verbs, "OPTIONS"})).encode()
+
+
+def _said(detail: str, words: str) -> bytes:
+    """`detail` as KServe's server has it, and `error` without which Triton's clients cannot tell what happened."""
+    return orjson.dumps({"detail": detail, "error": words.encode("utf-8", "replace").decode()})
 
 
 def _to_folder(request: Request, reply: Reply) -> None:
