@@ -31,8 +31,11 @@ protos: setup ## Compile the .proto files of the gRPC protocols into the descrip
 system-packages: ## Install what some checks need from the distribution, when root
 	@$(PYTHON) tools/system_packages.py
 
-bench: setup ## Measure floor, worker and gateway in one run; writes build/bench.json
+bench: setup ## Measure floor, worker and gateway in one run, gRPC, and curves; writes build/bench*.json and the docs' pictures
 	$(BIN)/python -m bench
+	$(BIN)/python -m bench.grpc_unary
+	$(BIN)/python -m bench.curves
+	@uv=$$(command -v uv || echo .bootstrap/bin/uv); UV_SYSTEM_CERTS=true $$uv run -q --no-project --python $(BIN)/python --with matplotlib python bench/plots.py
 
 bench-scale: setup ## Measure a thousand deployments at zero replicas, and cold starts alone and among them
 	$(BIN)/python -m bench.scale

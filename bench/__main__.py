@@ -25,11 +25,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=None, help="where to write the figures as JSON")
     arguments = parser.parse_args()
     wrk()
-    core, load_core = _cores()
+    core, load_core = cores()
     with tempfile.TemporaryDirectory() as name, ExitStack() as started:
         folder = Path(name)
         model = train(folder)
-        servers = [started.enter_context(_floor(model, core=core))]
+        servers = [started.enter_context(floor(model, core=core))]
         if arguments.peers:
             servers += _peers(model, folder, started, core=core)
         else:
@@ -46,13 +46,15 @@ def main() -> None:
     report.write(figures, arguments.out or Path("build/bench-peers.json" if arguments.peers else "build/bench.json"))
 
 
-def _cores() -> tuple[int, int]:
+def cores() -> tuple[int, int]:
+    """The core for servers and the one for load."""
     available = sorted(os.sched_getaffinity(0))
     return available[0], available[-1]
 
 
 @contextmanager
-def _floor(model: Path, *, core: int) -> Iterator[Served]:
+def floor(model: Path, *, core: int) -> Iterator[Served]:
+    """The floor, running."""
     port = free_port()
     server = start([sys.executable, "-m", "bench.floor", str(model), str(port)], env={}, core=core)
     try:

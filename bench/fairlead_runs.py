@@ -1,9 +1,13 @@
 """Fairlead under the same load as the floor: a worker by itself, a gateway before it on the same core, and graphs."""
 
+import json
+import struct
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -18,6 +22,7 @@ from fairlead.plan.model import (
     Graph,
     Method,
     Parameter,
+    Protocol,
     Revision,
     Route,
     Step,
@@ -37,21 +42,75 @@ def servers(model: Path, folder: Path, *, core: int) -> Iterator[list[Served]]:
     """A worker by itself, graphs of units that do nothing, and a gateway with a worker behind it; all on one core."""
     with ExitStack() as running:
         served = [
-            running.enter_context(_worker(name, revision, model, folder / revision.hash, core=core))
-            for name, revision in (("worker", iris()), ("no-op unit", noop(1)), ("five no-op units", noop(5)))
+            running.enter_context(worker(asked, revision, model, folder / revision.hash, core=core))
+            for asked, revision in (
+                (SELDON, iris()),
+                (V1, iris(Protocol.V1)),
+                (V2, iris(Protocol.V2)),
+                (Asked(name="no-op unit"), noop(1)),
+                (Asked(name="five no-op units"), noop(5)),
+            )
         ]
-        yield [*served, running.enter_context(_gateway(model, folder / "gateway", core=core))]
+        v2 = next(one for one in served if one.name == V2.name)
+        served.append(replace(v2, name=V2_BINARY.name, body=V2_BINARY.body, **V2_BINARY.head()))
+        yield [*served, running.enter_context(gateway(model, folder / "gateway", core=core))]
 
 
-def iris() -> Revision:
-    """One scikit-learn model."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """One way to ask for the same row."""
+
+    name: str
+    path: str = PREDICT
+    body: bytes = IRIS_ROW
+    content_type: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def head(self) -> dict[str, Any]:
+        """What `Served` wants to know of it besides."""
+        return {"content_type": self.content_type, "headers": self.headers}
+
+
+def v2_binary(values: bytes, shape: list[int], datatype: str) -> Asked:
+    """A V2 request with one tensor in binary, answered in binary."""
+    tensor = {"name": "x", "shape": shape, "datatype": datatype, "parameters": {"binary_data_size": len(values)}}
+    text = json.dumps({"inputs": [tensor], "parameters": {"binary_data_output": True}}).encode()
+    return Asked(
+        name="worker, V2 binary",
+        path="/v2/models/classifier/infer",
+        body=text + values,
+        content_type="application/octet-stream",
+        headers=(("Inference-Header-Content-Length", str(len(text))),),
+    )
+
+
+_ROW = (5.1, 3.5, 1.4, 0.2)
+_TENSOR = {"name": "x", "shape": [1, 4], "datatype": "FP64", "data": _ROW}
+SELDON = Asked(name="worker")
+V1 = Asked(name="worker, V1", path="/v1/models/classifier:predict", body=json.dumps({"instances": [_ROW]}).encode())
+V2 = Asked(name="worker, V2", path="/v2/models/classifier/infer", body=json.dumps({"inputs": [_TENSOR]}).encode())
+V2_BINARY = v2_binary(struct.pack("<4d", *_ROW), [1, 4], "FP64")
+
+
+def iris(protocol: Protocol = Protocol.SELDON) -> Revision:
+    """One scikit-learn model that answers with probabilities."""
     unit = Unit(
         name=UnitName("classifier"),
         runtime="sklearn",
         image="seldonio/sklearnserver:1.18.2",
         parameters=(Parameter(name="method", value="predict_proba"),),
     )
-    return Revision(hash="bench", units=(unit,), graph=Graph(root=Call(unit=unit.name, method=Method.PREDICT)))
+    graph = Graph(root=Call(unit=unit.name, method=Method.PREDICT))
+    return Revision(hash=f"iris-{protocol}", units=(unit,), graph=graph, protocol=protocol)
+
+
+def user_class(target: str, protocol: Protocol = Protocol.SELDON) -> Revision:
+    """One unit of `bench/units`."""
+    unit = Unit(
+        name=UnitName("model"), runtime="python", image="bench/model:1", code=UserCode(target=target, path=str(UNITS))
+    )
+    graph = Graph(root=Call(unit=unit.name, method=Method.PREDICT))
+    return Revision(hash=target, units=(unit,), graph=graph, protocol=protocol)
 
 
 def noop(count: int) -> Revision:
@@ -101,40 +160,43 @@ def spec(revision: Revision, model: Path, folder: Path, *, port: int | None) -> 
     )
 
 
-def _start_worker(worker: WorkerSpec, folder: Path, *, core: int) -> Running:
+def start_worker(worker: WorkerSpec, folder: Path, *, core: int) -> Running:
+    """Start a worker as its specification says."""
     path = folder / "spec.json"
     path.write_bytes(msgspec.json.encode(worker))
     return start([sys.executable, "-m", "fairlead.dataplane", "--spec", str(path)], env={}, core=core)
 
 
 @contextmanager
-def _worker(name: str, revision: Revision, model: Path, folder: Path, *, core: int) -> Iterator[Served]:
+def worker(asked: Asked, revision: Revision, model: Path, folder: Path, *, core: int) -> Iterator[Served]:
+    """A worker by itself, asked in one way."""
     folder.mkdir()
     port = free_port()
-    server = _start_worker(spec(revision, model, folder, port=port), folder, core=core)
+    server = start_worker(spec(revision, model, folder, port=port), folder, core=core)
     try:
-        url = f"http://127.0.0.1:{port}{PREDICT}"
-        server.wait_for(url, body=IRIS_ROW, timeout_s=30)
-        yield Served(name=name, url=url, pids=server.pids())
+        url = f"http://127.0.0.1:{port}{asked.path}"
+        server.wait_for(url, body=asked.body, timeout_s=30, headers=asked.headers)
+        yield Served(name=asked.name, url=url, pids=server.pids(), body=asked.body, **asked.head())
     finally:
         server.stop()
 
 
 @contextmanager
-def _gateway(model: Path, folder: Path, *, core: int) -> Iterator[Served]:
+def gateway(model: Path, folder: Path, *, core: int) -> Iterator[Served]:
+    """A gateway with a worker behind it."""
     folder.mkdir()
-    worker = _start_worker(spec(iris(), model, folder, port=None), folder, core=core)
+    worker = start_worker(spec(iris(), model, folder, port=None), folder, core=core)
     table = folder / "routes.json"
     table.write_bytes(msgspec.json.encode(_table(folder)))
     port = free_port()
     argv = [sys.executable, "-m", "fairlead.backends.local.gateway", "--host", "127.0.0.1", "--port", str(port)]
-    gateway = start([*argv, "--admin", str(folder / "admin.sock"), "--table", str(table)], env={}, core=core)
+    server = start([*argv, "--admin", str(folder / "admin.sock"), "--table", str(table)], env={}, core=core)
     try:
         url = f"http://127.0.0.1:{port}/seldon/bench/iris{PREDICT}"
-        gateway.wait_for(url, body=IRIS_ROW, timeout_s=30)
-        yield Served(name="gateway and worker", url=url, pids=worker.pids() + gateway.pids())
+        server.wait_for(url, body=IRIS_ROW, timeout_s=30)
+        yield Served(name="gateway and worker", url=url, pids=worker.pids() + server.pids())
     finally:
-        gateway.stop()
+        server.stop()
         worker.stop()
 
 

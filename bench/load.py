@@ -11,8 +11,11 @@ from pathlib import Path
 IRIS_ROW = b'{"data":{"ndarray":[[5.1,3.5,1.4,0.2]]}}'
 _SCRIPT = """
 wrk.method = "POST"
-wrk.headers["Content-Type"] = "application/json"
-wrk.body = [==[%s]==]
+wrk.headers["Content-Type"] = "%s"
+%s
+local file = io.open("%s", "rb")
+wrk.body = file:read("*a")
+file:close()
 done = function(summary, latency, requests)
   io.write(string.format('\\n@{"requests":%%d,"us":%%d,"p50_us":%%d,"p99_us":%%d,"bad":%%d,"errors":%%d}\\n',
     summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), summary.errors.status,
@@ -59,6 +62,8 @@ class Served:
     url: str
     pids: list[int]
     body: bytes = IRIS_ROW
+    content_type: str = "application/json"
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 def measure(served: Served, *, connections: int, seconds: int, core: int | None) -> Figure:
@@ -97,11 +102,24 @@ def measure_in_turns(
 
 
 def _load(served: Served, *, connections: int, seconds: int, core: int | None) -> dict[str, int]:
-    with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
-        script.write(_SCRIPT % served.body.decode())
-        script.flush()
+    with tempfile.TemporaryDirectory() as folder:
+        body, script = Path(folder, "body"), Path(folder, "load.lua")
+        body.write_bytes(served.body)
+        lines = "\n".join(f'wrk.headers["{name}"] = "{value}"' for name, value in served.headers)
+        script.write_text(_SCRIPT % (served.content_type, lines, body))
         pin = ["taskset", "-c", str(core)] if core is not None and shutil.which("taskset") else []
-        command = [*pin, wrk(), "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", "-s", script.name]
+        command = [
+            *pin,
+            wrk(),
+            "-t1",
+            f"-c{connections}",
+            f"-d{seconds}s",
+            "--timeout",
+            "30s",
+            "--latency",
+            "-s",
+            str(script),
+        ]
         output = subprocess.run([*command, served.url], check=True, capture_output=True, text=True).stdout
     line = next(line for line in output.splitlines() if line.startswith("@"))
     parsed: dict[str, int] = json.loads(line[1:])

@@ -43,12 +43,12 @@ class Running:
         """Every process that belongs to it."""
         return descendants(self.process.pid)
 
-    def wait_for(self, url: str, *, body: bytes, timeout_s: float) -> bytes:
-        """The first 200 answer to a POST of `body`."""
+    def wait_for(self, url: str, *, body: bytes, timeout_s: float, headers: tuple[tuple[str, str], ...] = ()) -> bytes:
+        """The first 200 answer to a POST of `body`, which is JSON unless `headers` say that only its start is."""
         deadline = time.monotonic() + timeout_s
         while True:
             with contextlib.suppress(OSError):
-                return _post(url, body)
+                return _post(url, body, headers)
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit(f"bench: no answer from {url}; started as {self.process.args!r}")
             time.sleep(0.05)
@@ -76,8 +76,9 @@ def start(argv: list[str], *, env: Mapping[str, str], core: int | None, cwd: Pat
     return Running(process)
 
 
-def _post(url: str, body: bytes) -> bytes:
-    request = urllib.request.Request(url, data=body, headers={"Content-Type": "application/json"})
+def _post(url: str, body: bytes, headers: tuple[tuple[str, str], ...]) -> bytes:
+    content_type = "application/octet-stream" if headers else "application/json"
+    request = urllib.request.Request(url, data=body, headers={"Content-Type": content_type, **dict(headers)})
     with urllib.request.urlopen(request, timeout=30) as answer:
         content: bytes = answer.read()
         return content

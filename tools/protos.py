@@ -1,5 +1,7 @@
 """Compile the .proto files of src/fairlead/protocols/protos into the one descriptor file that is checked in."""
 
+import importlib.util
+import subprocess
 import sys
 from pathlib import Path
 
@@ -7,16 +9,20 @@ FOLDER = Path(__file__).parents[1] / "src" / "fairlead" / "protocols" / "protos"
 
 
 def compile_into(target: Path) -> None:
-    """Write the descriptors of all files, and of what they import, to `target`. Raises `RuntimeError` if they do not
-    compile (the compiler says why on stderr)."""
-    import grpc_tools
-    from grpc_tools import protoc
+    """Write the descriptors of all files, and of what they import, to `target`. Raises `RuntimeError` with the
+    compiler's words if they do not compile.
 
-    known = Path(grpc_tools.__file__).parent / "_proto"
+    The compiler has a process of its own: its libraries and TensorFlow's do not live together (a segmentation fault)."""
+    found = importlib.util.find_spec("grpc_tools")
+    if found is None or found.origin is None:
+        raise RuntimeError("grpcio-tools is not installed: run `make setup`")
+    known = Path(found.origin).parent / "_proto"
     sources = sorted(str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*.proto"))
     options = [f"--proto_path={FOLDER}", f"--proto_path={known}", "--include_imports", f"--descriptor_set_out={target}"]
-    if protoc.main(["protoc", *options, *sources]):
-        raise RuntimeError(f"the files in {FOLDER} do not compile")
+    command = [sys.executable, "-m", "grpc_tools.protoc", *options, *sources]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"the files in {FOLDER} do not compile: {done.stderr.strip()}")
 
 
 if __name__ == "__main__":
