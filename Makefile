@@ -33,7 +33,7 @@ system-packages: ## Install what some checks need from the distribution, when ro
 
 bench: setup ## Measure floor, worker and gateway in one run, gRPC, and curves; writes build/bench*.json and the docs' pictures
 	$(BIN)/python -m bench
-	$(BIN)/python -m bench.grpc_unary
+	$(BIN)/python -m bench.grpc_models --without-peers
 	$(BIN)/python -m bench.curves
 	@uv=$$(command -v uv || echo .bootstrap/bin/uv); UV_SYSTEM_CERTS=true $$uv run -q --no-project --python $(BIN)/python --with matplotlib python bench/plots.py
 
@@ -44,6 +44,7 @@ bench-scale: setup ## Measure a thousand deployments at zero replicas, and cold 
 
 bench-peers: setup ## Measure other model servers on this machine, in environments of their own
 	$(BIN)/python -m bench --peers
+	$(BIN)/python -m bench.grpc_models
 
 clean: ## Remove the environment and everything that was built
 	rm -rf .venv .bootstrap .peers build dist

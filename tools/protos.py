@@ -12,7 +12,7 @@ def compile_into(target: Path) -> None:
     """Write the descriptors of all files, and of what they import, to `target`. Raises `RuntimeError` with the
     compiler's words if they do not compile.
 
-    The compiler has a process of its own: its libraries and TensorFlow's do not live together (a segmentation fault)."""
+    The compiler has a process of its own: beside TensorFlow's libraries it ends in a segmentation fault."""
     found = importlib.util.find_spec("grpc_tools")
     if found is None or found.origin is None:
         raise RuntimeError("grpcio-tools is not installed: run `make setup`")

@@ -37,9 +37,10 @@ def _loopback(environment: str, *argv: str) -> list[str]:
     return [f"{environment}/bin/python", str(HERE / "loopback.py"), *argv]
 
 
-def _mlserver(environment: str, port: int, folder: Path) -> list[str]:
-    settings = {"host": "127.0.0.1", "http_port": port, "grpc_port": free_port(), "metrics_port": free_port(),
-                "parallel_workers": 0, "debug": False}  # fmt: skip
+def mlserver_argv(environment: str, port: int, folder: Path, *, grpc_port: int = 0) -> list[str]:
+    """How MLServer is started, with the settings it finds in `folder`."""
+    settings = {"host": "127.0.0.1", "http_port": port, "grpc_port": grpc_port or free_port(),
+                "metrics_port": free_port(), "parallel_workers": 0, "debug": False}  # fmt: skip
     model = {"name": "iris", "implementation": "mlserver_sklearn.SKLearnModel", "max_batch_size": 32,
              "max_batch_time": 0.001, "parameters": {"uri": os.environ["IRIS_MODEL"]}}  # fmt: skip
     (folder / "settings.json").write_text(json.dumps(settings))
@@ -56,7 +57,7 @@ PEERS = (
         ),
         path="/predict",
     ),
-    Peer(name="mlserver", argv=_mlserver, path="/v2/models/iris/infer", body=_V2),
+    Peer(name="mlserver", argv=mlserver_argv, path="/v2/models/iris/infer", body=_V2),
     Peer(
         name="kserve",
         argv=lambda env, port, _: _loopback(env, str(HERE / "kserve_iris.py")),
