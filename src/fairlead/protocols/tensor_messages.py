@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from fairlead.errors import BadRequest
-from fairlead.protocols.protobuf_fields import nested, varint, whole
+from fairlead.protocols.protobuf_fields import nested, packed, tag, varint, whole
 from fairlead.protocols.tensorproto import BY_DTYPE, BY_WORD, MOST_FILLED_BYTES, Kind
 
 Array = np.ndarray[Any, Any]
@@ -18,6 +18,12 @@ Array = np.ndarray[Any, Any]
 _FEW = 64
 """Up to so many values a list is quicker than protobuf's buffer: 0.4 us against 2.0 us for four."""
 _MOST_DIMENSIONS = 64
+_SHIFTS = np.arange(0, 70, 7, dtype=np.uint64)
+_LISTS = {
+    "float_val": 5, "double_val": 6, "int_val": 7, "scomplex_val": 9, "int64_val": 10, "bool_val": 11,
+    "dcomplex_val": 12, "half_val": 13, "uint32_val": 16, "uint64_val": 17,
+}  # fmt: skip
+"""The number of each dtype's field."""
 
 
 def read_tensor(proto: Any, what: str) -> Array:
@@ -37,12 +43,19 @@ def read_tensor(proto: Any, what: str) -> Array:
         raise BadRequest(f"{what}: {error}") from error
 
 
-def write_tensor(array: Array) -> bytes:
-    """The bytes of a TensorProto: raw content for numbers, a list for text and bytes."""
+def write_tensor(array: Array, *, is_listed: bool = False) -> bytes:
+    """The bytes of a TensorProto: a list for text and bytes, raw content for numbers, or the list of their dtype. Model
+    servers answer with lists, and there are clients that look nowhere else."""
     kind = BY_DTYPE.get(array.dtype.newbyteorder("<"))
+    if kind is None and array.dtype.kind not in "OUS":
+        array, kind = array.astype(np.float64), BY_WORD["DT_DOUBLE"]
     if kind is None or kind.name == "DT_STRING":
-        return _head(BY_WORD["DT_STRING"], array) + _strings(array) if array.dtype.kind in "OUS" else _as_double(array)
-    return _head(kind, array) + (nested(b"\x22", array.astype(kind.dtype, copy=False).tobytes()) if array.size else b"")
+        return _head(BY_WORD["DT_STRING"], array) + _strings(array)
+    head = _head(kind, array)
+    if not array.size:
+        return head
+    array = array.astype(kind.dtype, copy=False)
+    return head + (_values(array, kind) if is_listed else nested(b"\x22", array.tobytes()))
 
 
 def write_shape(sizes: tuple[int, ...]) -> bytes:
@@ -54,10 +67,6 @@ def _known() -> list[Kind]:
     return list(dict.fromkeys(BY_WORD.values()))
 
 
-def _as_double(array: Array) -> bytes:
-    return write_tensor(array.astype(np.float64))
-
-
 def _head(kind: Kind, array: Array) -> bytes:
     return b"\x08" + varint(kind.number) + nested(b"\x12", write_shape(array.shape))
 
@@ -65,6 +74,28 @@ def _head(kind: Kind, array: Array) -> bytes:
 def _strings(array: Array) -> bytes:
     values = array.reshape(-1).tolist()
     return b"".join([nested(b"\x42", value if isinstance(value, bytes) else str(value).encode()) for value in values])
+
+
+def _values(array: Array, kind: Kind) -> bytes:
+    """The numbers in the list of their dtype: as they lie in memory, or as varints."""
+    start = tag(_LISTS[kind.field])
+    if array.dtype.kind in "fcb" and kind.name != "DT_HALF":
+        return nested(start, array.tobytes())
+    return nested(start, _varints(array.reshape(-1).view("<u2") if kind.name == "DT_HALF" else array.reshape(-1)))
+
+
+def _varints(values: Array) -> bytes:
+    """Whole numbers one after the other. Measured for 10 000 of three bytes: 1.2 ms against 3.0 ms one by one."""
+    if len(values) < _FEW:
+        return packed(values.tolist())
+    # Seven bits a byte, lowest first, as far as there are any; negative numbers are those of 64 bits.
+    bits = values.astype(np.int64 if values.dtype.kind == "i" else np.uint64).view(np.uint64)
+    groups = bits[:, None] >> _SHIFTS
+    is_there = groups != 0
+    is_there[:, 0] = True
+    encoded = (groups & np.uint64(127)).astype(np.uint8)
+    encoded[:, :-1] |= is_there[:, 1:].astype(np.uint8) << 7
+    return encoded[is_there].tobytes()
 
 
 def _shape(shape: Any, what: str) -> tuple[int, ...]:

@@ -51,7 +51,7 @@ class TensorflowProto:
             tensors = as_tensors(message.payload, name=DEFAULT_OUTPUT)
         except BadRequest as error:  # what the unit gave is not the client's mistake
             raise UnitFailed(str(error)) from error
-        parts = _entries(b"\x0a", wanted_tensors(tensors, asked))
+        parts = _entries(b"\x0a", wanted_tensors(tensors, asked), is_listed=True)
         return Body(b"".join([*parts, nested(b"\x12", write_spec(asked))]), GRPC)
 
     def failure(self, error: FairleadError) -> tuple[int, bytes]:
@@ -80,8 +80,8 @@ def _tensors(items: Any, kind: str) -> list[Tensor]:
     return [tensor(name, read_tensor(items[name], f"{kind} {name!r}")) for name in sorted(items)]
 
 
-def _entries(start: bytes, tensors: list[Tensor]) -> list[bytes]:
-    return [entry(start, one.name, nested(b"\x12", write_tensor(one.array))) for one in tensors]
+def _entries(start: bytes, tensors: list[Tensor], *, is_listed: bool = False) -> list[bytes]:
+    return [entry(start, one.name, nested(b"\x12", write_tensor(one.array, is_listed=is_listed))) for one in tensors]
 
 
 TENSORFLOW_PROTO = TensorflowProto()

@@ -50,7 +50,7 @@ async def test_one_value_stands_for_the_whole_tensor(protocol: Protocol) -> None
         answer = await predict(ask, model_spec={"name": "m"}, inputs={"x": FLOATS})
 
     output = answer.outputs["output-0"]
-    assert np.frombuffer(output.tensor_content, "<f4").tolist() == [6, 6]
+    assert list(output.float_val) == [6, 6]
     assert [dim.size for dim in output.tensor_shape.dim] == [2, 1]
     assert (answer.model_spec.name, answer.model_spec.signature_name) == ("m", "serving_default")
 
