@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint protos bench bench-scale bench-peers system-packages clean
+.PHONY: help setup run test lint torch protos bench bench-scale bench-peers system-packages clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-16s %s\n' "$$name" "$$text"; done
@@ -16,7 +16,7 @@ setup: ## Create .venv with everything the tests use, and .venv/bin/fairlead
 run: setup ## Start Fairlead with the quick-start model and keep serving (ONCE=1: answer once and exit)
 	@exec $(BIN)/python examples/quickstart/quickstart.py
 
-test: setup system-packages lint ## Check everything: style, types, import contracts, tests
+test: setup system-packages torch lint ## Check everything: style, types, import contracts, tests
 	$(BIN)/pytest $(PYTEST_ARGS)
 
 lint: setup ## Check style, formatting, types and import contracts
@@ -27,6 +27,9 @@ lint: setup ## Check style, formatting, types and import contracts
 
 protos: setup ## Compile the .proto files of the gRPC protocols into the descriptors that are checked in
 	$(BIN)/python tools/protos.py
+
+torch: setup ## Install a CPU build of PyTorch for the tests, where pip finds one without an index
+	@$(PYTHON) tools/torch_wheel.py
 
 system-packages: ## Install what some checks need from the distribution, when root
 	@$(PYTHON) tools/system_packages.py
