@@ -86,8 +86,11 @@ class Installation:
 
 
 @contextlib.contextmanager
-def installation(home: Path) -> Iterator[Installation]:
-    """Start one on free ports, and stop it afterwards."""
+def installation(home: Path, *, config: str = "") -> Iterator[Installation]:
+    """Start one on free ports, and stop it afterwards. `config` is its `config.toml`."""
+    if config:
+        home.mkdir(parents=True, exist_ok=True)
+        (home / "config.toml").write_text(config)
     options = ["--home", str(home), "--port", "0", "--grpc-port", "0", "--control-port", "0"]
     said = subprocess.run(
         [*_FAIRLEAD, "up", "--detach", "-o", "json", *options], check=True, capture_output=True, text=True
