@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from fairlead.dataplane.graph.batching import Lane, RowQueue
 from fairlead.dataplane.graph.contracts import CONTRACTS, Contract
@@ -28,7 +29,16 @@ def assemble(
 ) -> tuple[Executor, Meters]:
     """Bind every unit of the revision to its code or its address. Raises `ConfigError` for an address that is none."""
     version = dict(spec.revision.labels).get("version", "")
-    meters = Meters(Place(deployment=spec.service, predictor=spec.component, version=version))
+    place = Place(
+        deployment=spec.service,
+        predictor=spec.component,
+        version=version,
+        revision=spec.revision.hash,
+        spoken=spec.revision.protocol,
+        # Only Seldon's graphs have a drawing.
+        is_seldon=spec.revision.graph.drawing is not None,
+    )
+    meters = Meters(place)
     placements = {placement.unit: placement for placement in spec.placements}
     units: dict[str, GraphUnit] = {}
     for unit in spec.revision.units:
@@ -54,7 +64,9 @@ def assemble(
 def _local(
     unit: Unit, servable: Servable, spec: WorkerSpec, meters: Meters, loop: asyncio.AbstractEventLoop
 ) -> LocalUnit:
-    lane = Lane(unit.name, loop, threads=spec.threads)
+    lane = Lane(unit.name, loop, threads=spec.threads, tally=meters.unit(unit.name))
+    if hasattr(servable, "hook_ran"):
+        servable.hook_ran = partial(meters.hook_ran, unit.name)
     queue = RowQueue(servable.rows, lane, loop) if servable.rows is not None else None
     kind = LocalUnit
     if servable.predict_bytes is not None:

@@ -1,32 +1,33 @@
-"""What a worker counts, as plain numbers in the hot path; text is made only when somebody asks.
+"""What a worker counts, as plain numbers in the hot path; lines are made only when somebody asks.
 
-Names and labels are those of Seldon's orchestrator (`seldon_api_executor_*`, specs 3.10) and of its Python wrapper
-for the metrics units report themselves (specs 4.8), so that dashboards keep working.
+Names and labels are those of Seldon's orchestrator (`seldon_api_executor_*`, specs 3.10), of its Python wrapper for the
+metrics units report themselves (specs 4.8), and of the servers whose protocol a worker speaks (`dialect_metrics`), so
+that dashboards keep working; `fairlead_*` says what none of them does.
 """
 
 import os
 import re
 from bisect import bisect_left
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from threading import Lock
+from typing import Any, Protocol
 
+from fairlead.dataplane.tallies import BOUNDS, FINE_BOUNDS, ROW_BOUNDS, Latency, Tally, UnitTally
+from fairlead.plan.model import Protocol as Spoken
 from fairlead.plan.model import Unit
+from fairlead.protocols.exposition import CONTENT_TYPE, Family, Labels, counter, write
 
-if TYPE_CHECKING:
-    from prometheus_client.core import Metric
+__all__ = ["CONTENT_TYPE", "Latency", "Meters", "Place"]
 
-BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
-QUANTILES = (0.5, 0.75, 0.9, 0.98, 0.99, 1.0)
 # 50 bounds from one millisecond to 30 seconds, evenly spaced on a logarithmic scale.
 TIMER_BOUNDS = tuple(0.001 * 30000 ** (step / 49) for step in range(50))
-CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
 _SERVER = "seldon_api_executor_server_requests_seconds"
 _CLIENT = "seldon_api_executor_client_requests_seconds"
 _LOGGED = "fairlead_payload_log_events"
-_RECENT = 1024
+_REFUSED = "fairlead_refused"
+_QUEUE, _MODEL, _ROWS = "fairlead_queue_seconds", "fairlead_model_seconds", "fairlead_batch_rows"
 _MISSING = "NOT_IMPLEMENTED"
 _METHODS = {
     "predict": "predict",
@@ -40,34 +41,6 @@ _METHODS = {
 _NOT_IN_NAMES = re.compile(r"[^a-zA-Z0-9_:]")
 _NOT_IN_LABELS = re.compile(r"[^a-zA-Z0-9_]")
 
-Labels = dict[str, str]
-
-
-class Latency:
-    """Durations of one labelled series: a histogram, and the latest ones for quantiles."""
-
-    __slots__ = ("_recent", "buckets", "count", "labels", "total")
-
-    def __init__(self, labels: Labels, bounds: int = len(BOUNDS)) -> None:
-        self.labels = labels
-        self.buckets = [0] * (bounds + 1)
-        self.count = 0
-        self.total = 0.0
-        self._recent: deque[float] = deque(maxlen=_RECENT)
-
-    def observe(self, seconds: float) -> None:
-        """Count one call."""
-        self.buckets[bisect_left(BOUNDS, seconds)] += 1
-        self.count += 1
-        self.total += seconds
-        self._recent.append(seconds)
-
-    def quantiles(self) -> Iterator[tuple[float, float]]:
-        """Quantiles of the latest calls, with their values."""
-        ordered = sorted(self._recent)
-        for quantile in QUANTILES:
-            yield quantile, ordered[min(len(ordered) - 1, int(quantile * len(ordered)))]
-
 
 @dataclass(slots=True)
 class _Custom:
@@ -75,17 +48,21 @@ class _Custom:
 
     labels: Labels
     value: float = 0.0
-    count: int = 0
     buckets: list[int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Which deployment, predictor and version a worker serves."""
+    """Which deployment, predictor and version a worker serves. `revision` is the plan's hash. `spoken` is the protocol
+    whose servers' metrics are wanted beside ours, `None` for none; `is_seldon` says that a SeldonDeployment's
+    orchestrator is meant to be in front of it."""
 
     deployment: str
     predictor: str
     version: str = ""
+    revision: str = ""
+    spoken: Spoken | None = None
+    is_seldon: bool = True
 
 
 class PayloadCounts(Protocol):
@@ -108,6 +85,11 @@ class Meters:
         }
         self._server: dict[tuple[str, str, str], Latency] = {}
         self._client: dict[tuple[str, str, str, str], Latency] = {}
+        self._units: dict[str, UnitTally] = {}
+        self._hooks: dict[tuple[str, str], Tally] = {}
+        self._hook_lock = Lock()
+        self.refused = 0
+        """Requests over the replica's own limit."""
         self._custom: dict[tuple[str, str], dict[tuple[tuple[str, str], ...], _Custom]] = {}
         self.payload_log: Mapping[str, PayloadCounts] = {}
 
@@ -131,6 +113,15 @@ class Meters:
             )
         return series
 
+    def unit(self, name: str) -> UnitTally:
+        """What a unit's calls cost. Keep it."""
+        return self._units.setdefault(name, UnitTally())
+
+    def hook_ran(self, unit: str, hook: str, seconds: float) -> None:
+        """One hook of user code returned; called from the thread it ran on."""
+        with self._hook_lock:
+            self._hooks.setdefault((unit, hook), Tally(BOUNDS)).observe(seconds)
+
     def custom(self, unit: Unit, method: str, metrics: Iterable[dict[str, Any]]) -> None:
         """Count what a unit reported in one call. Entries must be valid metrics (`runtimes` checks them)."""
         for metric in metrics:
@@ -151,13 +142,26 @@ class Meters:
             counted.append({"type": "COUNTER", "key": "seldon_api_model_feedback_reward", "value": reward})
         self.custom(unit, "feedback", counted)
 
+    def families(self) -> list[Family]:
+        """Everything, for whoever adds up several workers."""
+        from fairlead.dataplane import dialect_metrics, process_metrics
+
+        return [
+            *self._orchestrator_families(),
+            *self._unit_families(),
+            *dialect_metrics.families(self._place, self._client.values(), self._hooks),
+            *self._log_families(),
+            *self._custom_families(),
+            *process_metrics.families(),
+        ]
+
     def render(self) -> bytes:
         """Everything in Prometheus' text format."""
-        return _exposition([*self._orchestrator_families(), *self._log_families(), *self._custom_families()])
+        return write(self.families())
 
     def render_custom(self) -> bytes:
         """What a bare unit exposes: the metrics it reports itself."""
-        return _exposition(self._custom_families())
+        return write(self._custom_families())
 
     def _custom_series(self, unit: Unit, method: str, kind: str, key: str, tags: dict[str, Any]) -> _Custom:
         family = self._custom.setdefault((kind, key), {})
@@ -188,7 +192,7 @@ class Meters:
             "worker_id": str(os.getpid()),
         }
 
-    def _orchestrator_families(self) -> Iterator["Metric"]:
+    def _orchestrator_families(self) -> Iterator[Family]:
         for name, who, series in (
             (_SERVER, "requests to this predictor", self._server.values()),
             (_CLIENT, "calls to its units", self._client.values()),
@@ -198,43 +202,48 @@ class Meters:
                 yield _histogram(name, f"Seconds spent in {who}.", counted)
                 yield _summary(f"{name}_summary", f"Seconds spent in recent {who}.", counted)
 
-    def _log_families(self) -> Iterator["Metric"]:
-        if not self.payload_log:
-            return
-        from prometheus_client.core import CounterMetricFamily
+    def _unit_families(self) -> Iterator[Family]:
+        queue = Family(_QUEUE, "histogram", "Seconds that a call waited for its unit.")
+        model = Family(_MODEL, "histogram", "Seconds spent in the unit's own code, once for each call of it.")
+        rows = Family(_ROWS, "histogram", "Rows in one call of a row-wise model.")
+        base = self._base | {"revision": self._place.revision}
+        refused = [(base | {"unit": ""}, self.refused)]
+        for name, tally in self._units.items():
+            labels = base | {"unit": name}
+            queue.add_histogram(labels, FINE_BOUNDS, tally.wait_buckets(), tally.waits.total)
+            model.add_histogram(labels, FINE_BOUNDS, tally.inside.buckets, tally.inside.total)
+            if tally.rows.count:
+                rows.add_histogram(labels, ROW_BOUNDS, tally.rows.buckets, tally.rows.total)
+            refused.append((labels, tally.refused))
+        yield from (queue, model, rows)
+        yield counter(_REFUSED, "Requests refused because too many wait: of a unit, or (no unit) of all.", *refused)
 
-        family = CounterMetricFamily(_LOGGED, "Payload log events, by what became of them.")
-        for where, counts in self.payload_log.items():
-            for outcome in ("sent", "dropped", "failed"):
-                labels = self._base | {"sink": where, "outcome": outcome}
-                family.add_sample(f"{_LOGGED}_total", labels, getattr(counts, outcome))
-        yield family
+    def _log_families(self) -> Iterator[Family]:
+        lines = [
+            (self._base | {"sink": where, "outcome": outcome}, getattr(counts, outcome))
+            for where, counts in self.payload_log.items()
+            for outcome in ("sent", "dropped", "failed")
+        ]
+        yield counter(_LOGGED, "Payload log events, by what became of them.", *lines)
 
-    def _custom_families(self) -> Iterator["Metric"]:
-        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
-
+    def _custom_families(self) -> Iterator[Family]:
         for (kind, key), family in self._custom.items():
             name = _NOT_IN_NAMES.sub("_", key)
-            metric: Metric
             if kind == "COUNTER":
-                metric = CounterMetricFamily(name.removesuffix("_total"), "")
-                for one in family.values():
-                    metric.add_sample(f"{metric.name}_total", one.labels, one.value)
-            elif kind == "GAUGE":
-                metric = GaugeMetricFamily(name, "")
-                for one in family.values():
-                    metric.add_sample(name, one.labels, one.value)
-            else:
-                metric = HistogramMetricFamily(name, "")
-                for one in family.values():
-                    _add_histogram(metric, one.labels, TIMER_BOUNDS, one.buckets or [], one.count, one.value)
-            yield metric
+                yield counter(name.removesuffix("_total"), "", *((one.labels, one.value) for one in family.values()))
+                continue
+            made = Family(name, "gauge" if kind == "GAUGE" else "histogram", "")
+            for one in family.values():
+                if one.buckets is None:
+                    made.add(one.labels, one.value)
+                else:
+                    made.add_histogram(one.labels, TIMER_BOUNDS, one.buckets, one.value)
+            yield made
 
 
 def _observe_timer(series: _Custom, seconds: float) -> None:
     assert series.buckets is not None  # made with them
     series.buckets[bisect_left(TIMER_BOUNDS, seconds)] += 1
-    series.count += 1
     series.value += seconds
 
 
@@ -244,48 +253,18 @@ def _image_parts(image: str) -> tuple[str, str]:
     return (parts[0], parts[1]) if len(parts) == 2 else (image, "")
 
 
-def _histogram(name: str, text: str, series: list[Latency]) -> "Metric":
-    from prometheus_client.core import HistogramMetricFamily
-
-    family = HistogramMetricFamily(name, text)
+def _histogram(name: str, text: str, series: list[Latency]) -> Family:
+    family = Family(name, "histogram", text)
     for one in series:
-        _add_histogram(family, one.labels, BOUNDS, one.buckets, one.count, one.total)
+        family.add_histogram(one.labels, BOUNDS, one.buckets, one.total)
     return family
 
 
-def _add_histogram(
-    family: "Metric", labels: Labels, bounds: tuple[float, ...], buckets: list[int], count: int, total: float
-) -> None:
-    seen = 0
-    for bound, bucket in zip((*map(repr, bounds), "+Inf"), buckets, strict=True):
-        seen += bucket
-        family.add_sample(f"{family.name}_bucket", labels | {"le": bound}, seen)
-    family.add_sample(f"{family.name}_count", labels, count)
-    family.add_sample(f"{family.name}_sum", labels, total)
-
-
-def _summary(name: str, text: str, series: list[Latency]) -> "Metric":
-    from prometheus_client.core import SummaryMetricFamily
-
-    family = SummaryMetricFamily(name, text)
+def _summary(name: str, text: str, series: list[Latency]) -> Family:
+    family = Family(name, "summary", text)
     for one in series:
         for quantile, value in one.quantiles():
-            family.add_sample(name, one.labels | {"quantile": str(quantile)}, value)
-        family.add_sample(f"{name}_count", one.labels, one.count)
-        family.add_sample(f"{name}_sum", one.labels, one.total)
+            family.add(one.labels | {"quantile": str(quantile)}, value)
+        family.add(one.labels, one.count, "_count")
+        family.add(one.labels, one.total, "_sum")
     return family
-
-
-def _exposition(families: Iterable["Metric"]) -> bytes:
-    from prometheus_client import CollectorRegistry, generate_latest
-    from prometheus_client.registry import Collector
-
-    gathered = list(families)
-
-    class _Everything(Collector):
-        def collect(self) -> Iterable["Metric"]:
-            return gathered
-
-    registry = CollectorRegistry()
-    registry.register(_Everything())
-    return generate_latest(registry)

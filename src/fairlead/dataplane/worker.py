@@ -25,6 +25,7 @@ from fairlead.dataplane.memory_limit import limit_memory
 from fairlead.dataplane.metering import Meters
 from fairlead.dataplane.net.frame_server import FrameServer
 from fairlead.dataplane.net.server import HttpServer, Limits
+from fairlead.dataplane.snapshots import snapshot
 from fairlead.dataplane.spec import Drain, Failed, FromWorker, Loading, Ready, WorkerSpec
 from fairlead.dataplane.surfaces.composing import Surfaces, refusal_of
 from fairlead.dataplane.surfaces.limiting import Limiter
@@ -87,7 +88,7 @@ class _Worker:
             self._link.listen(lambda message: self._heard(loop, message))
         try:
             executor, meters = assemble(self._spec, self._servables, loop)
-            port = await self._listen(self._limited(Surfaces(self._spec, executor, meters)), meters)
+            port = await self._listen(self._limited(Surfaces(self._spec, executor, meters), meters), meters)
         except (FairleadError, OSError) as error:
             self._say(_not_listening(error))
             return 1
@@ -99,9 +100,15 @@ class _Worker:
         executor.close()
         return 0
 
-    def _limited(self, surface: Handler) -> Handler:
+    def _limited(self, surface: Handler, meters: Meters) -> Handler:
         limits = self._spec.revision.limits
-        return Limiter(surface, limits, refusal_of(self._spec.revision.protocol)) if limits.concurrency else surface
+        if not limits.concurrency:
+            return surface
+
+        def count() -> None:
+            meters.refused += 1
+
+        return Limiter(surface, limits, refusal_of(self._spec.revision.protocol), refused=count)
 
     async def _listen(self, surface: Handler, meters: Meters) -> int:
         spec = self._spec
@@ -112,8 +119,11 @@ class _Worker:
             http = HttpServer(surface, limits=limits, refuse=refuse, streams=is_streamed)
             self._servers.append(http)
             port = await http.listen(spec.http)
+            if spec.grpc is not None:
+                await http.listen(spec.grpc)
         if spec.frames is not None:
-            frames = FrameServer(surface, limits=limits, refuse=refuse, streams=is_streamed)
+            counts = partial(snapshot, spec, meters)
+            frames = FrameServer(surface, limits=limits, refuse=refuse, streams=is_streamed, counts=counts)
             self._servers.append(frames)
             await frames.listen(spec.frames)
         if spec.metrics is not None:

@@ -20,6 +20,8 @@ Every frame starts with 16 bytes, big-endian:
     8  end       either way: the body of an open or a begin is over. Head: trailers, only from the worker
     9  credit    either way: the sender of the pieces may send as many bytes more as the body says (4 bytes)
     10 reset     worker to gateway: an answer that was begun will not be finished
+    11 counts    gateway to worker: what have you counted? Worker to gateway: this (msgpack, in the body). A worker that
+                 drains still answers, so what it counted last is not lost
 
 A body in pieces is under flow control, each direction for itself: `WINDOW_BYTES` may be under way, and every credit
 raises that by what the receiver has passed on. A response may come before the body of its request is over; then the
@@ -59,6 +61,7 @@ class Kind(IntEnum):
     END = 8
     CREDIT = 9
     RESET = 10
+    COUNTS = 11
 
 
 class Frame(NamedTuple):
@@ -140,6 +143,11 @@ def decode_credit(frame: Frame) -> int:
         raise BadRequest("a credit frame is malformed")
     granted: int = _CREDIT.unpack(frame.body)[0]
     return granted
+
+
+def encode_counts(body: bytes = b"") -> bytes:
+    """A whole counts frame: the question, or its answer."""
+    return _PREFIX.pack(len(body), 0, Kind.COUNTS, 0, 0) + body
 
 
 GOAWAY = _PREFIX.pack(0, 0, Kind.GOAWAY, 0, 0)

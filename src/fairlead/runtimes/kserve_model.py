@@ -2,7 +2,7 @@
 
 `preprocess`, `validate`, `predict` or `explain`, and `postprocess` are called in this order for each request, with the
 request's headers; any of them may be a coroutine. A step of a graph that only transforms asks for the first or the last
-of them. Metrics and latency lines of the SDK's own server are the data plane's business here.
+of them. How long each hook took is told to whoever sets `hook_ran`.
 """
 
 import contextvars
@@ -10,6 +10,7 @@ import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -89,6 +90,7 @@ class _Hook:
     """One hook, called with as much as it takes."""
 
     def __init__(self, model: Any, name: str, *, gives_headers: bool = False) -> None:
+        self.name = name
         self._function: Callable[..., Any] = getattr(model, name)
         self.is_own = not _is_base(type(model), name)
         self._takes_headers = _takes(self._function, "headers")
@@ -122,6 +124,8 @@ class KserveUnit:
         # 0.21 has another name for it than the versions before.
         asked = getattr(model, "required_response_headers", getattr(model, "return_response_headers", False))
         gives = asked is True
+        self.hook_ran: Callable[[str, float], None] = _untold
+        """Called with a hook's name and the seconds it took, on the thread it ran on."""
         self._preprocess = _Hook(model, _ARRIVES, gives_headers=gives)
         self._predict = _Hook(model, "predict", gives_headers=gives)
         self._explain = _Hook(model, "explain", gives_headers=gives)
@@ -182,16 +186,21 @@ class KserveUnit:
         self._loop.close()
 
     def _run(self, method: Method, payload: Any, headers: dict[str, str], response: dict[str, str]) -> Any:
-        settled = self._loop.settled
+        def ask(hook: _Hook, value: Any) -> Any:
+            started = perf_counter()
+            answer = self._loop.settled(hook(value, headers, response))
+            self.hook_ran(hook.name, perf_counter() - started)
+            return answer
+
         if method is Method.TRANSFORM_OUTPUT:
-            return settled(self._postprocess(payload, headers, response))
-        payload = settled(self._preprocess(payload, headers, response))
+            return ask(self._postprocess, payload)
+        payload = ask(self._preprocess, payload)
         validate = getattr(self.model, "validate", None)
-        payload = payload if validate is None else settled(validate(payload))
+        payload = payload if validate is None else self._loop.settled(validate(payload))
         if method is Method.TRANSFORM_INPUT:
             return payload
         hook = self._explain if method is Method.EXPLAIN else self._predict
-        return settled(self._postprocess(settled(hook(payload, headers, response)), headers, response))
+        return ask(self._postprocess, ask(hook, payload))
 
     def _methods(self) -> frozenset[Method]:
         found = {Method.PREDICT}
@@ -210,6 +219,10 @@ class KserveUnit:
 
     def _said(self, payload: Payload, arrived: list[Meta]) -> Message:
         return Message(payload, merged_meta(arrived, tags=(), metrics=[], path=self._path))
+
+
+def _untold(_hook: str, _seconds: float) -> None:
+    """Nobody asked how long hooks take."""
 
 
 def _spec(one: Any) -> TensorSpec:

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,7 @@ class Ticket:
 
     def __init__(self, rows: list[list[float]]) -> None:
         self.rows = np.array(rows)
+        self.started = time.perf_counter()
         self.answer: asyncio.Future[Array | None] = asyncio.get_running_loop().create_future()
 
     def give(self, answer: Array | None) -> None:

@@ -9,7 +9,7 @@ into one call. Nothing here ever waits for a timer to collect more.
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from time import perf_counter
 from typing import Any, Protocol
@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from fairlead.dataplane.graph.driving import CallLater, Done, Later
+from fairlead.dataplane.tallies import UnitTally
 from fairlead.errors import Overloaded
 from fairlead.runtimes.base import Rows
 
@@ -85,12 +86,20 @@ class Pace:
 
 
 class _Job:
-    __slots__ = ("args", "finish", "later", "rows", "work")
+    __slots__ = ("args", "finish", "later", "queued", "rows", "tickets", "work")
 
     def __init__(
-        self, work: Work, args: tuple[Any, ...], rows: int, finish: Done[Any], later: Later[Any] | None
+        self,
+        work: Work,
+        args: tuple[Any, ...],
+        rows: int,
+        finish: Done[Any],
+        later: Later[Any] | None,
+        tickets: "Sequence[Ticket]" = (),
     ) -> None:
         self.later = later
+        self.tickets = tickets
+        self.queued = perf_counter()
         self.work = work
         self.args = args
         self.rows = rows
@@ -101,9 +110,16 @@ class Lane:
     """The calls of one unit, in order. Everything but the work itself happens on the loop's thread."""
 
     def __init__(
-        self, name: str, loop: asyncio.AbstractEventLoop, *, threads: int = 1, patience_s: float = PATIENCE_S
+        self,
+        name: str,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        threads: int = 1,
+        patience_s: float = PATIENCE_S,
+        tally: UnitTally | None = None,
     ) -> None:
         self.pace = Pace()
+        self.tally = tally if tally is not None else UnitTally()
         self._patience_s = patience_s
         self.when_free: Callable[[], None] | None = None
         """Called whenever a call ended and nothing waits."""
@@ -132,7 +148,9 @@ class Lane:
         try:
             return work(*args)
         finally:
-            self.pace.note(perf_counter() - started, 1)
+            elapsed = perf_counter() - started
+            self.pace.note(elapsed, 1)
+            self.tally.inside.observe(elapsed)
 
     def later(self, work: Work, *args: Any) -> Later[Any]:
         """Run `work(*args)` in turn; what it gives settles the `Later`."""
@@ -144,10 +162,18 @@ class Lane:
         """Run `work(*args)` now or in turn and give what it gives."""
         return self.run(work, *args) if self.is_open else await self.later(work, *args)
 
-    def submit(self, work: Work, args: tuple[Any, ...], finish: Done[Any], *, rows: int = 1) -> None:
-        """Run `work(*args)` in turn and call `finish` on the loop, possibly before this returns. Raises `Overloaded`
-        when its turn would come too late for anybody to wait for."""
-        self._queue(_Job(work, args, rows, finish, None))
+    def submit(
+        self,
+        work: Work,
+        args: tuple[Any, ...],
+        finish: Done[Any],
+        *,
+        rows: int = 1,
+        tickets: "Sequence[Ticket]" = (),
+    ) -> None:
+        """Run `work(*args)` in turn and call `finish` on the loop, possibly before this returns. `tickets` are those
+        it answers. Raises `Overloaded` when its turn would come too late for anybody to wait for."""
+        self._queue(_Job(work, args, rows, finish, None, tickets))
 
     @property
     def call_later(self) -> CallLater:
@@ -193,8 +219,16 @@ class Lane:
             value = job.work(*job.args)
         except Exception as error:
             problem = error
-        self.pace.note(perf_counter() - started, job.rows)
+        elapsed = perf_counter() - started
+        self.pace.note(elapsed, job.rows)
+        self._count(job, started, elapsed)
         job.finish(value, problem)
+
+    def _count(self, job: _Job, started: float, elapsed: float) -> None:
+        if job.tickets:
+            self.tally.called_for(job.tickets, job.rows, started, elapsed)
+        else:
+            self.tally.called(started - job.queued, elapsed)
 
     def _hand_over(self, job: _Job) -> None:
         self._running += 1
@@ -213,13 +247,14 @@ class Lane:
                 problem = error
             elapsed = perf_counter() - started
             try:
-                self._loop.call_soon_threadsafe(self._handed_back, job, value, problem, elapsed)
+                self._loop.call_soon_threadsafe(self._handed_back, job, value, problem, started, elapsed)
             except RuntimeError:  # the loop is closed: nobody waits any more
                 return
 
-    def _handed_back(self, job: _Job, value: Any, problem: Exception | None, elapsed: float) -> None:
+    def _handed_back(self, job: _Job, value: Any, problem: Exception | None, started: float, elapsed: float) -> None:
         self._running -= 1
         self.pace.note(elapsed, job.rows)
+        self._count(job, started, elapsed)
         job.finish(value, problem)
         self._advance()
         if self.when_free is not None and self.is_free:
@@ -228,9 +263,11 @@ class Lane:
 
 class Ticket(Protocol):
     """A request's place in a batch. `give` gets the rows of its answer, or `None`: then it must ask alone, which
-    keeps a bad row's failure to itself and its error in the unit's own words."""
+    keeps a bad row's failure to itself and its error in the unit's own words. `started` is when it was made, by
+    `perf_counter`."""
 
     rows: Array
+    started: float
 
     @property
     def is_wanted(self) -> bool:
@@ -277,7 +314,11 @@ class RowQueue:
         rows = batch[0].rows if len(batch) == 1 else np.concatenate([ticket.rows for ticket in batch])
         total = len(rows)
         self._lane.submit(
-            self._model.predict, (rows,), lambda value, error: _deliver(batch, total, value, error), rows=total
+            self._model.predict,
+            (rows,),
+            lambda value, error: _deliver(batch, total, value, error),
+            rows=total,
+            tickets=batch,
         )
 
 

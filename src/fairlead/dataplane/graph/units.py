@@ -15,7 +15,7 @@ from fairlead.dataplane.graph.contracts import SELDON_PATHS as PATHS
 from fairlead.dataplane.graph.driving import Later, Step, within
 from fairlead.dataplane.graph.parcel import Parcel, Refused, Stopped, Walk
 from fairlead.dataplane.metering import Meters
-from fairlead.errors import DeadlineExceeded, FairleadError, UnitFailed
+from fairlead.errors import DeadlineExceeded, FairleadError, Overloaded, UnitFailed
 from fairlead.plan.model import Method, Unit
 from fairlead.protocols import seldon_v1
 from fairlead.protocols.message import Form, Message, Meta, Payload, Reward
@@ -56,11 +56,12 @@ class GraphUnit(Protocol):
 class _Rows(Later[np.ndarray[Any, Any] | None]):
     """A message's place in a batch."""
 
-    __slots__ = ("rows",)
+    __slots__ = ("rows", "started")
 
     def __init__(self, rows: np.ndarray[Any, Any]) -> None:
         super().__init__()
         self.rows = rows
+        self.started = perf_counter()
 
     @property
     def is_wanted(self) -> bool:
@@ -92,6 +93,7 @@ class LocalUnit:
         self._lane = lane
         self._meters = meters
         self._invoke = servable.invoke
+        self._inside = lane.tally.inside
         self._ok = {method: meters.client(unit, path, "200") for method, path in PATHS.items()}
 
     # A graph of quick units never waits, so its steps need no coroutines. Measured, six no-op units in one worker:
@@ -111,6 +113,7 @@ class LocalUnit:
             raise self._stopped(method, error, started) from error
         elapsed = perf_counter() - started
         self._lane.pace.note_quick(elapsed)
+        self._inside.observe(elapsed)
         if answer.own_metrics or answer.raw is not None or answer.http_status != 200:
             self._look_at(method, message, answer, started)
         self._ok[method].observe(elapsed)
@@ -129,6 +132,7 @@ class LocalUnit:
             raise self._stopped(Method.AGGREGATE, error, started) from error
         elapsed = perf_counter() - started
         self._lane.pace.note_quick(elapsed)
+        self._inside.observe(elapsed)
         if answer.own_metrics or answer.raw is not None or answer.http_status != 200:
             self._look_at(Method.AGGREGATE, messages[0] if messages else None, answer, started)
         self._ok[Method.AGGREGATE].observe(elapsed)
@@ -249,6 +253,8 @@ class LocalUnit:
     def _failed(self, error: Exception) -> Stopped:
         if isinstance(error, Stopped):
             return error
+        if isinstance(error, Overloaded):
+            self._lane.tally.refused += 1
         if not isinstance(error, FairleadError) or error.http >= 500:
             _log.error("unit %s failed: %s", self.unit.name, error, exc_info=error)
         if not isinstance(error, FairleadError):

@@ -18,7 +18,15 @@ from fairlead.dataplane.spec import Listen, UnixSocket
 from fairlead.errors import FairleadError, GrpcCode, TooLarge
 from fairlead.protocols.body_stream import whole
 from fairlead.protocols.exchange import Handler, Head, Outgoing, Request, Response, Streams
-from fairlead.protocols.frames import GOAWAY, Frame, Kind, decode_request_head, encode_begin, response_prefix
+from fairlead.protocols.frames import (
+    GOAWAY,
+    Frame,
+    Kind,
+    decode_request_head,
+    encode_begin,
+    encode_counts,
+    response_prefix,
+)
 from fairlead.protocols.grpc import grpc_failure
 from fairlead.protocols.http1 import HeadMemory
 from fairlead.protocols.streaming import is_grpc
@@ -114,6 +122,8 @@ class _Connection(FrameLink):
             source = self.sources.pop(frame.id, None)
             if source is not None:
                 source.finish()
+        elif frame.kind == Kind.COUNTS:
+            self.send(encode_counts(self._server.counts()), b"", b"")
         elif frame.kind == Kind.CANCEL:
             answer = self.open.pop(frame.id, None)
             if answer is not None:
@@ -209,8 +219,10 @@ class FrameServer:
         limits: Limits | None = None,
         refuse: Refusal = error_response,
         streams: Streams | None = None,
+        counts: Callable[[], bytes] = bytes,
     ) -> None:
         self.handler = handler
+        self.counts = counts
         self.streams = streams
         self.limits = limits if limits is not None else Limits()
         self.refuse = refuse

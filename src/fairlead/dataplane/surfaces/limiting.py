@@ -12,15 +12,21 @@ from collections.abc import Callable
 from fairlead.errors import Overloaded
 from fairlead.plan.model import Limits
 from fairlead.protocols.exchange import Handler, Outgoing, Reply, Request, Response, ServerReply
+from fairlead.protocols.grpc import failure_of, is_grpc
 
 Refuse = Callable[[int, str], Response]
+
+_GRPC_QUESTIONS = ("/grpc.health.", "/grpc.reflection.")
 
 
 class Limiter:
     """A handler around a worker's own."""
 
-    def __init__(self, handler: Handler, limits: Limits, refuse: Refuse) -> None:
+    def __init__(
+        self, handler: Handler, limits: Limits, refuse: Refuse, *, refused: Callable[[], None] = lambda: None
+    ) -> None:
         self._handler = handler
+        self._refused = refused
         self._limits = limits
         self._refuse = refuse
         self._running = 0
@@ -28,7 +34,7 @@ class Limiter:
 
     def __call__(self, request: Request, reply: Reply) -> None:
         """Take one request, now or in its turn."""
-        if request.method in ("GET", "HEAD", "OPTIONS"):
+        if request.method in ("GET", "HEAD", "OPTIONS") or request.path.startswith(_GRPC_QUESTIONS):
             self._handler(request, reply)
         elif self._running < self._limits.concurrency:
             self._start(request, reply)
@@ -36,6 +42,10 @@ class Limiter:
             self._waiting.append((request, reply))
         else:
             error = Overloaded(f"{len(self._waiting)} requests wait already, the most allowed", after_s=1.0)
+            self._refused()
+            if is_grpc(request.header(b"content-type")):
+                reply(failure_of(error))
+                return
             refused = self._refuse(error.http, str(error))
             line = b"Retry-After: %d\r\n" % math.ceil(error.after_s or 1)
             reply(refused._replace(headers=refused.headers + line))

@@ -8,6 +8,7 @@ may hold is bounded: beyond that requests wait in their pool, where the bound is
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from struct import Struct
 from typing import Protocol
 
@@ -20,6 +21,7 @@ from fairlead.protocols.frames import (
     Frame,
     Kind,
     encode_cancel,
+    encode_counts,
     encode_open,
     request_prefix,
 )
@@ -48,7 +50,7 @@ class Passenger(Protocol):
 
 class WorkerLink(FrameLink):
     """One connection to a worker. `open` holds the requests that are there, by id. While `is_full` it should get no
-    more; `on_free` is called when it may again."""
+    more; `on_free` is called when it may again. `farewell` is told what the worker counted before the last goodbye."""
 
     def __init__(
         self,
@@ -57,8 +59,11 @@ class WorkerLink(FrameLink):
         on_free: Callable[[], None],
         *,
         limit: int,
+        farewell: Callable[[bytes | None], None] | None = None,
     ) -> None:
         super().__init__()
+        self._farewell = farewell
+        self._asked_counts: list[Callable[[bytes | None], None]] = []
         self.open: dict[int, Passenger] = {}
         self.is_full = False
         self._on_lost = on_lost
@@ -91,6 +96,11 @@ class WorkerLink(FrameLink):
         sink = self.sinks[id] = FrameSink(self, id, lambda: None)
         self._count_in(b"")
         return id, sink
+
+    def ask_counts(self, told: Callable[[bytes | None], None]) -> None:
+        """Have the worker say what it counted; `None` when it ends before it does."""
+        self._asked_counts.append(told)
+        self.send(encode_counts(), b"", b"")
 
     def _free_id(self, id: int) -> int:
         while id > LAST_ID or id in self.open:
@@ -146,6 +156,9 @@ class WorkerLink(FrameLink):
                 passenger.broken()
         elif frame.kind == Kind.GOAWAY:
             self.leave()
+        elif frame.kind == Kind.COUNTS:
+            if self._asked_counts:
+                self._asked_counts.pop(0)(frame.body)
         else:
             self.take_piece(frame)
 
@@ -178,8 +191,19 @@ class WorkerLink(FrameLink):
             self._leave_if_done()
 
     def _leave_if_done(self) -> None:
-        if self._is_leaving and not self.open:
+        if not self._is_leaving or self.open:
+            return
+        farewell, self._farewell = self._farewell, None
+        if farewell is None:
+            if not self._asked_counts:
+                self.close()
+            return
+
+        def told(body: bytes | None) -> None:
+            farewell(body)
             self.close()
+
+        self.ask_counts(told)
 
     def lost(self, unsent: list[bytes]) -> None:
         passengers, self.open = self.open, {}
@@ -187,6 +211,9 @@ class WorkerLink(FrameLink):
             self.drop_pieces(id)
         never_left = _ids(unsent)
         self._on_lost(self)
+        asked, self._asked_counts = self._asked_counts, []
+        for told in asked:
+            told(None)
         for id, passenger in passengers.items():
             passenger.lost(was_sent=id not in never_left)
 
@@ -207,9 +234,19 @@ def _ids(pieces: list[bytes]) -> set[int]:
 
 
 class Replica:
-    """One endpoint of a pool. `on_ready` is called each time it can take requests. `limit` is how many it may hold."""
+    """One endpoint of a pool. `on_ready` is called each time it can take requests. `limit` is how many it may hold.
+    `on_counts` gets its path and what it counted, when it leaves."""
 
-    def __init__(self, name: str, path: str, *, limit: int, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        name: str,
+        path: str,
+        *,
+        limit: int,
+        on_ready: Callable[[], None],
+        on_counts: Callable[[str, bytes | None], None] = lambda path, body: None,  # noqa: ARG005
+    ) -> None:
+        self._on_counts = on_counts
         self.name = name
         self.path = path
         self._limit = limit
@@ -261,7 +298,8 @@ class Replica:
             await asyncio.sleep(_FIRST_RETRY_S)
 
     def _make_link(self) -> WorkerLink:
-        return WorkerLink(self._lost, self._gone_away, self._on_ready, limit=self._limit)
+        farewell = partial(self._on_counts, self.path)
+        return WorkerLink(self._lost, self._gone_away, self._on_ready, limit=self._limit, farewell=farewell)
 
     def _gone_away(self, link: WorkerLink) -> None:
         self._leaving.add(link)

@@ -5,13 +5,14 @@ from html import escape
 
 import orjson
 
-from fairlead.backends.local.gateway.metering import CONTENT_TYPE, Key, Meters
+from fairlead.backends.local.gateway.metering import Key
 from fairlead.backends.local.gateway.switchboard import Switchboard
 from fairlead.plan.routing import Service
-from fairlead.protocols.exchange import Head, Response
+from fairlead.protocols.exchange import Head, Reply, Response
 from fairlead.protocols.http1_response import JSON
 
-Page = Callable[[Head], Response]
+Page = Callable[[Head, Reply], None]
+_Made = Callable[[Head], Response]
 
 _LISTED_PATHS = 20
 _HTML = b"Content-Type: text/html; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n"
@@ -50,19 +51,26 @@ _TABLE = """<table>
 
 
 class Pages:
-    """Answers made from the switchboard. `is_draining` makes the health check fail, so that nobody new comes."""
+    """Answers made from the switchboard; `metrics` answers with everybody's. `is_draining` makes the health check fail,
+    so that nobody new comes."""
 
-    def __init__(self, switchboard: Switchboard, meters: Meters, *, is_draining: Callable[[], bool]) -> None:
+    def __init__(
+        self, switchboard: Switchboard, metrics: Callable[[Reply], None], *, is_draining: Callable[[], bool]
+    ) -> None:
         self._switchboard = switchboard
-        self._meters = meters
         self._is_draining = is_draining
-        self._pages: dict[str, Page] = {"/": self._listing, "/-/healthy": self._healthy, "/-/metrics": self._metrics}
+        self._pages: dict[str, Page] = {
+            "/": _at_once(self._listing),
+            "/-/healthy": _at_once(self._healthy),
+            "/-/metrics": lambda _, reply: metrics(reply),
+        }
+        self.unknown = _at_once(self._unknown)
 
     def find(self, head: Head) -> Page | None:
         """The page at this path, if it is one of ours. Pages are read, so other methods look for a route."""
         return self._pages.get(head.path) if head.method in ("GET", "HEAD") else None
 
-    def unknown(self, head: Head) -> Response:
+    def _unknown(self, head: Head) -> Response:
         """No route takes it: say which there are."""
         paths = sorted({prefix for service in self._switchboard.table.services if (prefix := path_of(service))})
         accepted = [f"{path}…" for path in paths[:_LISTED_PATHS]]
@@ -101,8 +109,9 @@ class Pages:
             return Response(503, JSON, b'{"status":"draining"}')
         return Response(200, JSON, b'{"status":"ok"}')
 
-    def _metrics(self, _: Head) -> Response:
-        return Response(200, b"Content-Type: %b\r\n" % CONTENT_TYPE, self._meters.render())
+
+def _at_once(page: _Made) -> Page:
+    return lambda head, reply: reply(page(head))
 
 
 def path_of(service: Service) -> str:

@@ -4,6 +4,7 @@ A request goes to the replica that holds the fewest. With none connected, or all
 its turn, first come first served, until one is free, or its time or the queue is up.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 from fairlead.backends.local.gateway.link import Passenger, Replica, WorkerLink
@@ -26,8 +27,14 @@ class Waiter(Passenger, Protocol):
 class Pool:
     """Live counterpart of `fairlead.plan.routing.Pool`; it outlives the tables that describe it."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        on_counts: Callable[[str, bytes | None], None] = lambda path, body: None,  # noqa: ARG005
+    ) -> None:
         self.name = name
+        self._on_counts = on_counts
         self.wanted = routing.Pool()
         self._replicas: list[Replica] = []
         self._retired: list[Replica] = []
@@ -48,7 +55,10 @@ class Pool:
         for path, endpoint in listed.items():
             if path not in known:
                 limit = wanted.replica_limit
-                kept.append(Replica(endpoint.replica, path, limit=limit, on_ready=self._serve_waiting))
+                made = Replica(
+                    endpoint.replica, path, limit=limit, on_ready=self._serve_waiting, on_counts=self._on_counts
+                )
+                kept.append(made)
         self._replicas = kept
         for replica in kept:
             replica.set_limit(wanted.replica_limit)
@@ -59,6 +69,11 @@ class Pool:
     def retire(self) -> None:
         """The component is gone from the table."""
         self.update(routing.Pool(refusal=f"{self.name} was removed", protocol=self.wanted.protocol))
+
+    @property
+    def replicas(self) -> list[Replica]:
+        """Those that are listed now."""
+        return self._replicas
 
     def submit(self, waiter: Waiter) -> None:
         """Send a request, or let it wait. Raises `NotReady` or `Overloaded` when it may not even wait."""

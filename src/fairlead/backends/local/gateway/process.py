@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fairlead.backends.local.gateway.admin import Admin, TableFile
+from fairlead.backends.local.gateway.collecting import Collector
 from fairlead.backends.local.gateway.listing import Pages
 from fairlead.backends.local.gateway.messages import GatewayStats, PoolStats
 from fairlead.backends.local.gateway.metering import Meters
@@ -42,6 +43,8 @@ class Gateway:
         self._settings = settings
         self._meters = Meters()
         self.switchboard = Switchboard(self._meters)
+        self._collector = Collector(self.switchboard, self._meters, settings.table.with_suffix(".counts"))
+        self.switchboard.on_counts = self._collector.take
         self._wheel = TimerWheel(asyncio.get_running_loop())
         self._server = self._make_server()
         self._file = TableFile(settings.table)
@@ -50,7 +53,7 @@ class Gateway:
         self.grpc_port = 0
 
     def _make_server(self) -> HttpServer:
-        pages = Pages(self.switchboard, self._meters, is_draining=lambda: self._server.is_draining)
+        pages = Pages(self.switchboard, self._collector.answer, is_draining=lambda: self._server.is_draining)
         proxy = Proxy(self.switchboard, self._meters, pages, self._wheel)
         self._calls = proxy.calls
         limits = Limits(body_bytes=self._settings.max_body_bytes)
@@ -64,6 +67,7 @@ class Gateway:
         cannot be used."""
         settings = self._settings
         tls = server_context(settings.tls_certificate, settings.tls_key)
+        self._collector.load()
         last = self._file.load()
         if last is not None:
             self.switchboard.publish(last)
@@ -76,6 +80,7 @@ class Gateway:
         """Take nothing new, answer what is here, end."""
         self._calls.drain()
         await self._server.drain(grace_s)
+        self._collector.save()
         self._admin.close()
         self._wheel.close()
         self.switchboard.close()

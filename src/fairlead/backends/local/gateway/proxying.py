@@ -54,7 +54,7 @@ class Proxy:
         if page is None:
             self._meters.unrouted += 1
             page = self._pages.unknown
-        reply(page(head))
+        page(head, reply)
 
     def _forward(self, forward: Forward, request: Request, reply: ServerReply) -> None:
         route = forward.route

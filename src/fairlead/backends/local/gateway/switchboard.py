@@ -3,9 +3,10 @@
 What two tables share lives on: pools with their connections and waiting requests, the turns of a split, counters.
 """
 
-from collections.abc import Iterator, KeysView, Sequence
+from collections.abc import Callable, Iterator, KeysView, Sequence
 from dataclasses import dataclass
 
+from fairlead.backends.local.gateway.link import Replica
 from fairlead.backends.local.gateway.matching import Matcher, rewritten, strip
 from fairlead.backends.local.gateway.metering import Key, Load, Meter, Meters
 from fairlead.backends.local.gateway.pool import Pool
@@ -26,6 +27,8 @@ _DIRECT_PATHS = {"seldon": "/api/", "tensorflow": "/v1/", "v1": "/v1/", "v2": "/
 _HOP_BY_HOP = frozenset(
     {b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"te", b"trailer", b"content-length", b"expect"}
 )
+_END_TO_END = frozenset({b"host", b"content-type", b"content-encoding", b"grpc-encoding", b"grpc-timeout"})
+"""Headers that Connection cannot take away: a worker must read a request as it was read here."""
 _FORWARDED_PREFIX = b"x-forwarded-prefix"
 GRPC_TIMEOUT = b"grpc-timeout"
 _KEPT_CALLS = 512
@@ -91,6 +94,8 @@ class Switchboard:
         self.epoch = Epoch()
         self.servings: dict[Key, Serving] = {}
         self._meters = meters
+        self.on_counts: Callable[[str, bytes | None], None] = lambda path, body: None  # noqa: ARG005
+        """Gets what a replica counted, when it leaves."""
         self._entries: dict[tuple[str, str, str], _Entry] = {}
         self._matcher: Matcher[CompiledRoute] = Matcher()
         self._sole: CompiledRoute | None = None
@@ -181,6 +186,13 @@ class Switchboard:
         """What every component carries now."""
         return ((key, serving.pool.load) for key, serving in self.servings.items())
 
+    def replicas(self) -> Iterator[Replica]:
+        """Every replica that may be sent requests."""
+        return (replica for serving in self.servings.values() for replica in serving.pool.replicas)
+
+    def _heard(self, path: str, body: bytes | None) -> None:
+        self.on_counts(path, body)
+
     def close(self) -> None:
         """Hang up on all replicas."""
         for serving in self.servings.values():
@@ -205,7 +217,9 @@ class Switchboard:
         for key, wanted in pools.items():
             serving = self.servings.get(key)
             if serving is None:
-                serving = self.servings[key] = Serving(key, Pool("/".join(key)), self._meters.meter(key))
+                serving = self.servings[key] = Serving(
+                    key, Pool("/".join(key), on_counts=self._heard), self._meters.meter(key)
+                )
             if serving.pool.wanted != wanted:
                 serving.pool.update(wanted)
 
@@ -267,9 +281,11 @@ def _forwarded_head(head: Head, path: str, prefix: str) -> bytes:
 def forwarded_headers(headers: Headers, prefix: str) -> Headers:
     """The headers a worker gets: those about the connection are dropped, and the prefix that was taken off the path
     is told (after what a proxy before us took off), so that pages can write links that work."""
-    dropped = _HOP_BY_HOP | {
-        token.strip().lower() for name, value in headers if name == b"connection" for token in value.split(b",")
-    }
+    dropped = (
+        _HOP_BY_HOP
+        | {token.strip().lower() for name, value in headers if name == b"connection" for token in value.split(b",")}
+        - _END_TO_END
+    )
     kept = [pair for pair in headers if pair[0] not in dropped and not pair[0].startswith(b"proxy-")]
     if prefix:
         outer = b"".join(value for name, value in kept if name == _FORWARDED_PREFIX).rstrip(b"/")

@@ -68,7 +68,7 @@ class GraphRoutes:
         routes["/api/v1.0/metadata"] = {"GET": self._graph_metadata}
         routes["/ready"] = {ANY: self._ready}
         routes["/live"] = {ANY: _live}
-        routes["/prometheus"] = {ANY: self._prometheus}
+        routes["/prometheus"] = routes["/metrics"] = {ANY: self._prometheus}
         return routes
 
     def find(self, path: str) -> Verbs | None:

@@ -33,7 +33,7 @@ class SeldonSurface:
         else:
             self._fallback = bare
             own = graph.routes()
-            self._routes |= {path: own[path] for path in ("/ready", "/live", "/prometheus")}
+            self._routes |= {path: own[path] for path in ("/ready", "/live", "/prometheus", "/metrics")}
 
     def __call__(self, request: Request, reply: Reply) -> None:
         """Take one request."""
