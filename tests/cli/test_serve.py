@@ -103,7 +103,7 @@ def test_a_format_that_is_not_known_lists_those_that_are() -> None:
 
     assert code == 2
     assert "--format 'cobol': there are catboost, " in said
-    assert ", tensorflow, xgboost" in said
+    assert ", tensorflow, triton, xgboost" in said
 
 
 def test_a_port_that_does_not_exist_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

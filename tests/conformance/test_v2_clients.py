@@ -417,6 +417,6 @@ def test_a_service_that_is_not_there_is_not_found(every_place: dict[str, Places]
     )
 
     with pytest.raises(Refused) as caught:
-        way.infer(nobody, "missing", [LEFT, RIGHT])
+        way.infer(nobody, "pair", [LEFT, RIGHT])
 
     assert caught.value.status in MISSING

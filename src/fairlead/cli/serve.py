@@ -29,7 +29,6 @@ class Tuning:
 
     service_type: Annotated[str, Parameter(env_var="SERVICE_TYPE")] = "MODEL"
     """Changed nothing in the wrapper either: every route always exists."""
-    grpc_port: Annotated[int, Parameter(env_var="PREDICTIVE_UNIT_GRPC_SERVICE_PORT")] = 5000
     workers: Annotated[int, Parameter(env_var="GUNICORN_WORKERS")] = 1
     max_requests: Annotated[int, Parameter(env_var="GUNICORN_MAX_REQUESTS")] = 0
     max_requests_jitter: Annotated[int, Parameter(env_var="GUNICORN_MAX_REQUESTS_JITTER")] = 0
@@ -56,6 +55,7 @@ def serve(
     format_: Annotated[str, Parameter(name=["--format"])] = "",
     host: str = "127.0.0.1",
     http_port: Annotated[int, Parameter(env_var="PREDICTIVE_UNIT_HTTP_SERVICE_PORT")] = 9000,
+    grpc_port: Annotated[int | None, Parameter(env_var="PREDICTIVE_UNIT_GRPC_SERVICE_PORT")] = None,
     metrics_port: Annotated[int, Parameter(env_var="PREDICTIVE_UNIT_METRICS_SERVICE_PORT")] = 6000,
     parameters: Annotated[str, Parameter(env_var="PREDICTIVE_UNIT_PARAMETERS")] = "[]",
     threads: Annotated[int, Parameter(env_var="GUNICORN_THREADS")] = 1,
@@ -78,7 +78,9 @@ def serve(
     host
         Address to listen on (default: 127.0.0.1); 0.0.0.0 lets other machines in.
     http_port
-        Port for requests (default: 9000).
+        Port for requests, gRPC among them (default: 9000).
+    grpc_port
+        A second port for the same (the wrapper's gRPC is on 5000; here there is none until it is asked for).
     metrics_port
         Port of the Prometheus metrics (default: 6000).
     parameters
@@ -94,7 +96,7 @@ def serve(
         listed = ", ".join(f"'{word}'" for word in unknown)
         text = f"Unknown args [{listed}]. Note since 1.5.0 this CLI does not take API type (REST, GRPC)"
         raise CommandFailed(text, code=_UNKNOWN_ARGUMENTS)
-    for flag, number in (("--http-port", http_port), ("--metrics-port", metrics_port)):
+    for flag, number in (("--http-port", http_port), ("--grpc-port", grpc_port or 0), ("--metrics-port", metrics_port)):
         if not 0 <= number <= 65535:
             raise UsageError(f"{flag} {number}: must be a port number, 0 to 65535")
     if ignored := (tuning or Tuning()).changed():
@@ -103,7 +105,14 @@ def serve(
     unit = make_unit(interface, format_, parameters, cwd=Path.cwd(), environ=os.environ)
     folder = str(Path(interface).resolve()) if format_ else None
     spec = make_spec(
-        unit, folder, host=host, http_port=http_port, metrics_port=metrics_port, threads=threads, environ=os.environ
+        unit,
+        folder,
+        host=host,
+        http_port=http_port,
+        grpc_port=grpc_port,
+        metrics_port=metrics_port,
+        threads=threads,
+        environ=os.environ,
     )
     if pidfile is not None:
         pidfile.write_text(f"{os.getpid()}\n")
@@ -147,6 +156,7 @@ def make_spec(
     *,
     host: str,
     http_port: int,
+    grpc_port: int | None = None,
     metrics_port: int,
     threads: int,
     environ: Mapping[str, str],
@@ -166,6 +176,7 @@ def make_spec(
         revision=Revision(hash="serve", units=(unit,), graph=graph),
         placements=[Placement(unit=unit.name, folder=folder, env=dict(environ))],
         http=TcpSocket(host, http_port),
+        grpc=None if grpc_port is None else TcpSocket(host, grpc_port),
         metrics=TcpSocket(host, metrics_port),
         threads=threads,
         single_unit=True,

@@ -50,6 +50,8 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):
     placements: list[Placement] = []
     http: Listen | None = None
     """HTTP for people and peers; `None` when only the gateway talks to it."""
+    grpc: Listen | None = None
+    """A second port of the same kind, for clients that expect gRPC on one of its own."""
     frames: Listen | None = None
     """Where the gateway connects (`fairlead.protocols.frames`)."""
     metrics: Listen | None = None

@@ -54,6 +54,9 @@ class Calls:
             self._answer_health(request, reply)
         elif forward.route is not None:
             self._onward(forward, forward.route, request, reply, request.incoming)
+        elif service := _meant(request):
+            words = f"there is no service {service} here that takes {request.path}; {_hint(self._known())}"
+            self._refuse(reply, grpc_failure(GrpcCode.NOT_FOUND, words))
         elif not model_names.names_model(request.path):
             self._refuse(reply, self._whom(request.path))
         elif request.incoming is None:
@@ -169,6 +172,12 @@ class Calls:
 _HINT = (
     "say which with the metadata seldon=<name> and namespace=<namespace>, or with the service's host name as authority"
 )
+
+
+def _meant(request: Request) -> str:
+    """The service that metadata name in vain. A model of that name elsewhere is not what they ask for."""
+    name, namespace = request.header(b"seldon").decode("latin-1"), request.header(b"namespace").decode("latin-1")
+    return f"{namespace}/{name}" if namespace and name else name
 
 
 def _hint(known: list[str]) -> str:
