@@ -13,3 +13,19 @@ def test_a_long_life_forgives() -> None:
 
     assert backoff.failures(7, lived_s=59) == 8
     assert backoff.failures(7, lived_s=60) == 1
+
+
+def test_a_replica_that_is_killed_once_a_minute_is_back_at_once_each_time() -> None:
+    failures = 0
+    for _ in range(20):
+        failures = REPLICAS.failures(failures, lived_s=60)
+
+    assert REPLICAS.delay_s(failures - 1) == 0
+
+
+def test_a_replica_that_is_killed_every_few_seconds_is_tried_ever_more_seldom() -> None:
+    failures = 0
+    for _ in range(20):
+        failures = REPLICAS.failures(failures, lived_s=5)
+
+    assert REPLICAS.delay_s(failures - 1) == 300

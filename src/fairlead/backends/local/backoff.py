@@ -25,8 +25,9 @@ class Backoff:
 SERVICES = Backoff(first_s=0.05, longest_s=10.0, forgiven_after_s=10.0)
 """For our own processes: control, gateway, nurseries."""
 
-REPLICAS = Backoff(first_s=1.0, longest_s=300.0, forgiven_after_s=600.0)
-"""For replicas that crash, as Kubernetes does it but from one second instead of ten."""
+REPLICAS = Backoff(first_s=1.0, longest_s=300.0, forgiven_after_s=30.0)
+"""For replicas that crash, as Kubernetes does it but from one second instead of ten. It also remembers a crash for ten
+minutes; then a model that is killed for its memory once a minute is soon away for five, and its clients are refused."""
 
 TRANSFERS = Backoff(first_s=1.0, longest_s=300.0, forgiven_after_s=0.0)
 """For artifacts that cannot be fetched."""
