@@ -157,3 +157,24 @@ def test_blocks_that_are_no_hpack_are_refused_with_a_reason(block: str, words: s
 
 def test_credentials_are_marked_as_never_to_be_put_into_a_table() -> None:
     assert encode([(b"authorization", b"secret")])[0] & 0xF0 == 0x10
+
+
+def test_blocks_of_large_headers_are_not_kept() -> None:
+    """A few bytes can stand for many: what is kept is counted by what it holds."""
+    decoder = Decoder()
+    decoder.decode(b"\x40\x01a\x7f\xa1\x1d" + b"v" * 3872)
+    small, large = encode([(b"b", b"1")]), b"\xbe" * 15
+
+    assert decoder.decode(small) is decoder.decode(small)
+    assert decoder.decode(large) is not decoder.decode(large)
+    assert len(decoder.decode(large).headers) == 15
+
+
+def test_blocks_that_never_repeat_are_kept_up_to_a_limit_of_bytes() -> None:
+    decoder = Decoder()
+    first = encode([(b"name", b"0" * 900)])
+    kept = decoder.decode(first)
+    for number in range(1, 80):
+        decoder.decode(encode([(b"name", b"%0900d" % number)]))
+
+    assert decoder.decode(first) is not kept

@@ -14,8 +14,10 @@ from fairlead.protocols import huffman
 from fairlead.protocols.exchange import Headers
 
 _Pair = tuple[bytes, bytes]
-_KEPT_BLOCKS = 256
-_KEPT_BLOCK_BYTES = 2048
+_KEPT_BYTES = 64 * 1024
+"""Of headers, as limits count them, in the blocks that one connection keeps. Not of the blocks: one byte of a block can
+stand for 4 KiB, and what readers note on a block is as large as its headers."""
+_KEPT_BLOCK_BYTES = 4096
 _ENTRY_BYTES = 32  # What every entry costs beyond its strings (section 4.1).
 _MAX_INTEGER_BYTES = 5
 
@@ -108,7 +110,7 @@ class HeaderBlock:
 class Decoder:
     """Reads the blocks of one connection, in their order."""
 
-    __slots__ = ("_dynamic", "_known", "_list_bytes", "_most_bytes", "_size", "_table_bytes")
+    __slots__ = ("_dynamic", "_known", "_known_bytes", "_list_bytes", "_most_bytes", "_size", "_table_bytes")
 
     def __init__(self, *, table_bytes: int = 4096, list_bytes: int = 64 * 1024) -> None:
         self._most_bytes = table_bytes
@@ -117,6 +119,7 @@ class Decoder:
         self._dynamic: deque[_Pair] = deque()
         self._size = 0
         self._known: dict[bytes, HeaderBlock] = {}
+        self._known_bytes = 0
 
     def decode(self, block: bytes) -> HeaderBlock:
         """The same object again for a block that was seen since the table last changed."""
@@ -127,12 +130,17 @@ class Decoder:
         is_too_large = size > self._list_bytes
         result = HeaderBlock([] if is_too_large else headers, is_too_large=is_too_large)
         if has_changed:
-            self._known.clear()
-        elif len(block) <= _KEPT_BLOCK_BYTES:
-            if len(self._known) >= _KEPT_BLOCKS:
-                self._known.clear()
+            self._forget()
+        elif len(block) + size <= _KEPT_BLOCK_BYTES:
+            if self._known_bytes + len(block) + size > _KEPT_BYTES:
+                self._forget()
             self._known[block] = result
+            self._known_bytes += len(block) + size
         return result
+
+    def _forget(self) -> None:
+        self._known.clear()
+        self._known_bytes = 0
 
     def _read(self, block: bytes) -> tuple[Headers, int, bool]:
         """The headers, their size as limits count it, and whether the table changed. Past the limit the table is
