@@ -1,6 +1,7 @@
 """The model that a gRPC message asks for, read off its bytes."""
 
 import gzip
+import time
 
 import pytest
 from hypothesis import given
@@ -46,6 +47,27 @@ def test_the_name_in_a_compressed_message_is_found() -> None:
     body = b"\x01" + len(packed).to_bytes(4, "big") + packed
 
     assert model_name(INFER, body, encoding=b"gzip") == "iris"
+
+
+@pytest.mark.parametrize("plain", [bytes(64 << 20), field(3, b"x") * 2_000_000, field(7, bytes(1 << 20))])
+def test_a_message_is_not_searched_further_than_a_name_can_be(plain: bytes) -> None:
+    packed = gzip.compress(plain, 1)
+    started = time.process_time()
+
+    with pytest.raises((BadRequest, TooLarge)):
+        model_name(INFER, b"\x01" + len(packed).to_bytes(4, "big") + packed, encoding=b"gzip")
+    with pytest.raises((BadRequest, TooLarge)):
+        model_name(INFER, frame_message(plain))
+
+    assert time.process_time() - started < 0.5
+
+
+def test_tensors_of_any_size_may_follow_the_name() -> None:
+    plain = field(1, b"iris") + field(7, bytes(1 << 20))
+    packed = gzip.compress(plain, 1)
+
+    assert model_name(INFER, frame_message(plain)) == "iris"
+    assert model_name(INFER, b"\x01" + len(packed).to_bytes(4, "big") + packed, encoding=b"gzip") == "iris"
 
 
 def test_the_rest_of_a_message_need_not_be_here() -> None:

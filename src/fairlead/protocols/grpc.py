@@ -133,6 +133,20 @@ def read_message(body: bytes, *, encoding: bytes = b"", limit_bytes: int) -> byt
     return _plain(body[0], body[PREFIX_BYTES:], encoding, limit_bytes)
 
 
+def message_start(body: bytes, *, encoding: bytes, most_bytes: int) -> bytes:
+    """The start of a unary call's message, inflated no further than that. The message is all here: raises `BadRequest`
+    for one that is not."""
+    if len(body) < PREFIX_BYTES + int.from_bytes(body[1:PREFIX_BYTES], "big") or len(body) < PREFIX_BYTES:
+        raise BadRequest("a message is cut short")
+    inflater = _inflater(body[0], encoding)
+    if inflater is None:
+        return body[PREFIX_BYTES : PREFIX_BYTES + most_bytes]
+    try:
+        return inflater.decompress(body[PREFIX_BYTES:], most_bytes)
+    except zlib.error as error:
+        raise _not_compressed(encoding, error) from error
+
+
 class MessageReader:
     """The messages of a stream, from pieces of any size."""
 
@@ -167,24 +181,35 @@ class MessageReader:
 
 
 def _plain(flag: int, message: bytes, encoding: bytes, limit_bytes: int) -> bytes:
-    if flag == 0:
+    inflater = _inflater(flag, encoding)
+    if inflater is None:
         return message
+    try:
+        plain = inflater.decompress(message, limit_bytes + 1)
+    except zlib.error as error:
+        raise _not_compressed(encoding, error) from error
+    if len(plain) > limit_bytes:
+        raise TooLarge(f"a message is larger than {limit_bytes} bytes when inflated")
+    if not inflater.eof:
+        raise BadRequest("a compressed message is cut short")
+    return plain
+
+
+def _inflater(flag: int, encoding: bytes) -> "zlib._Decompress | None":
+    """What undoes a message's compression; `None` when it has none."""
+    if flag == 0:
+        return None
     if flag != 1:
         raise BadRequest(f"a message's first byte is {flag}; 0 (plain) and 1 (compressed) are known")
     if encoding in (b"", b"identity"):
         raise BadRequest("a compressed message in a call without a grpc-encoding")
     if encoding not in (b"gzip", b"deflate"):
         raise UnknownEncoding(f"grpc-encoding {encoding.decode('latin-1')} is not read here; gzip and deflate are")
-    inflater = zlib.decompressobj(31 if encoding == b"gzip" else 15)
-    try:
-        plain = inflater.decompress(message, limit_bytes + 1)
-    except zlib.error as error:
-        raise BadRequest(f"a message is not {encoding.decode()}: {error}") from error
-    if len(plain) > limit_bytes:
-        raise TooLarge(f"a message is larger than {limit_bytes} bytes when inflated")
-    if not inflater.eof:
-        raise BadRequest("a compressed message is cut short")
-    return plain
+    return zlib.decompressobj(31 if encoding == b"gzip" else 15)
+
+
+def _not_compressed(encoding: bytes, error: zlib.error) -> BadRequest:
+    return BadRequest(f"a message is not {encoding.decode()}: {error}")
 
 
 # Metadata.

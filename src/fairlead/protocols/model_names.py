@@ -3,8 +3,8 @@
 The methods are those of the Open Inference Protocol and of TensorFlow Serving; Seldon's messages name no model.
 """
 
-from fairlead.errors import BadRequest
-from fairlead.protocols.grpc import PREFIX_BYTES, read_message
+from fairlead.errors import BadRequest, TooLarge
+from fairlead.protocols.grpc import PREFIX_BYTES, message_start
 from fairlead.protocols.protobuf_fields import top_level
 
 _V2 = "/inference.GRPCInferenceService/"
@@ -28,7 +28,10 @@ _PATHS: dict[str, tuple[tuple[int, ...], ...]] = {
     f"{_TF_PREDICTION}MultiInference": ((1, 1, 1),),
     "/tensorflow.serving.ModelService/GetModelStatus": _SPEC_NAME,
 }
-_INFLATED_BYTES = 100 * 1024 * 1024
+_START_BYTES = 64 * 1024
+_MOST_FIELDS = 1024
+"""How far a name is looked for. It stands first in what every client writes; a message that has it elsewhere could keep
+the gateway busy for as long as it likes, 64 KB of gzip for ten seconds."""
 
 
 def names_model(path: str) -> bool:
@@ -38,21 +41,33 @@ def names_model(path: str) -> bool:
 
 def model_name(path: str, body: bytes, *, encoding: bytes = b"") -> str | None:
     """The name in the first message of a call, `None` when it has none. Raises `BadRequest` when what is here of the
-    body ends before that can be said, or is no message at all."""
+    body ends before that can be said, or is no message at all, and `TooLarge` when no name is where it could be."""
     choices = _PATHS.get(path)
     if choices is None:
         return None
     if len(body) < PREFIX_BYTES:
         raise BadRequest("the call's message is cut short")
-    end = PREFIX_BYTES + int.from_bytes(body[1:PREFIX_BYTES], "big")
+    size = int.from_bytes(body[1:PREFIX_BYTES], "big")
     if body[0]:
-        message = read_message(body[:end], encoding=encoding, limit_bytes=_INFLATED_BYTES)
-        return _first(message, choices)
-    is_whole = len(body) >= end
-    # While some of it is to come, a better choice may be.
-    name = _first(body[PREFIX_BYTES:end], choices if is_whole else choices[:1])
-    if name is None and not is_whole:
+        start = message_start(body[: PREFIX_BYTES + size], encoding=encoding, most_bytes=_START_BYTES)
+        return _name_in(start, choices, is_all=len(start) < _START_BYTES, is_more=False)
+    start = body[PREFIX_BYTES : PREFIX_BYTES + min(size, _START_BYTES)]
+    return _name_in(start, choices, is_all=len(start) == size, is_more=len(start) < min(size, _START_BYTES))
+
+
+def _name_in(start: bytes, choices: tuple[tuple[int, ...], ...], *, is_all: bool, is_more: bool) -> str | None:
+    """The name in the start of a message, which `is_all` of it, or of which there `is_more` to come."""
+    try:
+        # While some of it is to come, a better choice may be.
+        name = _first(start, choices if is_all or not is_more else choices[:1])
+    except BadRequest:
+        if is_all or is_more:
+            raise
+        name = None
+    if name is None and is_more:
         raise BadRequest("the call's message is cut short")
+    if name is None and not is_all:
+        raise TooLarge(f"the first {_START_BYTES} bytes of the message do not name a model")
     return name
 
 
@@ -62,9 +77,17 @@ def _first(message: bytes, choices: tuple[tuple[int, ...], ...]) -> str | None:
 
 def _text(message: bytes, fields: tuple[int, ...]) -> str | None:
     for wanted in fields:
-        values = (message[value:end] for number, _, value, end in top_level(message) if number == wanted)
-        found = next(values, None)
+        found = _field(message, wanted)
         if found is None:
             return None
         message = found
     return message.decode("utf-8", "replace") or None
+
+
+def _field(message: bytes, wanted: int) -> bytes | None:
+    for index, (number, _, value, end) in enumerate(top_level(message)):
+        if number == wanted:
+            return message[value:end]
+        if index == _MOST_FIELDS:
+            raise TooLarge(f"the first {_MOST_FIELDS} fields of the message do not name a model")
+    return None
