@@ -5,10 +5,11 @@ thing only. Heads repeat: clients of a model send the same request line and head
 head is kept by its bytes. Reading one costs 2.4 us and finding it again 0.3 us of the 10 us a request may take.
 A parser without that memory gives the same requests; the tests use it as the oracle.
 
-What is refused: HTTP/0.9 and 2, obsolete line folding, bare LF, CONNECT, two answers to "how long is the body",
-transfer codings other than `chunked`, and anything over the limits.
+What is refused: HTTP/0.9 and 2, RTSP and ICE, obsolete line folding, bare LF, CONNECT, a Host that is none, two answers
+to "how long is the body", transfer codings other than `chunked`, and anything over the limits.
 """
 
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ from fairlead.protocols.exchange import Head, Headers, Request, Streams
 _END = b"\r\n\r\n"
 _CR_LF = (13, 10)
 _DECISIVE = frozenset({b"host", b"content-length", b"transfer-encoding", b"expect"})
+_SPOKEN = b" HTTP/"
+# Whoever reads a host out of it must not read a path, a query or a user's name.
+_HOST = re.compile(rb"[^\x00-\x20\x7f/?#@\\]*")
 _MEMORY_HEADS = 512
 _MEMORY_MARKS = 8 * _MEMORY_HEADS
 _MEMORY_HEAD_BYTES = 2048
@@ -145,7 +149,12 @@ def parse_head(raw: bytes, limits: Limits) -> Head:
     """The head made of exactly these bytes, up to and including the empty line."""
     reader = _HeadReader()
     _feed_within(reader, raw, 0, raw, limits)
-    return _finish(reader, limits)
+    return _finish(reader, raw, limits)
+
+
+def is_host(value: bytes) -> bool:
+    """Whether this can be a host and a port, or nothing, as a Host header has it."""
+    return _HOST.fullmatch(value) is not None
 
 
 def _feed_within(reader: _HeadReader, piece: bytes, before: int, so_far: bytes | bytearray, limits: Limits) -> None:
@@ -160,12 +169,15 @@ def _feed_within(reader: _HeadReader, piece: bytes, before: int, so_far: bytes |
         raise Refused(status, f"{what} is longer than {allowed} bytes")
 
 
-def _finish(reader: _HeadReader, limits: Limits) -> Head:
+def _finish(reader: _HeadReader, raw: bytes | bytearray, limits: Limits) -> Head:
     reader.close()
     if not reader.is_done:
         raise Refused(400, "malformed request: the header block ends too early")
     if reader.version not in ("1.1", "1.0"):
         raise Refused(505, f"HTTP/{reader.version} is not spoken here; HTTP/1.1 and HTTP/1.0 are")
+    line_end = raw.find(b"\r\n")
+    if raw.rfind(_SPOKEN, 0, line_end) != line_end - len(b" HTTP/1.1"):  # llhttp takes RTSP and ICE too
+        raise Refused(400, "malformed request: the request line does not end in HTTP's version")
     if reader.method == "CONNECT":
         raise Refused(501, "CONNECT is not offered: this is not a proxy")
     if len(reader.headers) > limits.header_count:
@@ -200,6 +212,8 @@ def _target(reader: _HeadReader, decisive: Headers) -> tuple[Headers, bytes, byt
         authority, mark, query = authority.partition(b"?")
         target = slash + rest if not mark else b"/?" + query + slash + rest
         headers = [(b"host", authority), *(pair for pair in headers if pair[0] != b"host")]
+    if not all(is_host(value) for name, value in headers if name == b"host"):
+        raise Refused(400, "a Host header that is no host")
     path, _, query = target.partition(b"?")
     return headers, path or b"/", query
 
@@ -342,7 +356,7 @@ class RequestParser:
         del self._partial[end + 4 :]
         used = end + 4 - before
         _feed_within(self._reader, data[position : position + used], before, self._partial, self._limits)
-        head = _finish(self._reader, self._limits)
+        head = _finish(self._reader, self._partial, self._limits)
         self._remember(bytes(self._partial), head)
         self._reader = None
         self._partial.clear()

@@ -12,6 +12,7 @@ import msgspec
 from fairlead.errors import BadRequest
 from fairlead.protocols.exchange import Head, Headers, Streams
 from fairlead.protocols.grpc import is_grpc, parse_timeout
+from fairlead.protocols.http1 import is_host
 
 _KEPT_HEADS = 512
 _KEPT_BYTES = 2048
@@ -19,6 +20,8 @@ _SHORTEST_S = 1e-6  # Nothing stands for "no deadline", so a deadline that is ov
 _PSEUDO = frozenset({b":method", b":scheme", b":path", b":authority"})
 _OF_CONNECTIONS = frozenset({b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade"})
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
+_METHOD = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_PATH = re.compile(rb"[\x21-\x7e]+")
 _BAD_VALUE = re.compile(rb"[\x00\r\n]|^[ \t]|[ \t]$")
 
 
@@ -68,10 +71,14 @@ class CallMemory:
 def read_call(headers: Headers) -> Call:
     """The head that these headers are, or `Malformed`."""
     pseudo, fields = _split(headers)
-    method = pseudo.get(b":method", b"").decode("latin-1")
+    verb = pseudo.get(b":method", b"")
     target = pseudo.get(b":path", b"")
-    if not method or not target or b":scheme" not in pseudo or method == "CONNECT":
+    if not target or b":scheme" not in pseudo or not _METHOD.fullmatch(verb) or verb == b"CONNECT":
         raise Malformed("a request has :method, :scheme and :path")
+    method = verb.decode("ascii")
+    # What HTTP/1.1 could not carry would be another request for whoever gets it that way from us.
+    if not _PATH.fullmatch(target):
+        raise Malformed(":path holds what no path can hold")
     if not target.startswith(b"/") and not (target == b"*" and method == "OPTIONS"):
         raise Malformed(":path does not begin with a slash")
     path, _, query = target.partition(b"#")[0].partition(b"?")
@@ -115,6 +122,9 @@ def _split(headers: Headers) -> tuple[dict[bytes, bytes], Headers]:
     authority = pseudo.get(b":authority")
     if authority is not None:
         fields = [(b"host", authority), *(pair for pair in fields if pair[0] != b"host")]
+    hosts = [value for name, value in fields if name == b"host"]
+    if len(hosts) > 1 or not all(is_host(value) for value in hosts):
+        raise Malformed("a request is for one host")
     return pseudo, fields
 
 

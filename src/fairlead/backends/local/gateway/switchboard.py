@@ -167,7 +167,8 @@ class Switchboard:
         is_hinted = route is not None
         if route is None:
             route = self._sole_call
-        path = rewritten(head.path, route.route.path_prefix, route.route.rewrite) if route is not None else head.path
+        # The route of the only service may be one of another path.
+        path = rewritten(head.path, route.route.path_prefix, route.route.rewrite) if route and is_hinted else head.path
         forwarded = encode_request_head(head.method, path, head.query, forwarded_headers(headers, ""))
         return Forward(self.epoch, route, forwarded, is_grpc=True, is_hinted=is_hinted)
 
