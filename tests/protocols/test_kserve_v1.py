@@ -159,3 +159,11 @@ def test_any_bytes_are_read_or_refused(data: bytes) -> None:
 def test_what_is_nested_too_deeply_is_refused() -> None:
     with pytest.raises(BadRequest, match="nested too deeply"):
         V1_JSON.read_request(Body(b'{"instances":' + b"[" * 100_000))
+
+
+def test_bytes_anywhere_in_a_value_are_handed_on_as_they_came() -> None:
+    rows = [[5.1, 1], ["é", {"b64": "/w=="}], {"image": {"b64": "gAA="}, "n": [None]}]
+    message = request({"instances": rows})
+
+    assert written(message.payload) == {"predictions": rows}
+    assert json.loads(V1_JSON.write_request(Message(message.payload)).data) == {"instances": rows}

@@ -28,6 +28,17 @@ def with_bytes(value: Any) -> Any:
         raise BadRequest("the request is nested too deeply") from error
 
 
+def without_bytes(value: Any) -> Any:
+    """The opposite of `with_bytes`: bytes anywhere in a value are text where they can be, else `{"b64": …}`."""
+    if isinstance(value, bytes):
+        return _written(value, as_base64=False)
+    if isinstance(value, np.ndarray):
+        return without_bytes(value.tolist())
+    if isinstance(value, dict):
+        return {key: without_bytes(item) for key, item in value.items()}
+    return [without_bytes(item) for item in value] if isinstance(value, list | tuple) else value
+
+
 def array_of(value: Any) -> Array | None:
     """The array that nested lists make; `None` when they make none. Text is an array of `str`, bytes are an array of
     objects, because numpy's own kind drops zeros at their ends."""

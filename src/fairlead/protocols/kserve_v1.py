@@ -4,6 +4,7 @@ An object with any other keys is a request too, because a model may define its o
 what is wrong with one for models that take arrays. Requests keep their object in `raw` for code that works on it.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,16 @@ import numpy as np
 from fairlead.errors import BadRequest, FairleadError, UnitFailed
 from fairlead.plan.model import Protocol
 from fairlead.protocols import jsontext
-from fairlead.protocols.json_tensors import array_of, columns_of, restored, row_count, rows_of, values_of, with_bytes
+from fairlead.protocols.json_tensors import (
+    array_of,
+    columns_of,
+    restored,
+    row_count,
+    rows_of,
+    values_of,
+    with_bytes,
+    without_bytes,
+)
 from fairlead.protocols.message import Asked, Form, Message, Payload
 from fairlead.protocols.tensors import Tensor
 from fairlead.protocols.wire import JSON, Body
@@ -78,10 +88,10 @@ class V1Json:
         payload = restored(message.payload)
         raw = _object_of(message.raw, payload)
         if raw is None:
-            return Body(jsontext.compact({_INPUTS[0]: _listed(payload)}))
+            return Body(_text_of({_INPUTS[0]: _listed(payload)}, jsontext.compact))
         if PREDICTIONS in raw and not any(key in raw for key in _INPUTS):
             raw = {_INPUTS[0] if key == PREDICTIONS else key: value for key, value in raw.items()}
-        return Body(jsontext.compact(raw))
+        return Body(_text_of(raw, jsontext.compact))
 
     def write_answer(self, message: Message, asked: Asked | None) -> Body:  # noqa: ARG002 - the seam's signature
         """A message for a client. Text and bytes are bodies of their own."""
@@ -91,7 +101,8 @@ class V1Json:
         if payload.form is Form.BINARY:
             return Body(payload.value, b"application/octet-stream")
         answer = _object_of(message.raw, payload)
-        return Body(jsontext.compact_without_nan({self._answers: _listed(payload)} if answer is None else answer))
+        value = {self._answers: _listed(payload)} if answer is None else answer
+        return Body(_text_of(value, jsontext.compact_without_nan))
 
     def failure(self, error: FairleadError) -> tuple[int, bytes]:
         """KServe's error object; an exception of a model's code goes by its type."""
@@ -115,6 +126,14 @@ def words_of(error: FairleadError) -> str:
     if isinstance(error, UnitFailed) and cause is not None and not isinstance(cause, FairleadError):
         return f"{type(cause).__name__} : {text}" if text == str(cause) else text
     return text
+
+
+def _text_of(value: Any, write: Callable[[Any], bytes]) -> bytes:
+    """JSON, of a value that may have bytes deep inside: a request whose `{"b64": …}` a model handed on, say."""
+    try:
+        return write(value)
+    except TypeError:
+        return write(without_bytes(value))
 
 
 def _payload(rows: list[Any], source: bytes) -> Payload:
