@@ -1,4 +1,4 @@
-"""The public SeldonClient over gRPC: through the gateway, at a worker, and at a bare unit. Facts: SeldonClient 1.18.2."""
+"""The public SeldonClient over gRPC: through the gateway, at a worker, at a bare unit. Facts: SeldonClient 1.18.2."""
 
 import json
 import subprocess

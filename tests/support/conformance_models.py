@@ -1,14 +1,20 @@
 """The models of the conformance suites, and where clients reach them: at a worker's own port, and through the gateway
 of a whole installation."""
 
+import asyncio
 import contextlib
 import json
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fairlead.dataplane.spec import Placement
-from fairlead.plan.model import Protocol, Unit, UnitName, UserCode
+from fairlead.backends.local.gateway import GatewayClient
+from fairlead.dataplane.spec import Placement, UnixSocket
+from fairlead.plan.model import ComponentName, Protocol, Route, Target, Unit, UnitName, UserCode
+from fairlead.plan.routing import Endpoint, Pool, RouteTable, Service
 from support.instance import Installation, installation
 from support.manifests import images, sdep
 from support.workers import running_worker
@@ -138,3 +144,38 @@ def through(running: Installation, name: str, namespace: str = "default") -> Pla
         f"127.0.0.1:{found['grpcPort']}",
         {"seldon": name, "namespace": namespace},
     )
+
+
+@contextlib.contextmanager
+def fronted(unit: Unit, protocol: Protocol, *, files: Path | None = None) -> Iterator[dict[str, Place]]:
+    """One worker at its own port, and behind a gateway of its own: for protocols that no manifest names yet."""
+    name = str(unit.name)
+    # Not pytest's folder: its paths may be too long for a Unix socket.
+    with tempfile.TemporaryDirectory(prefix="gw-") as made:
+        folder = Path(made)
+        frames = UnixSocket(str(folder / "worker.sock"))
+        placed = None if files is None else Placement(unit=name, folder=str(files))
+        argv = [sys.executable, "-m", "fairlead.backends.local.gateway", "--port", "0"]
+        argv += ["--admin", str(folder / "admin.sock"), "--table", str(folder / "table.json")]
+        with (
+            running_worker(unit, placement=placed, protocol=protocol, service=name, frames=frames) as worker,
+            subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process,
+        ):
+            try:
+                assert process.stdout is not None
+                port = process.stdout.readline().strip().rpartition(":")[2]
+                asyncio.run(GatewayClient(folder / "admin.sock").publish(_table(name, protocol, frames.path)))
+                direct = f"127.0.0.1:{worker.port}"
+                yield {
+                    "worker": Place(direct, direct),
+                    "gateway": Place(f"127.0.0.1:{port}/served/{name}", f"127.0.0.1:{port}"),
+                }
+            finally:
+                process.terminate()
+
+
+def _table(name: str, protocol: Protocol, frames: str) -> RouteTable:
+    route = Route(path_prefix=f"/served/{name}/", targets=(Target(component=ComponentName("main"), weight=100),))
+    pool = Pool(endpoints=(Endpoint(replica="r", frames=frames),), protocol=protocol.value)
+    pools = (("main", pool),)
+    return RouteTable(services=(Service(kind="Test", namespace="ns", name=name, routes=(route,), pools=pools),))
