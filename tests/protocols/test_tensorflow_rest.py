@@ -88,10 +88,16 @@ def test_an_answer_becomes_the_next_request_with_all_its_keys() -> None:
     assert json.loads(TENSORFLOW_JSON.write_request(answer).data) == {"instances": [{"b64": "/w=="}], "more": 1}
 
 
-@pytest.mark.parametrize("body", [b'{"other": 1}', b'{"outputs": [1]}', b'{"error": "x"}'])
+@pytest.mark.parametrize("body", [b'{"other": 1}', b'{"error": "x"}'])
 def test_an_answer_without_predictions_cannot_go_on(body: bytes) -> None:
     with pytest.raises(GraphFailed, match="Failed to convert tensorflow response"):
         TENSORFLOW_JSON.write_request(TENSORFLOW_JSON.read_answer(Body(body)))
+
+
+def test_columns_go_on_as_columns() -> None:
+    answer = TENSORFLOW_JSON.read_answer(Body(b'{"outputs": {"y": [1]}}'))
+
+    assert json.loads(TENSORFLOW_JSON.write_request(answer).data) == {"inputs": {"y": [1]}}
 
 
 @given(st.binary(max_size=30))

@@ -144,7 +144,7 @@ def questions() -> dict[str, Question]:
                     }
                 },
             },
-            lambda body: _shaped(np.frombuffer(next(iter(body.outputs.values())).tensor_content)),
+            lambda body: _shaped(_doubles(next(iter(body.outputs.values())))),
             ("tensorflow.serving.PredictRequest", "tensorflow.serving.PredictResponse"),
         ),
     }
@@ -155,6 +155,10 @@ def questions() -> dict[str, Question]:
 def _shaped(values: Any) -> list[list[float]]:
     shaped: list[list[float]] = np.array(values, np.float64).reshape(_SHAPE).tolist()
     return shaped
+
+
+def _doubles(tensor: Any) -> Any:
+    return list(tensor.double_val) or np.frombuffer(tensor.tensor_content)
 
 
 def _words(body: Any) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
 from fairlead.dataplane.graph.batching import Lane, RowQueue
 from fairlead.dataplane.graph.contracts import CONTRACTS, Contract
@@ -17,15 +18,23 @@ from fairlead.dataplane.loading import is_elsewhere
 from fairlead.dataplane.metering import Meters, Place
 from fairlead.dataplane.spec import Placement, WorkerSpec
 from fairlead.errors import ConfigError
-from fairlead.plan.model import Unit
+from fairlead.plan.model import Protocol, Unit
 from fairlead.runtimes.base import Servable
 
-_GRPC_TIMEOUT = "seldon.io/grpc-timeout"
-"""Annotation with the milliseconds that one call of a unit over gRPC may take."""
+if TYPE_CHECKING:
+    import ssl
+
+    from fairlead.dataplane.tracing.tracer import Tracer
+
+_PORTS = {"http": 80, "https": 443}
 
 
 def assemble(
-    spec: WorkerSpec, servables: Mapping[str, Servable], loop: asyncio.AbstractEventLoop
+    spec: WorkerSpec,
+    servables: Mapping[str, Servable],
+    loop: asyncio.AbstractEventLoop,
+    *,
+    tracer: "Tracer | None" = None,
 ) -> tuple[Executor, Meters]:
     """Bind every unit of the revision to its code or its address. Raises `ConfigError` for an address that is none."""
     version = dict(spec.revision.labels).get("version", "")
@@ -58,7 +67,13 @@ def assemble(
         meters.payload_log = log.counts
     policy = spec.revision.batching
     gathered = None if policy is None else (lambda step: Gatherer(step, policy, loop.call_later))
-    return Executor(spec.revision.graph, units, watchers, closers=closers, gathered=gathered), meters
+    asked: Mapping[str, GraphUnit] | None = None
+    if tracer is not None:
+        from fairlead.dataplane.tracing.units import TracedUnit
+
+        asked = {name: TracedUnit(unit, tracer) for name, unit in units.items()}
+        closers.append(tracer.close)
+    return Executor(spec.revision.graph, units, watchers, closers=closers, gathered=gathered, asked=asked), meters
 
 
 def _local(
@@ -73,19 +88,30 @@ def _local(
         kind = PassthroughUnit
     elif getattr(servable, "takes_protos", False):
         kind = ProtoUnit
-    return kind(unit, servable, lane, queue, meters, timeout_s=spec.revision.timeout_s)
+    revision = spec.revision
+    return kind(
+        unit, servable, lane, queue, meters, timeout_s=revision.timeout_s, grpc_timeout_s=revision.grpc_timeout_s
+    )
 
 
 def _remote(unit: Unit, placement: Placement | None, spec: WorkerSpec, meters: Meters) -> RemoteUnit:
     address = (placement.address if placement is not None else "") or unit.url
     host, port, base = _split(unit, address)
-    limit_bytes, timeout_s = spec.max_body_bytes, spec.revision.timeout_s
-    peer = Peer(host, port, base=base, limit_bytes=limit_bytes)
-    contract = CONTRACTS[spec.revision.protocol]
+    revision, limit_bytes = spec.revision, spec.max_body_bytes
+    peer = Peer(host, port, base=base, limit_bytes=limit_bytes, tls=_tls(address))
+    contract = CONTRACTS[revision.protocol]
     grpc_address = placement.grpc_address if placement is not None else ""
-    if not grpc_address:
-        return RemoteUnit(unit, peer, meters, contract, timeout_s=timeout_s, limit_bytes=limit_bytes)
-    return _grpc_unit(unit, peer, contract, meters, spec, address=address, grpc_address=grpc_address)
+    if grpc_address and revision.protocol is not Protocol.V1:  # which has no services
+        return _grpc_unit(unit, peer, contract, meters, spec, address=address, grpc_address=grpc_address)
+    return RemoteUnit(
+        unit,
+        peer,
+        meters,
+        contract,
+        timeout_s=revision.timeout_s,
+        grpc_timeout_s=revision.grpc_timeout_s,
+        limit_bytes=limit_bytes,
+    )
 
 
 def _grpc_unit(
@@ -103,11 +129,7 @@ def _grpc_unit(
     from fairlead.dataplane.net.grpc_peer import GrpcPeer
 
     revision, limit_bytes = spec.revision, spec.max_body_bytes
-    grpc_contract = GRPC_CONTRACTS.get(revision.protocol)
-    if grpc_contract is None:
-        return RemoteUnit(unit, peer, meters, contract, timeout_s=revision.timeout_s, limit_bytes=limit_bytes)
     host, port, _ = _split(unit, grpc_address)
-    milliseconds = dict(revision.annotations).get(_GRPC_TIMEOUT, "")
     return GrpcUnit(
         unit,
         peer,
@@ -116,16 +138,27 @@ def _grpc_unit(
         timeout_s=revision.timeout_s,
         limit_bytes=limit_bytes,
         grpc_peer=GrpcPeer(host, port, limit_bytes=limit_bytes),
-        grpc_contract=grpc_contract,
-        grpc_timeout_s=int(milliseconds) / 1000 if milliseconds.isdecimal() else revision.timeout_s,
+        grpc_contract=GRPC_CONTRACTS[revision.protocol],
+        grpc_timeout_s=revision.grpc_timeout_s,
         speaks_http=address != grpc_address or unit.http_port != 0 or unit.isolate,
     )
 
 
 def _split(unit: Unit, address: str) -> tuple[str, int, str]:
-    """Host, port and base path of an address."""
-    where, _, base = address.removeprefix("http://").partition("/")
-    host, _, port = where.rpartition(":")
-    if not host or not port.isdigit():
-        raise ConfigError(f"unit {unit.name!r}: {address!r} is no address; expected host:port")
-    return host, int(port), f"/{base}".rstrip("/")
+    """Host, port and base path of an address. Of a URL the port may be left out."""
+    scheme, _, rest = address.rpartition("://")
+    where, _, base = rest.partition("/")
+    host, colon, port = where.rpartition(":")
+    if scheme in _PORTS and (not colon or where.endswith("]")):
+        host, port = where, str(_PORTS[scheme])
+    if not host or not port.isdigit() or scheme not in ("", *_PORTS):
+        raise ConfigError(f"unit {unit.name!r}: {address!r} is no address; expected host:port, http://… or https://…")
+    return host.strip("[]"), int(port), f"/{base}".rstrip("/")
+
+
+def _tls(address: str) -> "ssl.SSLContext | None":
+    if not address.startswith("https://"):
+        return None
+    import ssl  # only for those that want it
+
+    return ssl.create_default_context()

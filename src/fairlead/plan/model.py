@@ -307,6 +307,8 @@ class Revision:
     """Settings of the orchestrating worker itself, not of a unit."""
     timeout_s: float | None = None
     """Limit of one call to one unit; `None` means none."""
+    grpc_timeout_s: float | None = None
+    """The same for calls of clients over gRPC."""
     loggers: tuple[Logger, ...] = ()
     batching: Batching | None = None
     limits: Limits = field(default_factory=Limits)
@@ -366,7 +368,8 @@ class Mirror:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
     """Requests that match go to the targets by weight. A match removes `path_prefix` and puts `rewrite` in its
-    place. `metadata` is what a gRPC call must carry to match."""
+    place. `metadata` is what a gRPC call must carry to match. `grpc_timeout_s` limits the gRPC calls of a route that
+    takes other requests too; a route with `metadata` takes no others and has `timeout_s` alone."""
 
     path_prefix: str = ""
     host: str = ""
@@ -376,6 +379,7 @@ class Route:
     targets: tuple[Target, ...] = ()
     mirrors: tuple[Mirror, ...] = ()
     timeout_s: float | None = None
+    grpc_timeout_s: float | None = None
     retries: int = 0
 
 

@@ -3,6 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from fairlead.backends.local.home import Home
 from fairlead.backends.local.placing import Identity, once_more, place, rewritten, runtimes_of
@@ -103,6 +104,22 @@ def test_an_isolated_unit_is_a_bare_worker_of_its_own() -> None:
     assert isinstance(alone.spec.http, TcpSocket)
     addresses = {placement.unit: placement.address for placement in _main(spec).spec.placements}
     assert addresses == {"a": "", "b": f"127.0.0.1:{alone.spec.http.port}"}
+
+
+@pytest.mark.parametrize(
+    ("url", "grpc_port", "grpc_address"),
+    [
+        ("http://models.example:8080/base", 8081, "models.example:8081"),
+        ("https://models.example", 0, ""),
+        ("[::1]:8080", 8081, "[::1]:8081"),
+    ],
+)
+def test_a_service_elsewhere_is_asked_where_the_plan_says(url: str, grpc_port: int, grpc_address: str) -> None:
+    away = _named("away", runtime="remote", url=url, grpc_port=grpc_port)
+
+    (placement,) = _main(_place(component(away))).spec.placements
+
+    assert (placement.address, placement.grpc_address) == (url, grpc_address)
 
 
 def test_the_memory_limit_is_the_sum_unless_a_unit_has_none() -> None:

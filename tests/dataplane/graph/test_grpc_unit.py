@@ -1,5 +1,6 @@
 """Units behind an address that speak gRPC, with workers of ours as peers behind real ports."""
 
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -7,12 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from fairlead.dataplane.graph.driving import as_future
+from fairlead.dataplane.graph.parcel import Parcel, Stopped, Walk
 from fairlead.dataplane.net.server import HttpServer
 from fairlead.dataplane.spec import Placement, TcpSocket, WorkerSpec
 from fairlead.errors import GrpcCode
 from fairlead.plan.model import Branch, Chain, Feedback, Method, Protocol, Unit, UnitName
 from fairlead.protocols.exchange import Reply, Request
 from fairlead.protocols.grpc import grpc_failure
+from fairlead.protocols.message import Form, Message, Payload
 from fairlead.runtimes.component import Component
 from support.free_ports import free_ports
 from support.grpc_calls import Caller, Failed, calling
@@ -217,13 +221,12 @@ async def test_a_unit_that_is_gone_is_unavailable_and_not_ready() -> None:
     assert ready.status == 503
 
 
-async def test_a_unit_that_is_slow_runs_into_the_annotations_limit() -> None:
+async def test_a_unit_that_is_slow_runs_into_its_limit() -> None:
     held: list[Any] = []
     server = HttpServer(lambda request, reply: held.append(reply))
     port = await server.listen(TcpSocket("127.0.0.1", 0))
     address = f"127.0.0.1:{port}"
-    annotations = (("seldon.io/grpc-timeout", "100"),)
-    spec = graph([away("m")], call("m"), at("m", http=address, grpc=address), annotations=annotations)
+    spec = graph([away("m")], call("m"), at("m", http=address, grpc=address), grpc_timeout_s=0.1)
     async with calling(spec) as ask:
         with pytest.raises(Failed) as failed:
             await ask(PREDICT, MESSAGE, MESSAGE, TENSOR)
@@ -231,6 +234,35 @@ async def test_a_unit_that_is_slow_runs_into_the_annotations_limit() -> None:
 
     assert failed.value.code == "DEADLINE_EXCEEDED"
     assert held
+
+
+async def test_a_unit_that_speaks_http_alone_is_given_up_when_the_callers_time_is_over() -> None:
+    server = HttpServer(lambda request, reply: None)
+    port = await server.listen(TcpSocket("127.0.0.1", 0))
+    spec = graph([away("m")], call("m"), Placement(unit="m", address=f"127.0.0.1:{port}"), timeout_s=60.0)
+    over = served(spec)
+    walk = Walk(b"p", [(b"grpc-timeout", b"50m")], is_grpc=True)
+
+    with pytest.raises(Stopped, match="context deadline exceeded") as stopped:
+        await as_future(over.executor.predict(Parcel(Message(Payload(Form.STRING, "x"))), walk))
+    await server.drain(0)
+    over.executor.close()
+
+    assert stopped.value.grpc is GrpcCode.DEADLINE_EXCEEDED
+
+
+async def test_a_unit_in_the_worker_has_the_limit_of_grpc_for_calls_over_grpc() -> None:
+    release = threading.Event()
+    spec = worker_spec([unit("m")], call("m"), timeout_s=60.0, grpc_timeout_s=0.05)
+    async with calling(spec, m=Fake("m", predict=lambda value: release.wait(20))) as ask:
+        # What was never measured runs on the loop; a unit that has been slow once runs on a thread.
+        ask.served.executor.units["m"]._lane.pace.note(1.0, 1)  # type: ignore[attr-defined]
+        with pytest.raises(Failed) as failed:
+            await ask(PREDICT, MESSAGE, MESSAGE, TENSOR)
+        release.set()
+
+    assert (failed.value.code, failed.value.trailers["fairlead-unit"]) == ("DEADLINE_EXCEEDED", "m")
+    assert "did not answer within 0.05 s" in failed.value.words
 
 
 async def infer(ask: Caller, **fields: Any) -> Any:
@@ -297,7 +329,7 @@ async def test_a_tensorflow_peer_is_asked_by_its_own_name() -> None:
                 {"model_spec": {"name": "dep"}, "inputs": {"x": tensor}},
             )
 
-    assert np.frombuffer(answer.outputs["output-0"].tensor_content, "<f4").tolist() == [6, 6]
+    assert list(answer.outputs["output-0"].float_val) == [6, 6]
     assert answer.model_spec.name == "m"
 
 

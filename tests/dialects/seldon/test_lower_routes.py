@@ -75,8 +75,8 @@ def test_timeouts_of_rest_and_grpc_are_their_own() -> None:
     plan = lower(annotated(rest_timeout="1500", grpc_timeout="20"))
 
     assert [route.timeout_s for route in shared(plan)] == [1.5, 0.02]
-    assert {route.timeout_s for route in plan.routes if route.host} == {1.5}
-    assert plan.components[0].revision.timeout_s == 1.5
+    assert {(route.timeout_s, route.grpc_timeout_s) for route in plan.routes if route.host} == {(1.5, 0.02)}
+    assert (plan.components[0].revision.timeout_s, plan.components[0].revision.grpc_timeout_s) == (1.5, 0.02)
 
 
 def test_spec_annotations_win_over_the_objects_own() -> None:

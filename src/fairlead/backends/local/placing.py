@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -188,8 +189,17 @@ def _placement(unit: Unit, prepared: Prepared, real: UnitPorts | None) -> Placem
         is_ours = unit.runtime not in ("command", "container")
         grpc_address = real.address if is_ours else real.grpc_address
         return Placement(unit=unit.name, address=real.address, grpc_address=grpc_address)
+    if unit.runtime == "remote":
+        return Placement(unit=unit.name, address=unit.url, grpc_address=_grpc_address(unit))
     folder = prepared.folders.get(unit.name)
     return Placement(unit=unit.name, folder=str(folder) if folder else None, env=_environment(unit, prepared))
+
+
+def _grpc_address(unit: Unit) -> str:
+    """Where another service speaks gRPC: at the port that the manifest names for it, empty for none."""
+    host = urlsplit(unit.url if "://" in unit.url else f"http://{unit.url}").hostname
+    named = f"[{host}]" if host and ":" in host else host
+    return f"{named}:{unit.grpc_port}" if named and unit.grpc_port else ""
 
 
 def _beside(

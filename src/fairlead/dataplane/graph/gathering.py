@@ -73,7 +73,7 @@ class Gatherer:
         if kind is None:
             return await self._step.run(parcel, walk)
         member = _Member(parcel, message, walk, rows_in(message))
-        self._add(kind, member)
+        self._add((walk.is_grpc, kind), member)
         return await member
 
     def _add(self, kind: Hashable, member: _Member) -> None:
@@ -92,7 +92,8 @@ class Gatherer:
         drive(self._answer(batch.members), lambda _value, _error: None)
 
     async def _answer(self, members: list[_Member]) -> None:
-        walk = Walk(members[0].walk.puid, [], members[0].walk.model)
+        first = members[0].walk
+        walk = Walk(first.puid, [], first.model, is_grpc=first.is_grpc)
         try:
             answer = await self._walk(Parcel(merged([member.message for member in members])), walk)
             parts = split(answer.message(), [member.rows for member in members])

@@ -18,7 +18,7 @@ from fairlead.dataplane.net.grpc_peer import GrpcAnswer, GrpcPeer
 from fairlead.errors import FairleadError, GrpcCode, NotOffered
 from fairlead.plan.model import Method, Unit
 from fairlead.protocols.exchange import Headers
-from fairlead.protocols.grpc import GRPC, parse_timeout, read_metadata
+from fairlead.protocols.grpc import GRPC, read_metadata
 from fairlead.protocols.message import Form, Message, Payload, Reward
 from fairlead.protocols.wire import Body, GraphFailed
 
@@ -63,10 +63,11 @@ class GrpcUnit(RemoteUnit):
         grpc_timeout_s: float | None,
         speaks_http: bool,
     ) -> None:
-        super().__init__(unit, peer, meters, contract, timeout_s=timeout_s, limit_bytes=limit_bytes)
+        super().__init__(
+            unit, peer, meters, contract, timeout_s=timeout_s, grpc_timeout_s=grpc_timeout_s, limit_bytes=limit_bytes
+        )
         self._grpc_peer = grpc_peer
         self._grpc = grpc_contract
-        self._grpc_timeout_s = grpc_timeout_s
         self._speaks_http = speaks_http
 
     async def call(self, method: Method, parcel: Parcel, walk: Walk) -> Parcel:
@@ -198,14 +199,6 @@ class GrpcUnit(RemoteUnit):
             refused.grpc = answer.code
             raise Stopped(self.unit.name, refused)
         return Parcel.of_answer(self._grpc.wire, Body(answer.body, GRPC), limit_bytes=self._limit_bytes)
-
-    def _within_s(self, walk: Walk) -> float | None:
-        """The unit's own limit, or what is left to the caller of this one if that is less."""
-        limits = [] if self._grpc_timeout_s is None else [self._grpc_timeout_s]
-        for name, value in walk.headers:
-            if name == b"grpc-timeout" and (given_s := parse_timeout(value)) is not None:
-                limits.append(given_s)
-        return min(limits, default=None)
 
 
 def _metadata(walk: Walk) -> Headers:

@@ -1,122 +1,56 @@
 """Calls to a unit in another process: pooled keep-alive HTTP/1.1 connections, bytes in and bytes out.
 
-It knows nothing of payloads. Failures carry the sentences clients of Seldon's orchestrator know (specs 3.8), which
-are those of Go's HTTP client.
+It knows nothing of payloads. A request is sent a second time only when the first can have done nothing: nobody
+listened, or an idle connection turned out to be closed before a byte went out. Once a POST is on its way its peer may
+have acted on it, whatever becomes of the connection; a GET may be repeated while nothing was answered. Failures carry
+the sentences clients of Seldon's orchestrator know (specs 3.8), which are those of Go's HTTP client.
 """
 
 import asyncio
 import errno
 import os
 from collections.abc import Coroutine
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import httptools
 
 from fairlead.dataplane.graph.driving import Later
-from fairlead.errors import UnitFailed
+from fairlead.dataplane.graph.peer_connection import Answer, Connection, TooLong
+from fairlead.errors import GrpcCode, UnitFailed
+
+if TYPE_CHECKING:
+    import ssl
+
+__all__ = ["Answer", "Peer", "PeerFailed"]
 
 _MOST_IDLE = 32
-
-
-class Answer(NamedTuple):
-    """A peer's whole answer; header names are lower case."""
-
-    status: int
-    headers: dict[bytes, bytes]
-    body: bytes
+_ATTEMPTS = 3
+_PAUSE_S = 0.05
+_REPEATABLE = frozenset(("GET", "HEAD"))
 
 
 class PeerFailed(UnitFailed):
     """A peer that gave no answer."""
 
-
-class _TooLong(Exception):
-    """The peer's answer passes the limit."""
-
-
-class _Connection(asyncio.Protocol):
-    """One connection with at most one request under way."""
-
-    def __init__(self, limit_bytes: int) -> None:
-        self.is_open = False
-        self.has_answered = False
-        """Whether any byte of the current answer came."""
-        self._limit_bytes = limit_bytes
-        self._waiter: asyncio.Future[Answer] | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport: asyncio.Transport = transport  # type: ignore[assignment]  # a stream's transport is one
-        self.is_open = True
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self.is_open = False
-        self._fail(exc or EOFError("EOF"))
-
-    def data_received(self, data: bytes) -> None:
-        self.has_answered = True
-        try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserCallbackError as error:
-            self._fail(error.__context__ if isinstance(error.__context__, Exception) else error)
-        except (httptools.HttpParserError, AttributeError) as error:
-            self._fail(error)
-
-    async def send(self, head: bytes, body: bytes) -> Answer:
-        """Send one request and wait for its answer."""
-        self._parser = httptools.HttpResponseParser(self)
-        self._headers: dict[bytes, bytes] = {}
-        self._pieces: list[bytes] = []
-        self._size = 0
-        self.has_answered = False
-        self._waiter = asyncio.get_running_loop().create_future()
-        self._transport.write(head + body)
-        try:
-            return await self._waiter
-        finally:
-            self._waiter = None
-
-    def close(self) -> None:
-        """Drop the connection."""
-        if self.is_open:
-            self.is_open = False
-            self._transport.abort()
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers[name.lower()] = value
-
-    def on_body(self, piece: bytes) -> None:
-        self._size += len(piece)
-        if self._size > self._limit_bytes:
-            raise _TooLong(f"the answer is longer than {self._limit_bytes} bytes")
-        self._pieces.append(piece)
-
-    def on_message_complete(self) -> None:
-        status = self._parser.get_status_code()
-        if 100 <= status < 200:
-            self._headers.clear()
-            return
-        if not self._parser.should_keep_alive():
-            self.is_open = False
-            self._transport.close()
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(Answer(status, self._headers, b"".join(self._pieces)))
-
-    def _fail(self, error: Exception) -> None:
-        self.close()
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(error)
+    def __init__(self, words: str, code: GrpcCode = UnitFailed.grpc) -> None:
+        super().__init__(words)
+        self.grpc = code
 
 
 class Peer:
     """One unit's address. All calls must come from the loop's thread."""
 
-    def __init__(self, host: str, port: int, *, base: str = "", limit_bytes: int) -> None:
-        self.url = f"http://{host}:{port}{base}"
+    def __init__(
+        self, host: str, port: int, *, base: str = "", limit_bytes: int, tls: "ssl.SSLContext | None" = None
+    ) -> None:
+        self._authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self.url = f"{'http' if tls is None else 'https'}://{self._authority}{base}"
         self._host = host
         self._port = port
         self._base = base
         self._limit_bytes = limit_bytes
-        self._idle: list[_Connection] = []
+        self._tls = tls
+        self._idle: list[Connection] = []
         self._calls: set[asyncio.Task[Answer]] = set()
 
     def call(
@@ -163,34 +97,37 @@ class Peer:
         head = self._head(method, path, headers, body)
         try:
             async with asyncio.timeout(timeout_s):
-                return await self._exchange(head, body)
+                return await self._exchange(head, body, is_repeatable=method in _REPEATABLE)
         except TimeoutError as error:
             raise PeerFailed(
-                f"{what}: context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
+                f"{what}: context deadline exceeded (Client.Timeout exceeded while awaiting headers)",
+                GrpcCode.DEADLINE_EXCEEDED,
             ) from error
         except OSError as error:
-            raise PeerFailed(f"{what}: {self._in_words(error)}") from error
-        except (EOFError, _TooLong) as error:
-            raise PeerFailed(f"{what}: {error}") from error
+            raise PeerFailed(f"{what}: {self._in_words(error)}", GrpcCode.UNAVAILABLE) from error
+        except EOFError as error:
+            raise PeerFailed(f"{what}: {error}", GrpcCode.UNAVAILABLE) from error
+        except TooLong as error:
+            raise PeerFailed(f"{what}: {error}", GrpcCode.RESOURCE_EXHAUSTED) from error
         except (httptools.HttpParserError, AttributeError) as error:
             raise PeerFailed(f"{what}: net/http: HTTP/1.x transport connection broken: malformed HTTP response") from (
                 error
             )
 
-    async def _exchange(self, head: bytes, body: bytes) -> Answer:
+    async def _exchange(self, head: bytes, body: bytes, *, is_repeatable: bool) -> Answer:
         while self._idle:
             connection = self._idle.pop()
-            if not connection.is_open:
+            if not connection.is_quiet:
+                connection.close()
                 continue
             try:
                 return await self._send(connection, head, body)
             except (OSError, EOFError):
-                # The peer closed an idle connection while we picked it: nothing was answered, so ask again.
-                if connection.has_answered:
+                if not is_repeatable or connection.has_answered:
                     raise
         return await self._send(await self._connect(), head, body)
 
-    async def _send(self, connection: _Connection, head: bytes, body: bytes) -> Answer:
+    async def _send(self, connection: Connection, head: bytes, body: bytes) -> Answer:
         try:
             answer = await connection.send(head, body)
         except BaseException:
@@ -202,13 +139,22 @@ class Peer:
             connection.close()
         return answer
 
-    async def _connect(self) -> _Connection:
-        loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(lambda: _Connection(self._limit_bytes), self._host, self._port)
+    async def _connect(self) -> Connection:
+        for attempt in range(1, _ATTEMPTS):
+            try:
+                return await self._dial()
+            except ConnectionRefusedError:
+                await asyncio.sleep(attempt * _PAUSE_S)  # A unit that starts again is back in a moment.
+        return await self._dial()
+
+    async def _dial(self) -> Connection:
+        _, connection = await asyncio.get_running_loop().create_connection(
+            lambda: Connection(self._limit_bytes), self._host, self._port, ssl=self._tls
+        )
         return connection
 
     def _head(self, method: str, path: str, headers: list[tuple[bytes, bytes]], body: bytes) -> bytes:
-        lines = [f"{method} {self._base}{path} HTTP/1.1\r\nHost: {self._host}:{self._port}".encode()]
+        lines = [f"{method} {self._base}{path} HTTP/1.1\r\nHost: {self._authority}".encode()]
         lines += [name + b": " + value for name, value in headers]
         lines.append(b"Content-Length: %d\r\n\r\n" % len(body))
         return b"\r\n".join(lines)

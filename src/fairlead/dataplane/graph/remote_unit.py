@@ -5,7 +5,9 @@ Which paths and bodies a peer understands is its `Contract`; how calls are made,
 all of them (specs 3.3 and 3.8).
 """
 
+import asyncio
 import logging
+import math
 from time import perf_counter
 from typing import Any
 
@@ -13,9 +15,10 @@ from fairlead.dataplane.graph.contracts import METHOD_HEADER, Contract
 from fairlead.dataplane.graph.parcel import JSON, Parcel, Refused, Stopped, Walk, plain
 from fairlead.dataplane.graph.remote import Answer, Peer, PeerFailed
 from fairlead.dataplane.metering import Meters
-from fairlead.errors import FairleadError
+from fairlead.errors import FairleadError, GrpcCode
 from fairlead.plan.model import Method, Unit
 from fairlead.protocols import jsontext
+from fairlead.protocols.grpc import parse_timeout
 from fairlead.protocols.message import Reward
 from fairlead.protocols.wire import Body, GraphFailed
 from fairlead.runtimes.base import Columns
@@ -36,7 +39,15 @@ class RemoteUnit:
     """A unit that is asked over HTTP/1.1."""
 
     def __init__(
-        self, unit: Unit, peer: Peer, meters: Meters, contract: Contract, *, timeout_s: float | None, limit_bytes: int
+        self,
+        unit: Unit,
+        peer: Peer,
+        meters: Meters,
+        contract: Contract,
+        *,
+        timeout_s: float | None,
+        limit_bytes: int,
+        grpc_timeout_s: float | None = None,
     ) -> None:
         self.unit = unit
         self.columns: Columns | None = None  # the contract of units has no word for them
@@ -44,6 +55,7 @@ class RemoteUnit:
         self._meters = meters
         self._contract = contract
         self._timeout_s = timeout_s
+        self._grpc_timeout_s = grpc_timeout_s
         self._limit_bytes = limit_bytes
 
     def at_once(self, method: Method, parcel: Parcel, walk: Walk) -> Parcel | None:  # noqa: ARG002 - a seam's signature
@@ -118,6 +130,19 @@ class RemoteUnit:
         """Drop the connections."""
         self._peer.close()
 
+    def _within_s(self, walk: Walk) -> float | None:
+        """The unit's own limit, or what is left to a caller over gRPC if that is less."""
+        if not walk.is_grpc:
+            return self._timeout_s
+        now = asyncio.get_running_loop().time()
+        if walk.due is None:
+            # What the units of this worker took before is not counted here; the server ends the call on time anyhow.
+            walk.due = now + _given_s(walk)
+        left_s = max(0.0, walk.due - now)
+        if self._grpc_timeout_s is not None:
+            left_s = min(left_s, self._grpc_timeout_s)
+        return None if left_s == math.inf else left_s
+
     def _path(self, method: Method, walk: Walk) -> str:
         return self._contract.path(method, walk.model or self.unit.name)
 
@@ -150,11 +175,11 @@ class RemoteUnit:
             headers = _forwarded(walk, body)
             if method is not None:
                 headers.append((METHOD_HEADER, method.value.encode()))
-            answer = await self._peer.call(verb, path, headers, data, timeout_s=self._timeout_s)
+            answer = await self._peer.call(verb, path, headers, data, timeout_s=self._within_s(walk))
             code = str(answer.status)
         except PeerFailed as error:
             _log.error("unit %s gave no answer: %s", self.unit.name, error)
-            raise self._stopped(500, str(error)) from error
+            raise self._stopped(500, str(error), error.grpc) from error
         finally:
             self._meters.client(self.unit, path, code, method=verb.lower()).observe(perf_counter() - started)
         return answer
@@ -167,9 +192,16 @@ class RemoteUnit:
             raise Stopped(self.unit.name, refused, answer=body, wire=wire)
         return Parcel.of_answer(wire, body, limit_bytes=self._limit_bytes)
 
-    def _stopped(self, http: int, info: str) -> Stopped:
+    def _stopped(self, http: int, info: str, code: GrpcCode = GraphFailed.grpc) -> Stopped:
         reason = f"unit {self.unit.name!r} failed"
-        return Stopped(self.unit.name, GraphFailed(info, unit=self.unit.name, http=http, reason_text=reason))
+        failed = GraphFailed(info, unit=self.unit.name, http=http, reason_text=reason)
+        failed.grpc = code
+        return Stopped(self.unit.name, failed)
+
+
+def _given_s(walk: Walk) -> float:
+    given = (parse_timeout(value) for name, value in walk.headers if name == b"grpc-timeout")
+    return min((seconds for seconds in given if seconds is not None), default=math.inf)
 
 
 def _body(answer: Answer) -> Body:

@@ -84,8 +84,10 @@ class LocalUnit:
         meters: Meters,
         *,
         timeout_s: float | None = None,
+        grpc_timeout_s: float | None = None,
     ) -> None:
         self._timeout_s = timeout_s
+        self._grpc_timeout_s = grpc_timeout_s
         self.unit = unit
         self.servable = servable
         self.columns = servable.columns
@@ -147,9 +149,9 @@ class LocalUnit:
         try:
             message = parcel.decoded or parcel.message()
             if self.queue is not None and method is _PREDICT and (rows := batchable_rows(message)) is not None:
-                answer = await self._in_batch(self.queue, message, rows)
+                answer = await self._in_batch(self.queue, message, rows, walk)
             else:
-                answer = await self._in_time(self._lane.later(self._invoke, method, message))
+                answer = await self._in_time(self._lane.later(self._invoke, method, message), walk)
         except Exception as error:
             raise self._stopped(method, error, started) from error
         if answer.own_metrics or answer.raw is not None or answer.http_status != 200:
@@ -170,7 +172,7 @@ class LocalUnit:
         started = perf_counter()
         try:
             messages = [_child(parcel) for parcel in parcels]
-            answer: Message = await self._in_time(self._lane.later(self.servable.aggregate, messages))
+            answer: Message = await self._in_time(self._lane.later(self.servable.aggregate, messages), walk)
         except Exception as error:
             raise self._stopped(Method.AGGREGATE, error, started) from error
         self._look_at(Method.AGGREGATE, messages[0] if messages else None, answer, started)
@@ -217,22 +219,24 @@ class LocalUnit:
         self._lane.close()
         self.servable.close()
 
-    async def _in_batch(self, queue: RowQueue, message: Message, asked: np.ndarray[Any, Any]) -> Message:
+    async def _in_batch(self, queue: RowQueue, message: Message, asked: np.ndarray[Any, Any], walk: Walk) -> Message:
         ticket = _Rows(asked)
         queue.submit(ticket)
-        rows = await self._in_time(ticket)
+        rows = await self._in_time(ticket, walk)
         if rows is not None:
             assert self.servable.rows is not None  # there is a queue only for units with rows
             return rows_answer(self.unit, self.servable.rows, message, rows)
         answer: Message = await self._lane.call(self._invoke, _PREDICT, message)
         return answer
 
-    def _in_time(self, later: Later[T]) -> Step[T]:
+    def _in_time(self, later: Later[T], walk: Walk) -> Step[T]:
         """Whatever runs on a thread cannot be stopped; its client is told all the same, and the next one waits."""
-        return within(later, self._timeout_s, self._lane.call_later, self._late)
+        limit_s = self._grpc_timeout_s if walk.is_grpc else self._timeout_s
 
-    def _late(self) -> Exception:
-        return DeadlineExceeded(f"unit {self.unit.name!r} did not answer within {self._timeout_s:g} s")
+        def late() -> Exception:
+            return DeadlineExceeded(f"unit {self.unit.name!r} did not answer within {limit_s:g} s")
+
+        return within(later, limit_s, self._lane.call_later, late)
 
     def _look_at(self, method: Method, asked: Message | None, answer: Message, started: float) -> None:
         """What an answer may hold besides its payload and meta."""

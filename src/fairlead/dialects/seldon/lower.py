@@ -110,6 +110,7 @@ def _revision(context: PredictorContext) -> Revision:
             annotations=annotations.of_worker(settings),
             env=env,
             timeout_s=annotations.timeout_s(settings, annotations.REST_TIMEOUT, context.findings),
+            grpc_timeout_s=annotations.timeout_s(settings, annotations.GRPC_TIMEOUT, context.findings),
             loggers=_loggers(context, env),
             batching=annotations.batching(settings, context.findings),
             limits=annotations.limits(settings, context.findings),

@@ -26,13 +26,15 @@ def lower_routes(sdep: SeldonDeployment, findings: Findings) -> tuple[Route, ...
 def _shared(sdep: SeldonDeployment, findings: Findings) -> Iterator[Route]:
     settings = annotations.of_deployment(sdep)
     name, namespace = sdep.metadata.name, sdep.metadata.namespace
+    grpc_timeout_s = annotations.timeout_s(settings, annotations.GRPC_TIMEOUT, findings)
     base = Route(
         targets=_targets(sdep, findings),
         mirrors=_mirrors(sdep),
         timeout_s=annotations.timeout_s(settings, annotations.REST_TIMEOUT, findings),
+        grpc_timeout_s=grpc_timeout_s,
         retries=_retries(sdep, findings),
     )
-    grpc = replace(base, path_prefix="/", timeout_s=annotations.timeout_s(settings, annotations.GRPC_TIMEOUT, findings))
+    grpc = replace(base, path_prefix="/", timeout_s=grpc_timeout_s, grpc_timeout_s=None)
     headers = annotations.headers(settings, findings)
     public = settings.get(annotations.SERVICE_NAME, "") or name
     for host in annotations.istio_hosts(settings):
@@ -66,6 +68,7 @@ def _direct(sdep: SeldonDeployment, findings: Findings) -> Iterator[Route]:
                 host=host,
                 targets=(Target(component=ComponentName(predictor.name), weight=100),),
                 timeout_s=annotations.timeout_s(settings, annotations.REST_TIMEOUT, findings),
+                grpc_timeout_s=annotations.timeout_s(settings, annotations.GRPC_TIMEOUT, findings),
             )
 
 

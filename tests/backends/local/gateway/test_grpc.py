@@ -321,6 +321,19 @@ async def test_the_shorter_of_the_two_deadlines_counts_and_the_worker_is_told_wh
     assert 50 <= int(left[1][:-1]) <= 100
 
 
+async def test_a_route_by_host_limits_calls_and_requests_each_by_their_own() -> None:
+    async with bench() as made:
+        worker = Named("a")
+        worker.holds = True
+        main = pool(await made.worker("a", worker))
+        targets = (Target(component=ComponentName("main"), weight=100),)
+        by_host = Route(path_prefix="/", host="m.ns", targets=targets, timeout_s=60.0, grpc_timeout_s=0.1)
+        await made.serve(replace(service("a", {"main": main}), routes=(by_host,)))
+        options = [("grpc.default_authority", "m.ns:9000")]
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{made.port}", options=options) as channel:
+            assert await failure(channel, PREDICT) == ("DEADLINE_EXCEEDED", "ns/a/main did not answer within 0.1 s")
+
+
 async def test_a_call_that_its_client_cancels_is_cancelled_at_the_worker() -> None:
     async with two_services() as (made, one, _, channel):
         one.holds = True

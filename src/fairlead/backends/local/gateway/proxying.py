@@ -92,7 +92,8 @@ class Proxy:
             return
         target = route.targets[turn]
         wanted = route.route
-        limits = [limit_s for limit_s in (wanted.timeout_s, forward.timeout_s) if limit_s is not None]
+        own_s = wanted.timeout_s if wanted.metadata else wanted.grpc_timeout_s
+        limits = [limit_s for limit_s in (own_s, forward.timeout_s) if limit_s is not None]
         call = GrpcPassage(
             reply,
             forward.head,
