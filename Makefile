@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint torch protos bench bench-scale bench-peers system-packages clean
+.PHONY: help setup run test lint torch protos bench bench-scale soak bench-peers system-packages clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-16s %s\n' "$$name" "$$text"; done
@@ -45,9 +45,15 @@ bench-scale: setup ## Measure a thousand deployments at zero replicas, and cold 
 	$(BIN)/python -m bench.cold
 	$(BIN)/python -m bench.cold --beside 1000 --out build/bench-cold-among-1000.json
 
+soak: setup ## Ten minutes of mixed and hostile traffic while processes are killed; writes build/soak.json
+	$(BIN)/python -m bench.soak
+
 bench-peers: setup ## Measure other model servers on this machine, in environments of their own
 	$(BIN)/python -m bench --peers
 	$(BIN)/python -m bench.grpc_models
+
+fuzz: setup ## Attack a gateway and workers with bytes no client should send (FUZZ_ARGS: --seconds, --seed, --out)
+	$(BIN)/python -m bench.fuzz $(FUZZ_ARGS)
 
 clean: ## Remove the environment and everything that was built
 	rm -rf .venv .bootstrap .peers build dist

@@ -6,12 +6,13 @@ descriptors or threads of a process that lives on kept growing. Writes build/soa
 
 import argparse
 import json
+import shutil
 import sys
 import tempfile
 from pathlib import Path
 
 from bench.soak.report import as_document, show
-from bench.soak.running import Options, soak
+from bench.soak.running import HOME, Options, soak
 
 
 def main() -> int:
@@ -35,6 +36,8 @@ def main() -> int:
     )
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
         outcome = soak(options, Path(folder), say=Line())
+        if outcome.complaints:
+            shutil.copytree(Path(folder, HOME, "logs"), given.out.with_suffix(".logs"), dirs_exist_ok=True)
     print()
     show(outcome)
     given.out.parent.mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,7 @@ from bench.soak.tally import Tally, Wrong
 
 Kind = Callable[[], Awaitable[str]]
 TIMED = ("right",)
+_REFUSED_REST_S = 0.25
 REST = {
     "seldon": (3, 0.02),
     "pipelined": (1, 0.05),
@@ -26,7 +27,7 @@ REST = {
     "logged": (2, 0.03),
     "limited": (10, 0.02),
     "gathered": (6, 0.02),
-    "too_slow": (2, 0.1),
+    "too_slow": (2, 0.5),
     "v2": (2, 0.02),
     "v2_binary": (1, 0.05),
     "tensorflow": (2, 0.03),
@@ -41,8 +42,15 @@ GRPC = {
     "deadline": (2, 0.1),
     "cancelled": (2, 0.1),
 }
-RUDE = {"bad_request": (1, 0.1), "bad_call": (1, 0.1), "hang_up": (2, 0.1)}
-SLOW_ATTACKS = {"slow_head": (10, 0.5), "half_body": (5, 0.5), "slow_frame": (5, 0.5), "half_call": (3, 0.5)}
+RUDE = {"bad_request": (1, 0.1), "bad_call": (1, 0.1), "hang_up": (2, 0.15)}
+SLOW_ATTACKS = {
+    "slow_head": (10, 0.5),
+    "half_body": (5, 0.5),
+    "slow_frame": (5, 0.5),
+    "half_call": (3, 0.5),
+    "slow_reader": (2, 0.5),
+    "no_window": (2, 0.5),
+}
 STORMS = {"storm": (2, 0.5), "drizzle": (3, 0.2)}
 
 
@@ -122,12 +130,15 @@ class Clients:
     async def _repeat(self, name: str, kind: Kind, rest_s: float, on_error: Callable[[], None]) -> None:
         chance = self._chance()
         while not self._is_over:
-            if not await self._once(name, kind):
+            outcome = await self._once(name, kind)
+            if not outcome:
                 on_error()
-            await asyncio.sleep(rest_s * chance.uniform(0.5, 1.5))
+            # Who is refused comes back later, as clients do; too many for `limited` is the purpose.
+            is_turned_away = outcome.startswith("refused") and name != "REST limited"
+            await asyncio.sleep(_REFUSED_REST_S if is_turned_away else rest_s * chance.uniform(0.5, 1.5))
 
-    async def _once(self, name: str, kind: Kind) -> bool:
-        """Ask once; whether the connection is good for another request."""
+    async def _once(self, name: str, kind: Kind) -> str:
+        """Ask once; how that ended, or "" when the connection is good for nothing any more."""
         tally, began = self._tally, time.monotonic()
         try:
             outcome = await kind()
@@ -141,8 +152,8 @@ class Clients:
             tally.violate(name, f"{type(error).__name__}: {error}")
         else:
             tally.note(name, outcome, time.monotonic() - began if outcome in TIMED else None)
-            return True
-        return False
+            return outcome
+        return ""
 
     def _chance(self) -> random.Random:
         self._seed += 1

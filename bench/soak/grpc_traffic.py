@@ -20,7 +20,7 @@ CHANNEL_OPTIONS = [
     ("grpc.max_reconnect_backoff_ms", 1000),
 ]
 _REFUSALS = frozenset({"UNAVAILABLE", "RESOURCE_EXHAUSTED"})
-_TRANSPORT = ("Socket closed", "failed to connect", "recvmsg", "Connection reset", "Broken pipe", "GOAWAY")
+_TRANSPORT = ("Socket closed", "failed to connect", "recvmsg", "Connection reset", "Broken pipe", "GOAWAY", "from Core")
 """Words of the client itself, when it is the connection that failed."""
 
 
@@ -121,7 +121,7 @@ class GrpcTraffic:
         """A call, or a stream, that its client gives up."""
         call: Any
         if self._chance.random() < 0.5:
-            request = _predict_request(np.array([[0.2, self._chance.random()]]), self._id())
+            request = predict_request(np.array([[0.05, self._chance.random()]]), self._id())
             call = self._predict(request, metadata=_to("slow"), timeout=ANSWER_S)
         else:
             call = self._stream(_endless(self), timeout=ANSWER_S)
@@ -135,7 +135,7 @@ class GrpcTraffic:
         values = np.asarray(rows)
         metadata = _to(name) if self._chance.random() < 0.5 else (*_to(name), ("x-request-id", puid))
         try:
-            raw = await self._predict(_predict_request(values, puid), metadata=metadata, timeout=limit_s)
+            raw = await self._predict(predict_request(values, puid), metadata=metadata, timeout=limit_s)
         except grpc.aio.AioRpcError as error:
             return _refusal(error)
         said = message("seldon.protos.SeldonMessage").FromString(raw)
@@ -167,7 +167,8 @@ def _to(name: str) -> tuple[tuple[str, str], ...]:
     return (("seldon", name), ("namespace", "default"))
 
 
-def _predict_request(values: Any, puid: str) -> bytes:
+def predict_request(values: Any, puid: str) -> bytes:
+    """A call of Seldon's protocol with one tensor."""
     asked = message("seldon.protos.SeldonMessage")()
     asked.meta.puid = puid
     asked.data.tensor.shape.extend(values.shape)

@@ -5,10 +5,15 @@ Each must be shown the door in the time that the server's limits promise, or be 
 
 import asyncio
 import random
+import socket
 from contextlib import suppress
 
+import numpy as np
+
+from bench.soak.grpc_traffic import predict_request
 from bench.soak.http_client import Http1, post
 from bench.soak.tally import Tally, Wrong
+from fairlead.protocols.grpc import frame_message
 from fairlead.protocols.h2_frames import (
     DATA,
     END_HEADERS,
@@ -19,15 +24,19 @@ from fairlead.protocols.h2_frames import (
     PREFACE,
     RST_STREAM,
     SETTINGS,
+    Setting,
 )
 from fairlead.protocols.hpack import encode
 
 HEAD_S = 10.0
 BODY_S = 30.0
+WRITE_S = 30.0
 _GRACE_S = 8.0
 _IRIS = "/seldon/default/iris/api/v1.0/predictions"
 _CANCEL = (8).to_bytes(4, "big")
 _CHUNK = 100
+_UNREAD_BYTES = 6_000_000
+_NO_WINDOW = Setting.INITIAL_WINDOW_SIZE.to_bytes(2, "big") + bytes(4)
 _STORM_CHUNKS = 400
 
 
@@ -88,6 +97,52 @@ class Hostile:
                             ended.add(id)
             except TimeoutError:
                 raise Wrong("half a message was borne longer than the server promises") from None
+            return "answered"
+        finally:
+            writer.close()
+
+    async def slow_reader(self) -> str:
+        """A client that asks for megabytes and does not read them."""
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", self._port))
+        reader, writer = await asyncio.open_connection(sock=sock, limit=1024)
+        try:
+            body = b'{"strData":"%s"}' % (b"x" * _UNREAD_BYTES)
+            writer.write(post("/seldon/default/echo/api/v1.0/predictions", body))
+            await writer.drain()
+            await asyncio.sleep(WRITE_S + _GRACE_S)
+            read = 0
+            with suppress(ConnectionError):
+                async with asyncio.timeout(_GRACE_S):
+                    while piece := await reader.read(1 << 16):
+                        read += len(piece)
+            if read > _UNREAD_BYTES:
+                raise Wrong("an answer was kept for a client that did not read it for longer than the server promises")
+            return "cut off"
+        finally:
+            writer.transport.abort()
+
+    async def no_window(self) -> str:
+        """Calls whose client gives no window for the answer."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        try:
+            message = predict_request(np.array([[5.1, 3.5, 1.4, 0.2]]), "unread")
+            data = frame_message(message)
+            writer.write(PREFACE + _frame(SETTINGS, 0, 0, _NO_WINDOW))
+            for id in (1, 3):
+                block = _block("nobody" if id == 3 else "iris")
+                writer.write(_frame(HEADERS, END_HEADERS, id, block) + _frame(DATA, END_STREAM, id, data))
+            ended: set[int] = set()
+            try:
+                async with asyncio.timeout(WRITE_S + _GRACE_S):
+                    while len(ended) < 2:
+                        kind, flags, id, _ = await _read_frame(reader)
+                        if kind == RST_STREAM or (kind == HEADERS and flags & END_STREAM):
+                            ended.add(id)
+            except TimeoutError:
+                raise Wrong("an answer without a window was kept longer than the server promises") from None
             return "answered"
         finally:
             writer.close()

@@ -32,6 +32,11 @@ def show(outcome: Outcome) -> None:
     print(f"{outcome.requests_per_s} requests/s for {outcome.seconds} s; refused: {outcome.refused_share:.2%}")
     print(f"killed: {killed}")
     print(f"every replica back {outcome.whole_after_s} s after the last kill")
+    print(
+        "files of the installation: {} then {}; lines in the payload log: {}".format(
+            *outcome.files, outcome.payload_lines
+        )
+    )
     print(f"connections that the killed gateways broke: {outcome.gateway_excused}")
     print("refusals: " + "; ".join(f"{count} x {words[:160]}" for words, count in tally.words.most_common(12)))
     for violation in tally.violations:
@@ -51,6 +56,8 @@ def as_document(outcome: Outcome) -> dict[str, Any]:
         "refused_share": outcome.refused_share,
         "killed": dict(outcome.killed),
         "whole_after_s": outcome.whole_after_s,
+        "files": outcome.files,
+        "payload_lines": outcome.payload_lines,
         "gateway_broke": outcome.gateway_excused,
         "traffic": {
             kind: {

@@ -92,9 +92,9 @@ class RudeTraffic:
         ways: tuple[Any, ...] = (
             (post(_IRIS, b"x")[:40], 0.0),
             (post(_IRIS, bytes(300_000))[:100_000], 0.0),
-            (_nap(0.3), 0.0),
-            (_nap(0.3), 0.05),
-            (_nap(0.1) * 4, 0.12),
+            (_nap(0.1), 0.0),
+            (_nap(0.1), 0.05),
+            (_nap(0.03) * 4, 0.05),
             (post(_IRIS, orjson.dumps({"data": {"ndarray": [[5.1, 3.5, 1.4, 0.2]]}})) * 30, 0.0),
             (post("/seldon/default/echo/api/v1.0/predictions", orjson.dumps({"strData": "x" * 3_000_000})), 0.01),
         )

@@ -3,8 +3,8 @@
 import asyncio
 import contextlib
 import http.client
+import json
 import random
-import shutil
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -19,6 +19,8 @@ from bench.soak.scene import Scene, apply, config, prepare
 from bench.soak.tally import CALM, STORM, WARM_UP, Tally
 from bench.soak.watching import Trend, Watch
 
+HOME = "home"
+"""Where in a soak's folder the installation lives."""
 _STORMS = ((0.08, 0.16), (0.5, 0.6))
 _AFTERMATH_S = 4.0
 _WHOLE_S = 90.0
@@ -29,6 +31,7 @@ _JUDGED_KINDS = ("REST seldon", "REST v2", "gRPC predict", "gRPC infer")
 """Kinds that must not notice a storm."""
 _MARKERS = ("/nowhere/", "x-request-id", "nobody.")
 _METRIC_LINES = 5000
+_MOST_FILES = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,8 @@ class Outcome:
     complaints: list[str] = field(default_factory=list)
     whole_after_s: float = 0.0
     gateway_excused: int = 0
+    files: tuple[int, int] = (0, 0)
+    payload_lines: int = 0
     requests_per_s: float = 0.0
     refused_share: float = 0.0
     seconds: float = 0.0
@@ -67,22 +72,19 @@ Say = Callable[[str], None]
 def soak(options: Options, folder: Path, *, say: Say) -> Outcome:
     """Serve, ask, kill, watch; then judge. `folder` holds the installation and the models."""
     scene = prepare(folder / "models", with_tensorflow=options.with_tensorflow)
-    with installation(folder / "home", config=config()) as running:
+    with installation(folder / HOME, config=config()) as running:
         apply(running, scene)
-        try:
-            return asyncio.run(Soak(options, scene, running, say).run())
-        except BaseException:
-            kept = Path("build/soak-logs")
-            shutil.copytree(folder / "home" / "logs", kept, dirs_exist_ok=True)
-            raise
+        return asyncio.run(Soak(options, scene, running, folder / HOME, say).run())
 
 
 class Soak:
     """A run under way."""
 
-    def __init__(self, options: Options, scene: Scene, running: Installation, say: Say) -> None:
+    def __init__(self, options: Options, scene: Scene, running: Installation, home: Path, say: Say) -> None:
         self._options = options
+        self._scene = scene
         self._running = running
+        self._home = home
         self._say = say
         self._tally = Tally()
         self._watch = Watch(running.pid)
@@ -108,6 +110,7 @@ class Soak:
                 await self._kill_gateways()
         await self._clients.stop()
         await self._find_leftovers()
+        self._read_sink()
         self._judge()
         return self._outcome
 
@@ -119,7 +122,7 @@ class Soak:
         for begin, end in _STORMS if self._options.idle else ():
             await self._until(begin * seconds)
             calm = self._tally.phase
-            self._tally.phase = STORM if begin > 0.2 else WARM_UP
+            self._tally.phase = STORM if calm == CALM else WARM_UP
             self._clients.begin_storm(self._options.idle, (end - begin) * seconds)
             await self._until(end * seconds)
             await self._clients.end_storm()
@@ -129,8 +132,11 @@ class Soak:
             if begin < 0.2:
                 await self._until(0.2 * seconds)
                 self._tally.phase = CALM
-        self._tally.phase = CALM if self._tally.phase == WARM_UP else self._tally.phase
+        await self._until(0.2 * seconds)
+        self._tally.phase = CALM
+        files = _files(self._home)
         await self._until(seconds)
+        self._outcome.files = (files, _files(self._home))
 
     async def _until(self, second: float) -> None:
         await asyncio.sleep(max(0.0, self._began + second - time.monotonic()))
@@ -209,8 +215,19 @@ class Soak:
         if found:
             self._outcome.complaints.append(f"the gateway's metrics repeat what clients made up: {found}")
 
+    def _read_sink(self) -> None:
+        """Every line of the payload log is an event: its worker was spared, so that none is torn."""
+        for path in self._scene.sink.iterdir():
+            for line in path.read_bytes().splitlines():
+                json.loads(line)
+                self._outcome.payload_lines += 1
+        if not self._outcome.payload_lines:
+            self._outcome.complaints.append("the payload log is empty")
+
     def _judge(self) -> None:
         outcome, tally = self._outcome, self._tally
+        if outcome.files[1] - outcome.files[0] > _MOST_FILES:
+            outcome.complaints.append("files of the installation grew from {} to {}".format(*outcome.files))
         if tally.violation_count:
             outcome.complaints.append(f"{tally.violation_count} violations")
         if outcome.refused_share > _REFUSED_SHARE:
@@ -229,6 +246,10 @@ class Soak:
 
 def _has_all(item: dict[str, dict[str, int]]) -> bool:
     return item["status"].get("replicas", 0) >= item["spec"].get("replicas", 1)
+
+
+def _files(home: Path) -> int:
+    return sum(path.is_file() or path.is_socket() for path in home.rglob("*"))
 
 
 def _is_held(line: str) -> bool:
