@@ -221,6 +221,7 @@ def _order(
         "control": control,
         "gateway": gateway,
         "env": {"FAIRLEAD_TOKEN": settings.token} if settings.token else {},
+        "observation": settings.observation,
         "instance": {
             "url": url,
             "controlUrl": control_url,

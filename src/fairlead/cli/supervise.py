@@ -21,6 +21,8 @@ EXIT_HOME_IN_USE = 75
 def main() -> int:
     order = json.loads(sys.stdin.buffer.readline())
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # For the gateway and every worker; what the environment says already wins.
+    os.environ.update({name: value for name, value in order["observation"].items() if name not in os.environ})
     config = SupervisorConfig(
         home=Home(Path(order["home"])),
         control_argv=tuple(order["control"]),

@@ -16,8 +16,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from fairlead.dataplane.access_log import ACCEPTED, share_of
 from fairlead.environments.mode import Mode
 from fairlead.errors import ConfigError, Where
+from fairlead.protocols.trace_context import Propagator
 
 _MIB = 1024 * 1024
 _SIZE = re.compile(r"(\d+)\s*(?:([kmgt])(?:i?b)?)?", re.IGNORECASE)
@@ -41,6 +43,10 @@ class Settings:
     environments_build: Mode = Mode.AUTO
     environments_compile: bool = False
     storage_allowed_roots: tuple[Path, ...] = ()
+    access_log: str = "off"
+    tracing_endpoint: str = ""
+    tracing_sample: float = 1.0
+    tracing_propagators: str = "tracecontext"
     images: Mapping[str, Any] = field(default_factory=dict)
     servers: Mapping[str, Any] = field(default_factory=dict)
     base: Path = field(default_factory=Path.cwd)
@@ -50,6 +56,18 @@ class Settings:
     def is_open_to_network(self) -> bool:
         """Whether other machines can reach the ports."""
         return not is_loopback(self.host)
+
+    @property
+    def observation(self) -> dict[str, str]:
+        """The variables by which gateway and workers are told what to log and trace. OpenTelemetry's own variables, set
+        for all of Fairlead, say the same and win."""
+        told = {"FAIRLEAD_ACCESS_LOG": self.access_log}
+        if self.tracing_endpoint:
+            told["OTEL_EXPORTER_OTLP_ENDPOINT"] = self.tracing_endpoint
+            told["OTEL_TRACES_SAMPLER"] = "parentbased_traceidratio"
+            told["OTEL_TRACES_SAMPLER_ARG"] = f"{self.tracing_sample:g}"
+            told["OTEL_PROPAGATORS"] = self.tracing_propagators
+        return told
 
     @property
     def catalog(self) -> dict[str, Any]:
@@ -266,6 +284,36 @@ def _size(value: Any) -> int:
     return int(found[1]) * int(1024**power)
 
 
+def _policy(value: Any) -> str:
+    text = "off" if value is False else str(value)
+    try:
+        share_of(text)
+    except ConfigError:
+        raise ValueError from None
+    return text
+
+
+def _share(value: Any) -> float:
+    share = float(value)
+    if isinstance(value, bool) or not 0 <= share <= 1:
+        raise ValueError
+    return share
+
+
+def _address(value: Any) -> str:
+    address = _text(value)
+    if not address.startswith(("http://", "https://")):
+        raise ValueError
+    return address
+
+
+def _propagators(value: Any) -> str:
+    names = [name.strip() for name in _text(value).split(",")]
+    if not names or any(name not in tuple(Propagator) for name in names):
+        raise ValueError
+    return ",".join(names)
+
+
 def _folders(value: Any) -> tuple[Path, ...]:
     names = value.split(os.pathsep) if isinstance(value, str) else value
     folders = tuple(Path(_text(name)).expanduser() for name in names if name)
@@ -341,6 +389,30 @@ KEYS: tuple[Key, ...] = (
         read=_folders,
         accepts="a list of absolute folders",
         meaning="The only local folders models may be read from; empty for any.",
+    ),
+    Key(
+        name="access_log",
+        read=_policy,
+        accepts=ACCEPTED,
+        meaning="Which requests get a line in the log of the gateway and of the worker that answered.",
+    ),
+    Key(
+        name="tracing.endpoint",
+        read=_address,
+        accepts="the URL of an OTLP/HTTP collector, such as http://localhost:4318",
+        meaning="Where spans are sent; without it nothing is traced.",
+    ),
+    Key(
+        name="tracing.sample",
+        read=_share,
+        accepts="a share, 0 to 1",
+        meaning="The share of the traces that begin here to record.",
+    ),
+    Key(
+        name="tracing.propagators",
+        read=_propagators,
+        accepts=f"some of {', '.join(Propagator)}, separated by commas",
+        meaning="The headers that carry a trace on; all of them are understood.",
     ),
     Key(
         name="images",

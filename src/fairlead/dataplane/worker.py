@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import signal
 import socket
 import sys
@@ -16,6 +17,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Protocol
 
+from fairlead.dataplane.access_log import VARIABLE, open_log
 from fairlead.dataplane.assembling import assemble
 from fairlead.dataplane.channel import Channel
 from fairlead.dataplane.graph.driving import as_future
@@ -30,6 +32,7 @@ from fairlead.dataplane.spec import Drain, Failed, FromWorker, Loading, Ready, W
 from fairlead.dataplane.surfaces.composing import Surfaces, refusal_of
 from fairlead.dataplane.surfaces.limiting import Limiter
 from fairlead.dataplane.surfaces.seldon.surface import MetricsSurface, refusal
+from fairlead.dataplane.tracing.opening import open_tracer
 from fairlead.errors import FairleadError
 from fairlead.protocols.exchange import Handler
 from fairlead.protocols.streaming import is_streamed
@@ -87,8 +90,15 @@ class _Worker:
         if self._link is not None:
             self._link.listen(lambda message: self._heard(loop, message))
         try:
-            executor, meters = assemble(self._spec, self._servables, loop)
-            port = await self._listen(self._limited(Surfaces(self._spec, executor, meters), meters), meters)
+            tracer = open_tracer(_environment(self._spec), service=_traced_as(self._spec), about=_about(self._spec))
+            executor, meters = assemble(self._spec, self._servables, loop, tracer=tracer)
+            surface = self._limited(Surfaces(self._spec, executor, meters), meters)
+            log = open_log(os.environ.get(VARIABLE, ""))
+            if log is not None or tracer is not None:
+                from fairlead.dataplane.observed import Observed
+
+                surface = Observed(surface, self._spec, log=log, tracer=tracer)
+            port = await self._listen(surface, meters)
         except (FairleadError, OSError) as error:
             self._say(_not_listening(error))
             return 1
@@ -150,6 +160,29 @@ class _Worker:
     def _stop_within(self, grace_s: float) -> None:
         if not self._stop.done():
             self._stop.set_result(grace_s)
+
+
+def _environment(spec: WorkerSpec) -> dict[str, str]:
+    """What the process, the revision and its units say, the nearest last."""
+    env = dict(os.environ) | {var.name: var.value for var in spec.revision.env}
+    for placement in spec.placements:
+        env |= placement.env
+    return env
+
+
+def _traced_as(spec: WorkerSpec) -> str:
+    """A bare unit by its name. A graph of Seldon's is its orchestrator, which calls itself this."""
+    if spec.single_unit:
+        return str(spec.revision.units[0].name)
+    return "executor" if spec.revision.graph.drawing is not None else spec.service
+
+
+def _about(spec: WorkerSpec) -> dict[str, str]:
+    named = {"namespace": spec.namespace, "service": spec.service, "component": spec.component}
+    return {f"fairlead.{name}": value for name, value in named.items()} | {
+        "fairlead.revision": spec.revision.hash,
+        "service.instance.id": spec.replica,
+    }
 
 
 def _metrics_path(spec: WorkerSpec) -> str:

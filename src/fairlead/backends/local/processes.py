@@ -48,9 +48,11 @@ _PASSED = frozenset(
         "DOCKER_CERT_PATH",
         "DOCKER_TLS_VERIFY",
         "CONTAINER_HOST",
+        "FAIRLEAD_ACCESS_LOG",
     }
 )
-_PASSED_PREFIXES = ("LC_", "PYTHON", "CUDA_", "NVIDIA_")
+# OTEL_: where spans go; a collector's headers may hold a key, which a worker needs to send them.
+_PASSED_PREFIXES = ("LC_", "PYTHON", "CUDA_", "NVIDIA_", "OTEL_")
 
 
 def adopt_orphans() -> None:

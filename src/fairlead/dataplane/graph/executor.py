@@ -27,7 +27,8 @@ NONE = -2
 
 class Executor:
     """A graph that can be walked. `units` holds every unit the graph names, `watchers` who wants to see what enters and
-    leaves a unit's steps (the empty name: the whole graph)."""
+    leaves a unit's steps (the empty name: the whole graph). `asked` are the units as steps ask them, when somebody
+    stands in front of them."""
 
     def __init__(
         self,
@@ -37,12 +38,14 @@ class Executor:
         *,
         closers: Sequence[Callable[[], None]] = (),
         gathered: Callable[[Walked], Walked] | None = None,
+        asked: Mapping[str, GraphUnit] | None = None,
     ) -> None:
         self.units = units
+        self._asked = units if asked is None else asked
         self._closers = closers
         self._graph = graph
         self._watchers = watchers or {}
-        root: Walked = _bind(graph.root, units, self._watchers)
+        root: Walked = _bind(graph.root, self._asked, self._watchers)
         if gathered is not None:
             root = gathered(root)
         self._is_gathered = gathered is not None
@@ -51,7 +54,8 @@ class Executor:
     def lone_model(self) -> GraphUnit | None:
         """The unit, when a prediction is a call to it and nothing else, and nobody watches: what quick ways ask."""
         root = self._graph.root
-        if isinstance(root, Call) and root.method is Method.PREDICT and not self._watchers and not self._is_gathered:
+        is_watched = bool(self._watchers) or self._is_gathered or self._asked is not self.units
+        if isinstance(root, Call) and root.method is Method.PREDICT and not is_watched:
             return self.units[root.unit]
         return None
 
@@ -113,7 +117,7 @@ class Executor:
         watcher = self._watchers.get(feedback.unit)
         if watcher is not None:
             watcher.feedback(parcel, walk)
-        return await self.units[feedback.unit].feedback(parcel, reward, walk)
+        return await self._asked[feedback.unit].feedback(parcel, reward, walk)
 
 
 class Watcher(Protocol):

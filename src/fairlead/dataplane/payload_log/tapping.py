@@ -18,6 +18,7 @@ from fairlead.protocols import jsontext
 from fairlead.protocols.wire import Body, Wire
 
 REQUEST, RESPONSE, FEEDBACK = "request", "response", "feedback"
+_REQUEST_ID = b"x-request-id"
 _SKIP = b"seldon-skip-logging"
 _TRUE = frozenset((b"true", b"on", b"1"))
 _SELDON_TYPES = {
@@ -110,6 +111,7 @@ class Tap:
             "namespace": origin.namespace,
             "endpoint": origin.component,
             "protocol": origin.protocol,
+            **_request_id(walk),
         }
 
     def _kserve(self, kind: str, walk: Walk, now: datetime) -> dict[str, str]:
@@ -126,6 +128,7 @@ class Tap:
             "namespace": origin.namespace,
             "component": origin.component,
             "endpoint": "",
+            **_request_id(walk),
         }
         wanted = {name.lower().encode(): name for name in self._logger.metadata_headers}
         found: dict[str, list[str]] = {}
@@ -141,6 +144,11 @@ class Tap:
 
 def _is_skipped(walk: Walk) -> bool:
     return any(name == _SKIP and value.strip().lower() in _TRUE for name, value in walk.headers)
+
+
+def _request_id(walk: Walk) -> dict[str, str]:
+    """The id that a client or the gateway gave the request, by which logs and traces know it."""
+    return next(({"xrequestid": value.decode("latin-1")} for name, value in walk.headers if name == _REQUEST_ID), {})
 
 
 def _rfc3339(now: datetime) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 import uvloop
 
 from fairlead.backends.local.gateway.process import Gateway, Settings
+from fairlead.dataplane.access_log import VARIABLE
 from fairlead.dataplane.spec import TcpSocket
 from fairlead.errors import ConfigError
 from fairlead.protocols.http1 import Limits
@@ -30,6 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         tls_certificate=options.tls_cert,
         tls_key=options.tls_key,
         max_body_bytes=options.max_body_bytes,
+        access_log=os.environ.get(VARIABLE, "off"),
+        tracing=os.environ,
     )
     try:
         uvloop.run(_serve(settings, grace_s=options.grace))

@@ -85,6 +85,8 @@ class GrpcPassage(Passage):
     def _finish(self, response: Response) -> None:
         reply = self._reply
         if reply is not None:
+            if self._trail is not None:
+                response = self._trail.answered(response)
             self._close(call_outcome(response.status, response.headers).name)
             reply(response)
 

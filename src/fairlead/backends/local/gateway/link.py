@@ -60,8 +60,11 @@ class WorkerLink(FrameLink):
         *,
         limit: int,
         farewell: Callable[[bytes | None], None] | None = None,
+        name: str = "",
     ) -> None:
         super().__init__()
+        self.name = name
+        """The replica's."""
         self._farewell = farewell
         self._asked_counts: list[Callable[[bytes | None], None]] = []
         self.open: dict[int, Passenger] = {}
@@ -299,7 +302,9 @@ class Replica:
 
     def _make_link(self) -> WorkerLink:
         farewell = partial(self._on_counts, self.path)
-        return WorkerLink(self._lost, self._gone_away, self._on_ready, limit=self._limit, farewell=farewell)
+        return WorkerLink(
+            self._lost, self._gone_away, self._on_ready, limit=self._limit, farewell=farewell, name=self.name
+        )
 
     def _gone_away(self, link: WorkerLink) -> None:
         self._leaving.add(link)

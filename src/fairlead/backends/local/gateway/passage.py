@@ -11,6 +11,7 @@ from fairlead.backends.local.gateway.metering import Meter
 from fairlead.backends.local.gateway.pool import Pool
 from fairlead.backends.local.gateway.pouring import pour
 from fairlead.backends.local.gateway.refusals import refusal, refusal_of
+from fairlead.backends.local.gateway.trails import Trail
 from fairlead.backends.local.gateway.wheel import Bucket, TimerWheel
 from fairlead.dataplane.net.frame_bodies import FrameSource
 from fairlead.errors import FairleadError, NotReady
@@ -40,6 +41,8 @@ class Passage:
         "_retries",
         "_started",
         "_timeout_s",
+        "_trail",
+        "_waits",
         "_wheel",
         "body",
         "head",
@@ -58,7 +61,10 @@ class Passage:
         timeout_s: float | None,
         retries: int,
         incoming: Incoming | None = None,
+        trail: Trail | None = None,
     ) -> None:
+        self._trail = trail
+        self._waits = False
         self.head = head
         self.body = body
         self._reply: ServerReply | None = reply
@@ -86,6 +92,8 @@ class Passage:
 
     def depart(self, link: WorkerLink) -> None:
         """A replica is there for it."""
+        if self._trail is not None:
+            self._trail.departed(link.name, self._clock() - self._started, had_to_wait=self._waits)
         if self._timeout_s is not None:
             self._expire_after(self._left_s(self._timeout_s))
         elif self._bucket is not None:
@@ -99,6 +107,7 @@ class Passage:
 
     def wait(self, limit_s: float) -> None:
         """No replica is there now; `expire` is called if none comes."""
+        self._waits = True
         left_s = limit_s if self._timeout_s is None else min(limit_s, self._left_s(self._timeout_s))
         self._expire_after(left_s)
 
@@ -120,6 +129,8 @@ class Passage:
         reply = self._reply
         if reply is None:
             return
+        if self._trail is not None:
+            headers = self._trail.lines(headers)
         self._out = out = reply.begin(status, headers)
 
         def end() -> None:
@@ -199,12 +210,17 @@ class Passage:
     def _finish(self, response: Response) -> None:
         reply = self._reply
         if reply is not None:
+            if self._trail is not None:
+                response = self._trail.answered(response)
             self._close(response.status)
             reply(response)
 
     def _close(self, status: int | str) -> None:
         self._reply = None
-        self._meter.count(status, self._clock() - self._started)
+        duration_s = self._clock() - self._started
+        self._meter.count(status, duration_s)
+        if self._trail is not None:
+            self._trail.closed(status, duration_s)
         if self._bucket is not None:
             self._forget_deadline()
 

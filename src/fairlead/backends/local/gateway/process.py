@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fairlead.backends.local.gateway.admin import Admin, TableFile
@@ -13,10 +14,13 @@ from fairlead.backends.local.gateway.messages import GatewayStats, PoolStats
 from fairlead.backends.local.gateway.metering import Meters
 from fairlead.backends.local.gateway.proxying import Proxy
 from fairlead.backends.local.gateway.switchboard import Switchboard
+from fairlead.backends.local.gateway.trails import Trails
 from fairlead.backends.local.gateway.wheel import TimerWheel
+from fairlead.dataplane.access_log import open_log
 from fairlead.dataplane.net.server import HttpServer, Limits
 from fairlead.dataplane.net.tls import server_context
 from fairlead.dataplane.spec import Listen
+from fairlead.dataplane.tracing.opening import open_tracer
 from fairlead.protocols.streaming import is_streamed
 
 log = logging.getLogger(__name__)
@@ -34,6 +38,10 @@ class Settings:
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     max_body_bytes: int = Limits().body_bytes
+    access_log: str = "off"
+    """Which requests get a line in the log: see `fairlead.dataplane.access_log`."""
+    tracing: Mapping[str, str] = field(default_factory=dict)
+    """The environment, as far as it says whether and where spans are sent."""
 
 
 class Gateway:
@@ -45,6 +53,8 @@ class Gateway:
         self.switchboard = Switchboard(self._meters)
         self._collector = Collector(self.switchboard, self._meters, settings.table.with_suffix(".counts"))
         self.switchboard.on_counts = self._collector.take
+        tracer = open_tracer(settings.tracing, service="fairlead-gateway")
+        self._trails = Trails(open_log(settings.access_log), tracer)
         self._wheel = TimerWheel(asyncio.get_running_loop())
         self._server = self._make_server()
         self._file = TableFile(settings.table)
@@ -54,7 +64,7 @@ class Gateway:
 
     def _make_server(self) -> HttpServer:
         pages = Pages(self.switchboard, self._collector.answer, is_draining=lambda: self._server.is_draining)
-        proxy = Proxy(self.switchboard, self._meters, pages, self._wheel)
+        proxy = Proxy(self.switchboard, self._meters, pages, self._wheel, self._trails)
         self._calls = proxy.calls
         limits = Limits(body_bytes=self._settings.max_body_bytes)
         server = HttpServer(proxy, limits=limits, streams=is_streamed)
@@ -81,6 +91,7 @@ class Gateway:
         self._calls.drain()
         await self._server.drain(grace_s)
         self._collector.save()
+        await asyncio.to_thread(self._trails.close)
         self._admin.close()
         self._wheel.close()
         self.switchboard.close()

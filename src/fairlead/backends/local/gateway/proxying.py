@@ -14,6 +14,7 @@ from fairlead.backends.local.gateway.mirroring import send_copy
 from fairlead.backends.local.gateway.passage import Passage
 from fairlead.backends.local.gateway.refusals import refusal
 from fairlead.backends.local.gateway.switchboard import CompiledRoute, Forward, Switchboard
+from fairlead.backends.local.gateway.trails import Trails
 from fairlead.backends.local.gateway.wheel import TimerWheel
 from fairlead.errors import GrpcCode
 from fairlead.protocols.exchange import Head, Incoming, Reply, Request, Response, ServerReply
@@ -23,7 +24,10 @@ from fairlead.protocols.grpc import grpc_failure
 class Proxy:
     """A `Handler`."""
 
-    def __init__(self, switchboard: Switchboard, meters: Meters, pages: Pages, wheel: TimerWheel) -> None:
+    def __init__(
+        self, switchboard: Switchboard, meters: Meters, pages: Pages, wheel: TimerWheel, trails: Trails
+    ) -> None:
+        self._trails = trails
         self._switchboard = switchboard
         self._meters = meters
         self._pages = pages
@@ -42,7 +46,7 @@ class Proxy:
             forward = None if page is not None else self._switchboard.find(head)
             head.note = forward
             if forward is None:
-                self._answer_here(page, head, reply)
+                self._answer_here(page, head, request, reply)
                 return
         server: ServerReply = reply  # type: ignore[assignment]  # what our servers hand out; a cast costs a call
         if forward.is_grpc:
@@ -50,9 +54,10 @@ class Proxy:
         else:
             self._forward(forward, request, server)
 
-    def _answer_here(self, page: Page | None, head: Head, reply: Reply) -> None:
+    def _answer_here(self, page: Page | None, head: Head, request: Request, reply: Reply) -> None:
         if page is None:
             self._meters.unrouted += 1
+            self._trails.unrouted(request, 404)
             page = self._pages.unknown
         page(head, reply)
 
@@ -65,9 +70,12 @@ class Proxy:
             return
         target = route.targets[turn]
         wanted = route.route
+        trail = None
+        if self._trails.is_on or forward.request_id:
+            trail = self._trails.begin(request, forward, route, target.key)
         passage = Passage(
             reply,
-            forward.head,
+            forward.head if trail is None else trail.head,
             request.body,
             pool=target.pool,
             meter=target.meter,
@@ -76,6 +84,7 @@ class Proxy:
             timeout_s=wanted.timeout_s,
             retries=wanted.retries,
             incoming=request.incoming,
+            trail=trail,
         )
         reply.on_gone = passage.client_gone
         passage.submit()
@@ -93,10 +102,14 @@ class Proxy:
         target = route.targets[turn]
         wanted = route.route
         own_s = wanted.timeout_s if wanted.metadata else wanted.grpc_timeout_s
+        trail = None
+        if self._trails.is_on or forward.request_id:
+            trail = self._trails.begin(request, forward, route, target.key)
+        head = forward.head if trail is None else trail.head
         limits = [limit_s for limit_s in (own_s, forward.timeout_s) if limit_s is not None]
         call = GrpcPassage(
             reply,
-            forward.head,
+            head,
             request.body,
             pool=target.pool,
             meter=target.meter,
@@ -105,8 +118,9 @@ class Proxy:
             timeout_s=min(limits, default=None),
             retries=wanted.retries,
             incoming=incoming,
+            trail=trail,
         )
-        call.bare = forward.head
+        call.bare = head
         reply.on_gone = call.client_gone
         call.submit()
         for mirror, sampler in route.mirrors if incoming is None else ():

@@ -32,6 +32,7 @@ _END_TO_END = frozenset({b"host", b"content-type", b"content-encoding", b"grpc-e
 _FORWARDED_PREFIX = b"x-forwarded-prefix"
 GRPC_TIMEOUT = b"grpc-timeout"
 _KEPT_CALLS = 512
+_REQUEST_ID = b"x-request-id"
 
 
 @dataclass(slots=True, eq=False)
@@ -75,6 +76,8 @@ class Forward:
     is_grpc: bool = False
     is_hinted: bool = True
     timeout_s: float | None = None
+    request_id: bytes = b""
+    """The id that the client gave it."""
 
 
 @dataclass(slots=True, eq=False)
@@ -130,9 +133,11 @@ class Switchboard:
         route = self._matcher.find(head.path, head.headers)
         if route is not None:
             path = rewritten(head.path, route.route.path_prefix, route.route.rewrite)
-            return Forward(self.epoch, route, _forwarded_head(head, path, strip(route.route.path_prefix)))
+            forwarded = _forwarded_head(head, path, strip(route.route.path_prefix))
+            return Forward(self.epoch, route, forwarded, request_id=_request_id(head.headers))
         if self._sole is not None and head.path.startswith(_DIRECT_PATHS.get(self._sole.protocol, "\0")):
-            return Forward(self.epoch, self._sole, _forwarded_head(head, head.path, ""))
+            forwarded = _forwarded_head(head, head.path, "")
+            return Forward(self.epoch, self._sole, forwarded, request_id=_request_id(head.headers))
         return None
 
     def _find_call(self, head: Head) -> Forward:
@@ -160,6 +165,7 @@ class Switchboard:
             is_grpc=True,
             is_hinted=forward.is_hinted,
             timeout_s=parse_timeout(timeout),
+            request_id=forward.request_id,
         )
 
     def _work_out_call(self, head: Head, headers: Headers) -> Forward:
@@ -170,7 +176,7 @@ class Switchboard:
         # The route of the only service may be one of another path.
         path = rewritten(head.path, route.route.path_prefix, route.route.rewrite) if route and is_hinted else head.path
         forwarded = encode_request_head(head.method, path, head.query, forwarded_headers(headers, ""))
-        return Forward(self.epoch, route, forwarded, is_grpc=True, is_hinted=is_hinted)
+        return Forward(self.epoch, route, forwarded, is_grpc=True, is_hinted=is_hinted, request_id=_request_id(headers))
 
     def routes_of_model(self, name: str) -> Sequence[CompiledRoute]:
         """The services one of whose models answers to this name, each by the route its calls take."""
@@ -277,6 +283,10 @@ def _keep_turns(old: list[CompiledRoute], new: list[CompiledRoute]) -> None:
 
 def _forwarded_head(head: Head, path: str, prefix: str) -> bytes:
     return encode_request_head(head.method, path, head.query, forwarded_headers(head.headers, prefix))
+
+
+def _request_id(headers: Headers) -> bytes:
+    return next((value for name, value in headers if name == _REQUEST_ID), b"")
 
 
 def forwarded_headers(headers: Headers, prefix: str) -> Headers:
