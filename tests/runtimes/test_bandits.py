@@ -1,3 +1,6 @@
+import shutil
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -13,8 +16,8 @@ from fairlead.runtimes.base import Servable
 from support.units import asking, context, unit
 
 
-def load(variant: str, workdir: Path | None = None, **parameters: Any) -> Servable:
-    return registry.load(context(unit("sample", name="bandit", variant=variant, **parameters), workdir=workdir))
+def load(variant: str, kept: Path | None = None, **parameters: Any) -> Servable:
+    return registry.load(context(unit("sample", name="bandit", variant=variant, **parameters), kept=kept))
 
 
 def reward(servable: Servable, branch: int | None, value: float, *, rows: int = 1) -> None:
@@ -117,13 +120,66 @@ def test_what_was_learned_survives_a_restart(tmp_path: Path, variant: str) -> No
     assert not list(tmp_path.glob("*.partial"))
 
 
-@pytest.mark.parametrize("content", ["", "{}", "[]", '{"successes": [1], "tries": [1]}'])
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"successes": [1], "tries": [1], "history": []}'])
 def test_a_state_that_does_not_fit_is_started_afresh(tmp_path: Path, content: str) -> None:
-    (tmp_path / "bandit.bandit.json").write_text(content)
+    (tmp_path / "epsilon-greedy-2.json").write_text(content)
 
     servable = load("epsilon_greedy", tmp_path, n_branches=2, best_branch=1, epsilon=0.0)
 
     assert shares(servable, 10) == {1: 1.0}
+
+
+def test_replicas_learn_from_each_others_rewards(tmp_path: Path) -> None:
+    replicas = [EpsilonGreedy(n_branches=2, best_branch=0, epsilon=0.0, state=tmp_path) for _ in range(2)]
+    for _ in range(5):
+        replicas[0].send_feedback([[1]], [], 0.0, None, routing=0)
+        replicas[1].send_feedback([[1]], [], 1.0, None, routing=1)
+
+    chosen = [replica.route([[1]], []) for replica in replicas]
+
+    assert chosen == [1, 1]
+    assert [(replica.successes, replica.tries) for replica in replicas] == [([0, 5], [5, 5])] * 2
+
+
+def test_rewards_of_many_processes_are_all_counted(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from fairlead.runtimes.bandits import ThompsonSampling\n"
+        "bandit = ThompsonSampling(n_branches=2, state=Path(sys.argv[1]))\n"
+        "for _ in range(50): bandit.send_feedback([[1]], [], 1.0, None, routing=1)\n"
+    )
+    running = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)]) for _ in range(3)]
+
+    assert [process.wait(60) for process in running] == [0, 0, 0]
+    assert ThompsonSampling(n_branches=2, state=tmp_path).successes == [0, 150]
+
+
+def test_another_number_of_branches_starts_from_nothing_and_stays_so(tmp_path: Path) -> None:
+    before = ThompsonSampling(n_branches=2, state=tmp_path)
+    before.send_feedback([[1]], [], 1.0, None, routing=1)
+
+    after = ThompsonSampling(n_branches=3, state=tmp_path)
+    before.send_feedback([[1]], [], 1.0, None, routing=1)
+
+    assert after.tries == [0, 0, 0]
+    assert before.tries == [0, 2]
+    assert ThompsonSampling(n_branches=2, state=tmp_path).tries == [0, 0]
+
+
+def test_what_a_deployment_learned_is_not_written_again_after_its_end(tmp_path: Path) -> None:
+    folder = tmp_path / "router"
+    bandit = ThompsonSampling(n_branches=2, state=folder)
+    shutil.rmtree(folder)
+
+    bandit.send_feedback([[1]], [], 1.0, None, routing=1)
+
+    assert bandit.tries == [0, 1]
+    assert not folder.exists()
+
+
+def test_keeping_can_be_turned_off(tmp_path: Path) -> None:
+    reward(load("thompson_sampling", tmp_path / "kept", n_branches=2, keep_state=False), 1, 1.0)
+
+    assert not (tmp_path / "kept").exists()
 
 
 def test_branches_have_names_in_the_log(caplog: pytest.LogCaptureFixture) -> None:

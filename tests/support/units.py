@@ -40,10 +40,11 @@ def context(
     *,
     env: dict[str, str] | None = None,
     workdir: Path | None = None,
+    kept: Path | None = None,
     protocol: Protocol = Protocol.SELDON,
 ) -> LoadContext:
     """What a runtime is told when it loads the unit."""
-    return LoadContext(unit=of, folder=folder, env=env or {}, workdir=workdir, protocol=protocol)
+    return LoadContext(unit=of, folder=folder, env=env or {}, workdir=workdir, kept=kept, protocol=protocol)
 
 
 def asking(value: Any, form: Form = Form.NDARRAY, *, names: Any = None, **meta: Any) -> Message:

@@ -53,6 +53,7 @@ def _load(unit: Unit, placement: Placement, spec: WorkerSpec, load: Load, *, kee
         folder=Path(placement.folder) if placement.folder else None,
         env=placement.env,
         workdir=Path(spec.workdir) if spec.workdir else None,
+        kept=Path(placement.kept) if placement.kept else None,
         protocol=spec.revision.protocol,
         threads=spec.threads,
     )

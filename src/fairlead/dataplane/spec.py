@@ -29,13 +29,14 @@ Listen = UnixSocket | TcpSocket
 class Placement(msgspec.Struct, frozen=True, kw_only=True):
     """Where a unit's files are and which environment is its own. `address` is `host:port` of a unit that runs
     outside this worker (empty for the others), `grpc_address` where it speaks gRPC; they are the same when it speaks
-    nothing else."""
+    nothing else. `kept` is the folder for what it wants to find again in its next life."""
 
     unit: str
     folder: str | None = None
     env: dict[str, str] = {}
     address: str = ""
     grpc_address: str = ""
+    kept: str = ""
 
 
 class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):

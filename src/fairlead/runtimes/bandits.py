@@ -1,28 +1,28 @@
 """Routers that learn from rewards which child does best: epsilon-greedy and Thompson sampling.
 
-They are classes of the component convention like a user's own. What was learned is kept in a file of the replica's
-scratch folder, when it has one, so a worker that is started again goes on where it was.
+They are classes of the component convention like a user's own. Given a folder, they keep there what they learned
+(`kept_counts`), so a worker that is started again goes on where it was, and replicas learn from each other's rewards.
 """
 
-import json
 import logging
 import random
 import threading
 from abc import ABC, abstractmethod
-from collections import deque
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-_log = logging.getLogger(__name__)
+from fairlead.runtimes.kept_counts import Counts, KeptCounts
 
-_HISTORY = 10_000
-"""Rewards kept with `history`; the oldest go first."""
+_log = logging.getLogger(__name__)
 
 
 class _Bandit(ABC):
-    """Successes and tries of each branch, and who may see them. `choose` is what makes a kind of bandit."""
+    """Successes and tries of each branch. `choose` is what makes a kind of bandit. `keep_state` says whether what it
+    learns outlives the process, in the folder `state`."""
+
+    kind: ClassVar[str]
 
     def __init__(
         self,
@@ -32,6 +32,7 @@ class _Bandit(ABC):
         seed: int | None = None,
         history: bool = False,
         branch_names: str = "",
+        keep_state: bool = True,
         state: Path | None = None,
         **_: object,
     ) -> None:
@@ -42,16 +43,29 @@ class _Bandit(ABC):
             raise ValueError(f"branch_names has {len(names)} names for {n_branches} branches: {branch_names}")
         self.names = names
         self.chance = random.Random(seed)  # noqa: S311 - a choice of branch, not a secret
-        self.successes = [0] * n_branches
-        self.tries = [0] * n_branches
+        self._kept: KeptCounts | None = None
+        self._counts = Counts.none(n_branches)
+        if state is not None and keep_state:
+            self._kept = KeptCounts(state, kind=self.kind, branches=n_branches)
+            self._counts = self._kept.open()
         self._verbose = verbose
-        self._history: deque[list[float]] | None = deque(maxlen=_HISTORY) if history else None
-        self._state = state
+        self._has_history = history
         self._lock = threading.Lock()
+
+    @property
+    def successes(self) -> list[int]:
+        """Of each branch."""
+        return self._counts.successes
+
+    @property
+    def tries(self) -> list[int]:
+        """Of each branch."""
+        return self._counts.tries
 
     def route(self, _features: Any, _names: Any) -> int:
         """The branch for one message."""
         with self._lock:
+            self._hear()
             branch = self.choose()
         if self._verbose:
             _log.info("routed to branch %s", self.names[branch])
@@ -66,12 +80,8 @@ class _Bandit(ABC):
             return
         rows = len(features) if isinstance(features, np.ndarray | list) else 1
         with self._lock:
-            self.successes[routing] += int(reward * rows)
-            self.tries[routing] += rows
+            self._count(routing, rows, reward)
             self.learned()
-            if self._history is not None:
-                self._history.append([routing, rows, reward])
-            self._save()
         if self._verbose:
             _log.info("branch %s: %d of %d", self.names[routing], self.successes[routing], self.tries[routing])
 
@@ -82,33 +92,27 @@ class _Bandit(ABC):
     def learned(self) -> None:  # noqa: B027 - not every bandit draws a conclusion
         """After a reward was counted. Called with the lock held."""
 
-    def restore(self) -> None:
-        """Go on from the saved file, if it is one for as many branches."""
-        if self._state is None or not self._state.is_file():
-            return
-        try:
-            saved = json.loads(self._state.read_text())
-            successes, tries = saved["successes"], saved["tries"]
-        except (ValueError, KeyError, TypeError) as error:
-            _log.warning("%s cannot be read and is started afresh: %s", self._state.name, error)
-            return
-        if len(successes) == len(tries) == len(self.tries):
-            self.successes, self.tries = successes, tries
-            if self._history is not None:
-                self._history.extend(saved.get("history", []))
-            self.learned()
+    def _count(self, branch: int, rows: int, reward: float) -> None:
+        shared = None
+        if self._kept is not None:
+            shared = self._kept.add(branch, rows, reward, with_history=self._has_history)
+        if shared is None:
+            self._counts.add(branch, rows, reward, with_history=self._has_history)
+        else:
+            self._counts = shared
 
-    def _save(self) -> None:
-        if self._state is None:
-            return
-        state = {"successes": self.successes, "tries": self.tries, "history": list(self._history or ())}
-        partial = self._state.with_suffix(".partial")
-        partial.write_text(json.dumps(state))
-        partial.replace(self._state)
+    def _hear(self) -> None:
+        """What other replicas were told."""
+        news = None if self._kept is None else self._kept.news()
+        if news is not None:
+            self._counts = news
+            self.learned()
 
 
 class EpsilonGreedy(_Bandit):
     """Mostly the best branch; with probability `epsilon` one of the others."""
+
+    kind = "epsilon-greedy"
 
     def __init__(self, *, epsilon: float = 0.1, best_branch: int | None = None, **settings: Any) -> None:
         super().__init__(**settings)
@@ -116,7 +120,8 @@ class EpsilonGreedy(_Bandit):
             raise ValueError(f"best_branch must be from 0 to {len(self.tries) - 1}, not {best_branch}")
         self._epsilon = epsilon
         self.best = self.chance.randrange(len(self.tries)) if best_branch is None else best_branch
-        self.restore()
+        if any(self.tries):
+            self.learned()
 
     def choose(self) -> int:
         others = [branch for branch in range(len(self.tries)) if branch != self.best]
@@ -130,9 +135,7 @@ class EpsilonGreedy(_Bandit):
 class ThompsonSampling(_Bandit):
     """Draws each branch's value from what is known of it, Beta(1 + successes, 1 + failures), and takes the highest."""
 
-    def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
-        self.restore()
+    kind = "thompson-sampling"
 
     def choose(self) -> int:
         drawn = [

@@ -23,13 +23,15 @@ class LoadContext:
     """What a runtime may know when it loads a unit.
 
     `folder` holds the fetched artifact (`None` when the unit has none). `env` is the unit's own environment,
-    already in `os.environ` while `load` runs. `workdir` is a scratch folder of the replica.
+    already in `os.environ` while `load` runs. `workdir` is a scratch folder of the replica. `kept` is a folder of the
+    unit alone (to be made by whoever wants it) that all its replicas share and that lives as long as its deployment.
     """
 
     unit: Unit
     folder: Path | None
     env: Mapping[str, str] = field(default_factory=dict)
     workdir: Path | None = None
+    kept: Path | None = None
     protocol: WireProtocol = WireProtocol.SELDON
     """What the revision speaks: servers of one format differ in their defaults by it (a scikit-learn model answers
     with probabilities under Seldon's protocol and with classes under the others)."""

@@ -87,8 +87,7 @@ def _fixed(*values: int) -> Callable[[dict[str, Scalar], LoadContext], object]:
 
 def _bandit(kind: type) -> Callable[[dict[str, Scalar], LoadContext], object]:
     def make(arguments: dict[str, Scalar], context: LoadContext) -> object:
-        state = None if context.workdir is None else context.workdir / f"{context.unit.name}.bandit.json"
-        made: object = kind(**arguments, state=state)
+        made: object = kind(**arguments, state=context.kept)
         return made
 
     return make

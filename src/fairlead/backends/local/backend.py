@@ -23,6 +23,8 @@ from fairlead.backends.local.containers import home_mark
 from fairlead.backends.local.environment import redact
 from fairlead.backends.local.furnishing import Furnisher
 from fairlead.backends.local.home import Home
+from fairlead.backends.local.keeping import forget
+from fairlead.backends.local.keeping import sweep as sweep_kept
 from fairlead.backends.local.logs import prune_logs
 from fairlead.backends.local.observing import News, Trouble, status_of
 from fairlead.backends.local.placing import Identity, once_more, place, runtimes_of, service_key
@@ -106,6 +108,7 @@ class LocalBackend:
         self._news.status(PlanStatus(owner=owner, components=(), routed=False))
         self._news.forget(owner)
         self._publish()
+        await asyncio.to_thread(forget, plan.owner if plan else owner, self._home)
 
     async def settle(self) -> None:
         """Every plan has been applied: what runs for none of them goes, and the gateway gets its table."""
@@ -113,6 +116,7 @@ class LocalBackend:
         for key in self._tracked:
             self._touch(key)
         self._publish()
+        await asyncio.to_thread(sweep_kept, self._home, [plan.owner for plan in self._plans.values()])
 
     async def refresh(self, namespace: str) -> None:
         """A Secret, ConfigMap, claim or ServiceAccount of the namespace has changed: try at once what waits for one."""

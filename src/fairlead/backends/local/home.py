@@ -52,6 +52,12 @@ class Home:
         return self.root / "work"
 
     @property
+    def kept(self) -> Path:
+        """What units keep from one life to the next: `<namespace>/<name>/<uid>/<component>/<unit>`, until the
+        deployment is deleted."""
+        return self.root / "kept"
+
+    @property
     def routes(self) -> Path:
         """The gateway's last table."""
         return self.root / "routes.json"
@@ -87,5 +93,5 @@ class Home:
 
     def prepare(self) -> None:
         """Create the folders, readable by their owner only."""
-        for folder in (self.root, self.run, self.cache, self.logs, self.claims, self.work):
+        for folder in (self.root, self.run, self.cache, self.logs, self.claims, self.work, self.kept):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -18,6 +18,7 @@ from fairlead.backends.local.commands import UnitPorts, program_of, take_ports
 from fairlead.backends.local.containers import container_program
 from fairlead.backends.local.furnishing import processes_of
 from fairlead.backends.local.home import Home
+from fairlead.backends.local.keeping import kept_of
 from fairlead.backends.local.nursing import BASE_RUNTIME, ONE_THREAD
 from fairlead.backends.local.ports import LOOPBACK, Ports
 from fairlead.backends.local.preparing import Prepared
@@ -65,6 +66,7 @@ def place(
     """Everything the supervisor needs for one replica."""
     workdir = home.work / identity.name
     frames = home.run / f"{identity.token}.sock"
+    kept = kept_of(owner, home) / component.name
     revision = component.revision
     python, apart = processes_of(revision.units, prepared.pythons)
     units = tuple(_at_home(unit, prepared, is_apart=unit.name in apart) for unit in revision.units)
@@ -75,7 +77,7 @@ def place(
         service=owner.name,
         component=component.name,
         revision=replace(revision, units=units),
-        placements=[_placement(unit, prepared, beside.get(unit.name)) for unit in units],
+        placements=[_placement(unit, prepared, beside.get(unit.name), kept / unit.name) for unit in units],
         frames=UnixSocket(path=str(frames)),
         workdir=str(workdir),
         memory_limit_bytes=memory_limit_bytes(units),
@@ -89,7 +91,7 @@ def place(
         python=python,
     )
     others = [
-        _beside(unit, worker, prepared, beside[unit.name], identity=identity, home=home)
+        _beside(unit, worker, prepared, beside[unit.name], identity=identity, home=home, kept=kept / unit.name)
         for unit in units
         if unit.name in beside
     ]
@@ -182,7 +184,7 @@ def _environment(unit: Unit, prepared: Prepared) -> dict[str, str]:
     return {name: rewritten(value, unit.artifact.mount, str(folder)) for name, value in env.items()}
 
 
-def _placement(unit: Unit, prepared: Prepared, real: UnitPorts | None) -> Placement:
+def _placement(unit: Unit, prepared: Prepared, real: UnitPorts | None, kept: Path) -> Placement:
     """What the worker needs to know of a unit. Of one that runs beside it, only the address."""
     if real is not None:
         # A worker of ours speaks gRPC on its HTTP port, which is the only one it is given.
@@ -192,7 +194,9 @@ def _placement(unit: Unit, prepared: Prepared, real: UnitPorts | None) -> Placem
     if unit.runtime == "remote":
         return Placement(unit=unit.name, address=unit.url, grpc_address=_grpc_address(unit))
     folder = prepared.folders.get(unit.name)
-    return Placement(unit=unit.name, folder=str(folder) if folder else None, env=_environment(unit, prepared))
+    return Placement(
+        unit=unit.name, folder=str(folder) if folder else None, env=_environment(unit, prepared), kept=str(kept)
+    )
 
 
 def _grpc_address(unit: Unit) -> str:
@@ -203,7 +207,14 @@ def _grpc_address(unit: Unit) -> str:
 
 
 def _beside(
-    unit: Unit, worker: WorkerSpec, prepared: Prepared, real: UnitPorts, *, identity: Identity, home: Home
+    unit: Unit,
+    worker: WorkerSpec,
+    prepared: Prepared,
+    real: UnitPorts,
+    *,
+    identity: Identity,
+    home: Home,
+    kept: Path,
 ) -> Member:
     workdir = Path(worker.workdir)
     match unit.runtime:
@@ -212,10 +223,10 @@ def _beside(
         case "container":
             return container_program(unit, prepared, real=real, workdir=workdir, home=home, replica=identity.name)
         case _:
-            return _isolated(unit, worker, prepared, real)
+            return _isolated(unit, worker, prepared, real, kept)
 
 
-def _isolated(unit: Unit, worker: WorkerSpec, prepared: Prepared, real: UnitPorts) -> Forked:
+def _isolated(unit: Unit, worker: WorkerSpec, prepared: Prepared, real: UnitPorts, kept: Path) -> Forked:
     """A worker for one unit, which answers as that bare unit."""
     alone = replace(unit, isolate=False)
     graph = Graph(root=Call(unit=unit.name, method=Method.PREDICT))
@@ -223,7 +234,7 @@ def _isolated(unit: Unit, worker: WorkerSpec, prepared: Prepared, real: UnitPort
     spec = msgspec.structs.replace(
         worker,
         revision=revision,
-        placements=[_placement(alone, prepared, None)],
+        placements=[_placement(alone, prepared, None, kept)],
         http=TcpSocket(host=LOOPBACK, port=real.http),
         frames=None,
         workdir=f"{worker.workdir}/{unit.name}",
