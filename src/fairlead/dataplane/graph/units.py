@@ -15,7 +15,7 @@ from fairlead.dataplane.graph.contracts import SELDON_PATHS as PATHS
 from fairlead.dataplane.graph.driving import Later, Step, within
 from fairlead.dataplane.graph.parcel import Parcel, Refused, Stopped, Walk
 from fairlead.dataplane.metering import Meters
-from fairlead.errors import DeadlineExceeded, FairleadError, Overloaded, UnitFailed
+from fairlead.errors import DeadlineExceeded, FairleadError, Overloaded, Retryable, UnitFailed
 from fairlead.plan.model import Method, Unit
 from fairlead.protocols import seldon_v1
 from fairlead.protocols.message import Form, Message, Meta, Payload, Reward
@@ -259,7 +259,9 @@ class LocalUnit:
             return error
         if isinstance(error, Overloaded):
             self._lane.tally.refused += 1
-        if not isinstance(error, FairleadError) or error.http >= 500:
+        if isinstance(error, Retryable):
+            _log.warning("unit %s failed: %s", self.unit.name, error)  # Many a second, when there is too much to do.
+        elif not isinstance(error, FairleadError) or error.http >= 500:
             _log.error("unit %s failed: %s", self.unit.name, error, exc_info=error)
         if not isinstance(error, FairleadError):
             error = UnitFailed(str(error) or type(error).__name__)

@@ -293,3 +293,26 @@ async def test_a_unit_that_hangs_is_a_504_and_does_not_work_for_those_who_left()
     assert (await surface.get("/ready")).status == 200
     surface.executor.close()
     assert asked == [1.0]
+
+
+async def test_only_what_code_did_wrong_is_logged_with_a_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    """A unit that is too slow under load fails many requests a second; none of them needs ten lines."""
+    release = threading.Event()
+
+    def slow(value: Any) -> Any:
+        if value[0][0] < 0:
+            raise ValueError("no square root")
+        release.wait(20)
+        return value
+
+    surface = served(worker_spec([unit("m")], call("m"), timeout_s=0.05), m=Fake("m", predict=slow))
+
+    wrong = await surface.post("/api/v1.0/predictions", {"data": {"ndarray": [[-1.0]]}})
+    late = await surface.post("/api/v1.0/predictions", {"data": {"ndarray": [[1.0]]}})
+    release.set()
+    surface.executor.close()
+
+    assert (wrong.status, late.status) == (500, 504)
+    first, second = (record for record in caplog.records if record.getMessage().startswith("unit m failed"))
+    assert first.exc_info is not None
+    assert (second.levelname, second.exc_info) == ("WARNING", None)
