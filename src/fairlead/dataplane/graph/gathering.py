@@ -71,7 +71,9 @@ class Gatherer:
         message = parcel.message()
         kind = kind_of(message)
         if kind is None:
-            return await self._step.run(parcel, walk)
+            answer = await self._step.run(parcel, walk)
+            walk.batch = str(uuid.uuid4())
+            return answer
         member = _Member(parcel, message, walk, rows_in(message))
         self._add((walk.is_grpc, kind), member)
         return await member

@@ -15,10 +15,13 @@ from fairlead.protocols import cloudevents
 from fairlead.protocols.exchange import Reply, Request
 from fairlead.protocols.kserve_v1 import V1_EXPLANATIONS, V1_JSON, needs_rows
 from fairlead.protocols.message import Asked, Message
-from fairlead.protocols.wire import Body
+from fairlead.protocols.wire import JSON, Body
 
 if TYPE_CHECKING:
     from fairlead.dataplane.surfaces.composing import Parts
+
+
+_OBJECT = b'{"'
 
 
 class Predicting:
@@ -31,6 +34,7 @@ class Predicting:
         self._env = {var.name: var.value for var in parts.spec.revision.env}
         for placement in parts.spec.placements:
             self._env |= placement.env
+        self._is_batched = parts.spec.revision.batching is not None
         first = next(iter(parts.executor.units.values()))
         self._takes_arrays = isinstance(first, LocalUnit) and first.servable.rows is not None
 
@@ -48,6 +52,8 @@ class Predicting:
         write: Callable[[Parcel], Answer] = self._explained if method is Method.EXPLAIN else self._answering.written
         try:
             name = self._models.resolve(model)
+            if self._is_batched and method is Method.PREDICT:
+                write = self._batched(walk)
             # A Seldon graph's answers have the orchestrator's own event headers.
             if cloudevents.may_be_event(request.headers) and not self._answering.is_seldon:
                 body, write = self._unwrapped(request, body, name, write)
@@ -57,6 +63,20 @@ class Predicting:
             step = _failing(error)
         service = "predictions" if method is Method.PREDICT else "explanations"
         self._answering.run(request, reply, walk, step, write, service=service)
+
+    def _batched(self, walk: Walk) -> Callable[[Parcel], Answer]:
+        """Answers as KServe's batcher gives them: with the batch that they were part of. Failures keep their status and
+        shape; upstream answers them with 200."""
+
+        def write(parcel: Parcel) -> Answer:
+            answer = self._answering.written(parcel)
+            given = plain(answer.body, self._limit_bytes)
+            if given.content_type.partition(b";")[0] != JSON or not given.data.startswith(_OBJECT):
+                return answer
+            start = b'{"message":"","batchId":"' + walk.batch.encode() + b'",'
+            return answer._replace(body=given._replace(data=start + given.data[1:]))
+
+        return write
 
     def _explained(self, parcel: Parcel) -> Answer:
         """An explanation: rows of numbers are one too."""
