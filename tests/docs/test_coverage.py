@@ -70,9 +70,10 @@ def test_the_settings_page_has_no_key_that_is_gone() -> None:
 def metrics() -> set[str]:
     """Names of metrics, as the modules that count write them."""
     names = set()
-    for module in SOURCE.rglob("metering.py"):
+    for module in (*SOURCE.rglob("metering.py"), *SOURCE.rglob("*_metrics.py")):
         text = module.read_text()
-        names.update(re.findall(r'"((?:seldon_api|fairlead)_[a-z_]+)"', text))
+        names.update(re.findall(r'"((?:seldon_api|fairlead|process|python|request|model_infer)_[a-z_]+)"', text))
+        names.update(re.findall(r'"(:tensorflow:[a-z_:]+)"', text))
         for prefix in re.findall(r'f"(fairlead_[a-z_]+_)\{field\}"', text):
             names.update(f"{prefix}{field}" for field in re.findall(r'\("((?!fairlead_)[a-z_]+)", "[A-Z]', text))
     return names

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -92,8 +93,12 @@ def test_a_request_id_is_made_or_kept_and_is_in_answer_and_both_logs(running: In
 
     pod = running.pods("traced")[0]["metadata"]["name"]
     worker_log = running.home / "logs" / "default" / f"{pod}.log"
+
+    def has_both(log: Path) -> bool:
+        return {"mine", made} <= {line.get("request_id") for line in log_lines(log)}
+
     for log in (running.home / "logs" / "gateway.log", worker_log):
-        until(lambda: {"mine", made} <= {line.get("request_id") for line in log_lines(log)}, what=f"lines in {log}")
+        until(partial(has_both, log), what=f"lines in {log}")
         assert "secret" not in log.read_text()
     (line,) = [one for one in log_lines(running.home / "logs" / "gateway.log") if one.get("request_id") == "mine"]
     assert line["puid"]
