@@ -241,6 +241,16 @@ class DeadlineExceeded(Retryable):
     http, grpc, reason = 504, GrpcCode.DEADLINE_EXCEEDED, "DeadlineExceeded"
 
 
+class ClientGone(Permanent):
+    """Whoever asked has hung up, or cancelled: what was not begun for it is not begun."""
+
+    # The number is nginx's; no client reads it, but logs and counters do.
+    http, grpc, reason = 499, GrpcCode.CANCELLED, "ClientGone"
+
+    def __init__(self) -> None:
+        super().__init__("the client is gone")
+
+
 class Overloaded(Retryable):
     """The queue for a revision is full."""
 

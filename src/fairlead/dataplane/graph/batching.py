@@ -105,6 +105,13 @@ class _Job:
         self.rows = rows
         self.finish = finish
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody may still wait for what it gives."""
+        if self.later is not None:
+            return not self.later.is_abandoned
+        return not self.tickets or any(ticket.is_wanted for ticket in self.tickets)
+
 
 class Lane:
     """The calls of one unit, in order. Everything but the work itself happens on the loop's thread."""
@@ -197,20 +204,29 @@ class Lane:
             self._inbox.put(None)
 
     def _queue(self, job: _Job) -> None:
+        if self.is_free:
+            self._start(job)
+            return
         if self._waiting:
-            self.refuse_if_late(len(self._waiting), len(self._waiting))
+            try:
+                self.refuse_if_late(len(self._waiting), len(self._waiting))
+            except Overloaded:
+                self._waiting = deque(job for job in self._waiting if job.is_wanted)
+                self.refuse_if_late(len(self._waiting), len(self._waiting))
         self._waiting.append(job)
         self._advance()
 
     def _advance(self) -> None:
         while self._waiting and self._running < self._threads:
             job = self._waiting.popleft()
-            if job.later is not None and job.later.is_abandoned:
-                continue
-            if self.pace.allows(job.rows):
-                self._settle_here(job)
-            else:
-                self._hand_over(job)
+            if job.is_wanted:
+                self._start(job)
+
+    def _start(self, job: _Job) -> None:
+        if self.pace.allows(job.rows):
+            self._settle_here(job)
+        else:
+            self._hand_over(job)
 
     def _settle_here(self, job: _Job) -> None:
         value, problem = None, None
@@ -286,13 +302,18 @@ class RowQueue:
         self._loop = loop
         self._waiting: list[Ticket] = []
         self._is_scheduled = False
-        lane.when_free = self._flush
+        lane.when_free = self._freed
 
     def submit(self, ticket: Ticket) -> None:
         """Answer this ticket with the next call. Raises `Overloaded` as `Lane.submit`."""
         waiting = len(self._waiting)
         if waiting >= _BACKLOG:
-            self._lane.refuse_if_late(waiting / self._lane.pace.rows, waiting)
+            try:
+                self._lane.refuse_if_late(waiting / self._lane.pace.rows, waiting)
+            except Overloaded:
+                self._drop_left()
+                waiting = len(self._waiting)
+                self._lane.refuse_if_late(waiting / self._lane.pace.rows, waiting)
         self._waiting.append(ticket)
         if not self._is_scheduled:
             self._is_scheduled = True
@@ -303,10 +324,17 @@ class RowQueue:
         if self._lane.is_free:
             self._flush()
 
+    def _freed(self) -> None:
+        if self._waiting:
+            self._drop_left()
+            self._flush()
+
+    def _drop_left(self) -> None:
+        """Clients leave a queue; whose answer nobody wants is not worked for."""
+        self._waiting = [ticket for ticket in self._waiting if ticket.is_wanted]
+
     def _flush(self) -> None:
         waiting, self._waiting = self._waiting, []
-        if len(waiting) >= _BACKLOG:  # clients leave a queue; whose answer nobody wants is not worked for
-            waiting = [ticket for ticket in waiting if ticket.is_wanted]
         for batch in _batches(waiting):
             self._predict(batch)
 

@@ -19,8 +19,8 @@ CallLater = Callable[[float, Callable[[], None]], asyncio.TimerHandle]
 
 
 class Later(Generic[T]):
-    """A value that somebody will `resolve`, or `fail`, exactly once. One coroutine may await it. `is_abandoned` tells
-    whoever works on it that nobody waits any more."""
+    """A value that somebody will `resolve`, or `fail`; only the first of these counts. One coroutine may await it.
+    `is_abandoned` tells whoever works on it that nobody waits any more."""
 
     __slots__ = ("_error", "_resume", "_value", "is_abandoned", "is_settled")
 
@@ -33,18 +33,27 @@ class Later(Generic[T]):
 
     def resolve(self, value: T) -> None:
         """Give the value and let the waiting coroutine go on, now."""
-        self._value = value
-        self._settle()
+        if not self.is_settled:
+            self._value = value
+            self._settle()
 
     def fail(self, error: Exception) -> None:
         """Raise `error` where this is awaited, now."""
-        self._error = error
-        self._settle()
+        if not self.is_settled:
+            self._error = error
+            self._settle()
 
     def settle(self, value: T | None, error: Exception | None) -> None:
         """`fail` when there is an error, else `resolve`: the shape of `Done`."""
-        self._value, self._error = value, error
-        self._settle()
+        if not self.is_settled:
+            self._value, self._error = value, error
+            self._settle()
+
+    def abandon(self, error: Exception) -> None:
+        """Nobody waits any more: raise `error` where this is awaited, now. A value that comes later is dropped."""
+        if not self.is_settled:
+            self.is_abandoned = True
+            self.fail(error)
 
     def when_settled(self, resume: Callable[[], None]) -> None:
         """Call `resume` once settled."""
@@ -55,8 +64,9 @@ class Later(Generic[T]):
 
     def _settle(self) -> None:
         self.is_settled = True
-        if self._resume is not None:
-            self._resume()
+        resume, self._resume = self._resume, None  # which holds the request, whose walk may hold this
+        if resume is not None:
+            resume()
 
     def __await__(self) -> Generator["Later[Any]", None, T]:
         if not self.is_settled:
@@ -85,7 +95,7 @@ async def within(later: Later[T], seconds: float | None, call_later: CallLater, 
     timer = call_later(seconds, expire)
     later.when_settled(settle)
     await first
-    if later.is_abandoned:
+    if not later.is_settled:
         raise late()
     return await later
 

@@ -32,7 +32,7 @@ class Walked(Protocol):
 class _Member(Later[Parcel]):
     """One request in a batch."""
 
-    __slots__ = ("message", "parcel", "rows", "walk")
+    __slots__ = ("batch", "message", "parcel", "rows", "walk")
 
     def __init__(self, parcel: Parcel, message: Message, walk: Walk, rows: int) -> None:
         super().__init__()
@@ -40,17 +40,39 @@ class _Member(Later[Parcel]):
         self.message = message
         self.walk = walk
         self.rows = rows
+        self.batch: _Batch | None = None
+
+    def abandon(self, error: Exception) -> None:
+        """Its client is gone."""
+        super().abandon(error)
+        if self.batch is not None:
+            self.batch.left(self)
 
 
 class _Batch:
-    """The requests of one kind that wait, and when they go at the latest."""
+    """The requests of one kind that wait, and when they go at the latest; then `walk` is their common way."""
 
-    __slots__ = ("members", "rows", "timer")
+    __slots__ = ("members", "rows", "timer", "walk")
 
     def __init__(self, timer: asyncio.TimerHandle) -> None:
         self.members: list[_Member] = []
         self.rows = 0
         self.timer = timer
+        self.walk: Walk | None = None
+
+    def add(self, member: _Member) -> None:
+        """One more."""
+        member.batch = self
+        self.members.append(member)
+        self.rows += member.rows
+
+    def left(self, member: _Member) -> None:
+        """One waits no more. What is under way goes on while anybody waits for it."""
+        if self.walk is None:
+            self.members.remove(member)
+            self.rows -= member.rows
+        elif all(one.is_abandoned for one in self.members):
+            self.walk.leave()
 
 
 class Gatherer:
@@ -76,26 +98,27 @@ class Gatherer:
             return answer
         member = _Member(parcel, message, walk, rows_in(message))
         self._add((walk.is_grpc, kind), member)
-        return await member
+        return await walk.waiting(member)
 
     def _add(self, kind: Hashable, member: _Member) -> None:
         batch = self._batches.get(kind)
         if batch is None:
             timer = self._call_later(self._policy.max_latency_s, lambda: self._flush(kind))
             batch = self._batches[kind] = _Batch(timer)
-        batch.members.append(member)
-        batch.rows += member.rows
+        batch.add(member)
         if batch.rows >= self._policy.max_rows:
             self._flush(kind)
 
     def _flush(self, kind: Hashable) -> None:
         batch = self._batches.pop(kind)
         batch.timer.cancel()
-        drive(self._answer(batch.members), lambda _value, _error: None)
+        if batch.members:
+            drive(self._answer(batch), lambda _value, _error: None)
 
-    async def _answer(self, members: list[_Member]) -> None:
+    async def _answer(self, batch: _Batch) -> None:
+        members = batch.members
         first = members[0].walk
-        walk = Walk(first.puid, [], first.model, is_grpc=first.is_grpc)
+        walk = batch.walk = Walk(first.puid, [], first.model, is_grpc=first.is_grpc)
         try:
             answer = await self._walk(Parcel(merged([member.message for member in members])), walk)
             parts = split(answer.message(), [member.rows for member in members])
@@ -105,7 +128,7 @@ class Gatherer:
                 return
             parts = None
         if parts is None:
-            await gather([self._alone(member) for member in members])
+            await gather([self._alone(member) for member in members if not member.is_abandoned])
             return
         batch_id = str(uuid.uuid4())
         for member, part in zip(members, parts, strict=True):

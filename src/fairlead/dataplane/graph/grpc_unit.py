@@ -15,7 +15,7 @@ from fairlead.dataplane.graph.remote import Peer, PeerFailed
 from fairlead.dataplane.graph.remote_unit import RemoteUnit
 from fairlead.dataplane.metering import Meters
 from fairlead.dataplane.net.grpc_peer import GrpcAnswer, GrpcPeer
-from fairlead.errors import FairleadError, GrpcCode, NotOffered
+from fairlead.errors import ClientGone, FairleadError, GrpcCode, NotOffered
 from fairlead.plan.model import Method, Unit
 from fairlead.protocols.exchange import Headers
 from fairlead.protocols.grpc import GRPC, read_metadata
@@ -177,8 +177,12 @@ class GrpcUnit(RemoteUnit):
         started = perf_counter()
         code = GrpcCode.UNKNOWN
         try:
-            answer = await self._grpc_peer.call(path, _metadata(walk), data, self._within_s(walk))
+            asking = self._grpc_peer.call(path, _metadata(walk), data, self._within_s(walk))
+            answer = await walk.waiting(asking)
             code = answer.code
+        except ClientGone as error:
+            code = error.grpc
+            raise
         except PeerFailed as error:
             code = error.grpc
             if self._speaks_http and _NOBODY in str(error):

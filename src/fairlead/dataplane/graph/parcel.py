@@ -7,16 +7,21 @@ writes into it copies it first (`runtimes` does, for the methods of users).
 
 import math
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 import msgspec
 
-from fairlead.errors import FairleadError, Retryable, UnitFailed
+from fairlead.dataplane.graph.driving import Later
+from fairlead.errors import ClientGone, FairleadError, Retryable, UnitFailed
+from fairlead.protocols.exchange import Reply
 from fairlead.protocols.message import Message
 from fairlead.protocols.request_forms import inflated
 from fairlead.protocols.seldon_json import SELDON_JSON
 from fairlead.protocols.wire import JSON, Body, Wire
 
 __all__ = ["JSON", "Parcel", "Stopped", "Walk"]
+
+L = TypeVar("L", bound=Later[Any])
 
 
 class Parcel(msgspec.Struct, eq=False):
@@ -79,7 +84,7 @@ class Walk:
     `batch` is the batch it was gathered into, empty for none. `due` is when its caller stops waiting, by the loop's
     clock, once a step has asked for it."""
 
-    __slots__ = ("batch", "due", "headers", "is_grpc", "model", "puid", "routing")
+    __slots__ = ("batch", "due", "headers", "is_grpc", "model", "puid", "routing", "waits_for")
 
     def __init__(
         self, puid: bytes, headers: list[tuple[bytes, bytes]], model: str = "", *, is_grpc: bool = False
@@ -91,6 +96,26 @@ class Walk:
         self.batch = ""
         self.due: float | None = None
         self.routing: dict[str, int] = {}
+        self.waits_for: list[Later[Any]] | None = None
+
+    def waiting(self, later: L) -> L:
+        """The same, noted as what is to be given up when the client goes."""
+        if self.waits_for is None:
+            self.waits_for = [later]
+        else:
+            self.waits_for.append(later)
+        return later
+
+    def leave(self) -> None:
+        """The client is gone: begin nothing more, and call back what others were asked."""
+        given_up, self.waits_for = self.waits_for or [], None
+        for later in given_up:
+            later.abandon(ClientGone())
+
+    def follow(self, reply: Reply) -> None:
+        """Leave when nobody waits for the answer any more. Called once the walk was begun: most have ended by then."""
+        if self.waits_for is not None and hasattr(reply, "on_gone"):
+            reply.on_gone = self.leave
 
 
 class Stopped(FairleadError):

@@ -34,15 +34,15 @@ class PassthroughUnit(ProtoUnit):
 
     async def call(self, method: Method, parcel: Parcel, walk: Walk) -> Parcel:
         """Ask the unit."""
-        answer = await self._predict(parcel) if method is Method.PREDICT and not walk.is_grpc else None
+        answer = await self._predict(parcel, walk) if method is Method.PREDICT and not walk.is_grpc else None
         return await super().call(method, parcel, walk) if answer is None else answer
 
-    async def _predict(self, parcel: Parcel) -> Parcel | None:
+    async def _predict(self, parcel: Parcel, walk: Walk) -> Parcel | None:
         ask = self.servable.predict_bytes
         assert ask is not None  # or it would be no unit of this kind
         started = perf_counter()
         try:
-            answer: bytes | Message | None = await self._lane.call(ask, parcel.request_body(SELDON_JSON).data)
+            answer: bytes | Message | None = await self._in_turn(walk, ask, parcel.request_body(SELDON_JSON).data)
         except Exception as error:
             raise self._stopped(Method.PREDICT, error, started) from error
         if answer is None:

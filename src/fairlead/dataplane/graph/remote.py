@@ -37,6 +37,21 @@ class PeerFailed(UnitFailed):
         self.grpc = code
 
 
+class _Asking(Later[Answer]):
+    """A call under way."""
+
+    __slots__ = ("task",)
+
+    def __init__(self, task: asyncio.Task[Answer]) -> None:
+        super().__init__()
+        self.task = task
+
+    def abandon(self, error: Exception) -> None:
+        """Hang up, as HTTP/1.1 has no other word for it: the peer may notice, and spare itself the work."""
+        super().abandon(error)
+        self.task.cancel()
+
+
 class Peer:
     """One unit's address. All calls must come from the loop's thread."""
 
@@ -74,8 +89,8 @@ class Peer:
         self._idle.clear()
 
     def _own(self, ask: Coroutine[Any, Any, Answer]) -> Later[Answer]:
-        later: Later[Answer] = Later()
         task = asyncio.get_running_loop().create_task(ask)
+        later = _Asking(task)
         self._calls.add(task)
 
         def finish(task: asyncio.Task[Answer]) -> None:

@@ -15,7 +15,7 @@ from fairlead.dataplane.graph.contracts import METHOD_HEADER, Contract
 from fairlead.dataplane.graph.parcel import JSON, Parcel, Refused, Stopped, Walk, plain
 from fairlead.dataplane.graph.remote import Answer, Peer, PeerFailed
 from fairlead.dataplane.metering import Meters
-from fairlead.errors import FairleadError, GrpcCode
+from fairlead.errors import ClientGone, FairleadError, GrpcCode
 from fairlead.plan.model import Method, Unit
 from fairlead.protocols import jsontext
 from fairlead.protocols.grpc import parse_timeout
@@ -175,8 +175,12 @@ class RemoteUnit:
             headers = _forwarded(walk, body)
             if method is not None:
                 headers.append((METHOD_HEADER, method.value.encode()))
-            answer = await self._peer.call(verb, path, headers, data, timeout_s=self._within_s(walk))
+            asking = self._peer.call(verb, path, headers, data, timeout_s=self._within_s(walk))
+            answer = await walk.waiting(asking)
             code = str(answer.status)
+        except ClientGone as error:
+            code = str(error.http)
+            raise
         except PeerFailed as error:
             _log.error("unit %s gave no answer: %s", self.unit.name, error)
             raise self._stopped(500, str(error), error.grpc) from error

@@ -5,6 +5,7 @@ surface's business. Units behind an address are in `remote_unit`.
 """
 
 import logging
+from collections.abc import Callable
 from time import perf_counter
 from typing import Any, Protocol, TypeVar
 
@@ -226,11 +227,18 @@ class LocalUnit:
         if rows is not None:
             assert self.servable.rows is not None  # there is a queue only for units with rows
             return rows_answer(self.unit, self.servable.rows, message, rows)
-        answer: Message = await self._lane.call(self._invoke, _PREDICT, message)
+        answer: Message = await self._in_turn(walk, self._invoke, _PREDICT, message)
         return answer
+
+    async def _in_turn(self, walk: Walk, work: Callable[..., Any], *args: Any) -> Any:
+        """What `work` gives, now or when its turn comes."""
+        if self._lane.is_open:
+            return self._lane.run(work, *args)
+        return await walk.waiting(self._lane.later(work, *args))
 
     def _in_time(self, later: Later[T], walk: Walk) -> Step[T]:
         """Whatever runs on a thread cannot be stopped; its client is told all the same, and the next one waits."""
+        walk.waiting(later)
         limit_s = self._grpc_timeout_s if walk.is_grpc else self._timeout_s
 
         def late() -> Exception:

@@ -112,8 +112,13 @@ class GrpcPeer:
         """We want no answer any more."""
         if call.is_settled:
             return
-        stream = call.stream
         self.fail(call, code, words)
+        self.withdraw(call)
+
+    def withdraw(self, call: PeerCall) -> None:
+        """Tell the peer that a call, which is settled, need not be answered."""
+        self._calls.discard(call)
+        stream = call.stream
         if stream is not None and stream.id in stream.connection.streams:
             stream.connection.reset(stream, ErrorCode.CANCEL)
             stream.connection.flush_soon()

@@ -82,6 +82,7 @@ class Answering:
             self._meters.server(service, verb, str(answer.status)).observe(perf_counter() - started)
 
         drive(step, done)
+        walk.follow(reply)
 
     def send(self, request: Request, reply: Reply, answer: Answer) -> None:
         """Answer at once."""

@@ -143,6 +143,7 @@ class _Unary:
             done(None, error)
             return
         drive(self._ask(message, walk), done)
+        walk.follow(reply)
 
 
 def response_lines(headers: dict[str, str]) -> bytes:

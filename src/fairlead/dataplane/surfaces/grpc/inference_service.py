@@ -166,9 +166,12 @@ class _Talk:
         self._inference = inference
         self._calls = calls
         self._has_ended = False
+        self._under_way: set[Walk] = set()
 
     def take(self, message: bytes) -> None:
         self._stream.begun()
+        walk = self._calls.walk(self._request)
+        self._under_way.add(walk)
 
         def done(answer: Any, error: Exception | None) -> None:
             if error is not None:
@@ -176,17 +179,20 @@ class _Talk:
             else:
                 data = answer[0] if type(answer) is tuple else answer
                 self._stream.send(nested(b"\x12", data))
+            self._under_way.discard(walk)
             self._stream.done()
             self._end_if_done()
 
-        drive(self._inference.infer(message, self._calls.walk(self._request)), done)
+        drive(self._inference.infer(message, walk), done)
 
     def end(self) -> None:
         self._has_ended = True
         self._end_if_done()
 
     def gone(self) -> None:
-        """Answers under way find nobody: the stream drops them."""
+        """Nobody waits for what is under way."""
+        for walk in tuple(self._under_way):
+            walk.leave()
 
     def _end_if_done(self) -> None:
         if self._has_ended and self._stream.is_idle:

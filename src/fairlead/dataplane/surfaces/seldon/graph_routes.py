@@ -248,6 +248,7 @@ class GraphRoutes:
             self._meters.server(service, verb, str(outcome.status)).observe(perf_counter() - started)
 
         drive(step, done)
+        walk.follow(reply)
 
     def _head(self, request: Request, puid: bytes, outcome: _Outcome) -> bytes:
         before, after = self._heads.parts(

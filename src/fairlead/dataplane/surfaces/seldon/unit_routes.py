@@ -122,16 +122,19 @@ class UnitRoutes:
     def _method(self, method: Method) -> Callable[[Request, Reply], None]:
         def handle(request: Request, reply: Reply) -> None:
             parcel = parcel_of(request, limit_bytes=self._limit_bytes)
-            _run(request, reply, self._answer(self._unit.call(method, parcel, _walk(request))))
+            walk = _walk(request)
+            _run(request, reply, self._answer(self._unit.call(method, parcel, walk)), walk)
 
         return handle
 
     def _aggregate(self, request: Request, reply: Reply) -> None:
+        walk = _walk(request)
+
         async def ask() -> Parcel:
             messages = seldon_v1.decode_list(read_object(request, limit_bytes=self._limit_bytes))
-            return await self._unit.aggregate([Parcel(one) for one in messages], _walk(request))
+            return await self._unit.aggregate([Parcel(one) for one in messages], walk)
 
-        _run(request, reply, self._answer(ask()))
+        _run(request, reply, self._answer(ask()), walk)
 
     def _feedback(self, request: Request, reply: Reply) -> None:
         async def ask() -> Parcel:
@@ -197,7 +200,7 @@ def _ping(request: Request, reply: Reply) -> None:
     reply(Response(200, UnitHeads.block(request, b"Content-Type: text/html; charset=utf-8\r\n"), b"pong"))
 
 
-def _run(request: Request, reply: Reply, step: Step[_Outcome]) -> None:
+def _run(request: Request, reply: Reply, step: Step[_Outcome], walk: Walk | None = None) -> None:
     def done(outcome: _Outcome | None, error: Exception | None) -> None:
         if outcome is None:
             _refuse(request, reply, error or RuntimeError("no answer"))
@@ -208,6 +211,8 @@ def _run(request: Request, reply: Reply, step: Step[_Outcome]) -> None:
         reply(Response(outcome.status, UnitHeads.block(request, head), outcome.body))
 
     drive(step, done)
+    if walk is not None:
+        walk.follow(reply)
 
 
 def _refuse(request: Request, reply: Reply, error: Exception, *, extra: bytes = b"") -> None:

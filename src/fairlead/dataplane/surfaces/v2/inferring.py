@@ -141,7 +141,9 @@ class Inferring:
                 status = self._refuse(request, reply, puid, error)
             self._count(started, status)
 
-        drive(ask(question.parcel, Walk(puid, request.headers, target.name)), done)
+        walk = Walk(puid, request.headers, target.name)
+        drive(ask(question.parcel, walk), done)
+        walk.follow(reply)
 
     def resolve(self, target: Target) -> tuple[str, str]:
         """The model's name and version as answers have them."""
