@@ -8,10 +8,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 
 from fairlead.dataplane.spec import Drain, Failed, Loading, Ready, TcpSocket, UnixSocket, WorkerSpec
 from fairlead.plan.model import Chain, Unit, UnitName
+from support.grpc_channels import channel_to
 from support.serving import call, unit, worker_spec
 from support.workers import python_unit, running_worker, started_worker
 
@@ -26,7 +28,7 @@ JSON = {"Content-Type": "application/json"}
 FORBIDDEN = (
     "fairlead.control", "fairlead.cli", "fairlead.backends", "fairlead.web", "fairlead.dialects", "fairlead.storage",
     "sqlalchemy", "alembic", "pydantic", "starlette", "uvicorn", "jinja2", "aiohttp", "obstore", "cyclopts", "rich",
-    "prometheus_client", "google.protobuf", "argon2", "sklearn", "pandas", "xgboost",
+    "prometheus_client", "opentelemetry", "google.protobuf", "argon2", "sklearn", "pandas", "xgboost",
 )  # fmt: skip
 
 
@@ -53,6 +55,18 @@ def test_a_worker_says_what_it_loads_answers_and_drains() -> None:
         worker.say(Drain(grace_s=5))
 
         assert worker.process.wait(10) == 0
+
+
+def test_an_open_watch_of_its_health_does_not_hold_a_drain() -> None:
+    with running_worker(NOOP) as worker, channel_to(worker.port) as channel:
+        watch = channel.unary_stream("/grpc.health.v1.Health/Watch")(b"", timeout=30)
+        assert next(watch) == b"\x08\x01"
+
+        worker.say(Drain(grace_s=60))
+
+        assert worker.process.wait(20) == 0
+        assert next(watch) == b"\x08\x02"
+        assert watch.code() is grpc.StatusCode.UNAVAILABLE
 
 
 def test_a_worker_leaves_when_its_supervisor_is_gone() -> None:

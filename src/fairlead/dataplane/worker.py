@@ -92,7 +92,8 @@ class _Worker:
         try:
             tracer = open_tracer(_environment(self._spec), service=_traced_as(self._spec), about=_about(self._spec))
             executor, meters = assemble(self._spec, self._servables, loop, tracer=tracer)
-            surface = self._limited(Surfaces(self._spec, executor, meters), meters)
+            surfaces = Surfaces(self._spec, executor, meters)
+            surface = self._limited(surfaces, meters)
             log = open_log(os.environ.get(VARIABLE, ""))
             if log is not None or tracer is not None:
                 from fairlead.dataplane.observed import Observed
@@ -106,6 +107,7 @@ class _Worker:
             self._say(Ready(http_port=port))
             await self._stop
         grace_s = self._stop.result()
+        surfaces.drain()
         await asyncio.gather(*(server.drain(grace_s) for server in self._servers))
         executor.close()
         return 0

@@ -7,7 +7,7 @@ first call arrives: protobuf costs more to import than a cold start may take.
 import importlib
 import re
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fairlead.dataplane.graph.executor import Executor
 from fairlead.dataplane.metering import Meters
@@ -17,6 +17,9 @@ from fairlead.dataplane.surfaces.seldon.surface import SeldonSurface, refusal
 from fairlead.plan.model import Protocol
 from fairlead.protocols.exchange import Handler, Reply, Request, Response
 from fairlead.protocols.jsontext import compact
+
+if TYPE_CHECKING:
+    from fairlead.dataplane.surfaces.grpc.surface import GrpcSurface
 
 
 class Parts(NamedTuple):
@@ -57,7 +60,8 @@ class Surfaces:
         self._parts = Parts(spec, executor, meters, Models(spec, executor))
         # Health, metrics and, for Seldon's own protocol, everything else.
         self._base: Handler = SeldonSurface(spec, executor, meters)
-        self._grpc: Handler | None = None
+        self._grpc: GrpcSurface | None = None
+        self._is_draining = False
         self._by_prefix: list[tuple[str, Handler]] = []
         self._by_path: dict[str, Handler] = {}
         spoken = dict.fromkeys((spec.revision.protocol, *spec.revision.also))
@@ -84,9 +88,17 @@ class Surfaces:
                 return handler
         return self._grpc_surface() if _GRPC_PATH.fullmatch(path) else self._base
 
+    def drain(self) -> None:
+        """The worker stops: what would go on for ever is to end."""
+        self._is_draining = True
+        if self._grpc is not None:
+            self._grpc.drain()
+
     def _grpc_surface(self) -> Handler:
         if self._grpc is None:
-            self._grpc = _made(_GRPC, self._parts)
+            self._grpc = importlib.import_module(_GRPC).make(self._parts)
+            if self._is_draining:
+                self._grpc.drain()
         return self._grpc
 
 

@@ -100,3 +100,11 @@ async def test_a_watcher_of_an_unknown_service_is_told_so_and_kept() -> None:
 
 async def _no() -> bool:
     return False
+
+
+async def test_a_worker_that_drains_does_not_serve() -> None:
+    async with calling(spec(), m=Fake("m")) as ask:
+        surfaces: Any = ask.served.handler
+        surfaces.drain()
+
+        assert await check(ask, "") == NOT_SERVING

@@ -1,7 +1,11 @@
 """`inference.GRPCInferenceService` over real connections: typed and raw values, metadata, the repository, streams."""
 
+import asyncio
+import threading
+from collections.abc import Iterator
 from typing import Any
 
+import grpc
 import numpy as np
 import pytest
 
@@ -10,7 +14,8 @@ from fairlead.plan.model import Chain, Method, Protocol
 from fairlead.protocols import protos
 from fairlead.runtimes.base import Columns, ModelState, RepositoryModel, TensorSpec
 from fairlead.runtimes.component import Component
-from support.grpc_calls import Caller, Failed, calling
+from support.grpc_calls import Caller, Failed, as_bytes, calling
+from support.grpc_channels import channel_to
 from support.serving import Fake, Times, call, unit, worker_spec
 
 pytestmark = pytest.mark.anyio
@@ -323,6 +328,43 @@ async def test_a_stream_of_many_questions_gets_as_many_answers() -> None:
         )
 
     assert sorted(int(one.infer_response.id) for one in answers) == list(range(300))
+
+
+async def test_a_stream_answers_what_it_holds_before_a_drain_ends_it() -> None:
+    asked, may_go = threading.Event(), threading.Event()
+
+    def predict(value: Any) -> Any:
+        asked.set()
+        assert may_go.wait(10)
+        return value
+
+    async with calling(spec(), m=Fake("m", predict=predict)) as ask:
+        surfaces: Any = ask.served.handler
+        data = as_bytes(REQUEST, {"model_name": "m", "id": "1", "inputs": [ROWS]})
+
+        def talk() -> tuple[list[Any], Any]:
+            with channel_to(ask.port) as channel:
+                done = threading.Event()
+
+                def questions() -> Iterator[bytes]:
+                    yield data
+                    done.wait(20)
+
+                stream = channel.stream_stream(f"{SERVICE}/ModelStreamInfer")(questions(), timeout=20)
+                answers = [next(stream)]
+                with pytest.raises(grpc.RpcError):
+                    next(stream)
+                done.set()
+                return answers, stream.code()
+
+        client = asyncio.create_task(asyncio.to_thread(talk))
+        assert await asyncio.to_thread(asked.wait, 10)
+        surfaces.drain()
+        may_go.set()
+        answers, code = await client
+
+    (answer,) = [protos.message("inference.ModelStreamInferResponse").FromString(one) for one in answers]
+    assert (answer.infer_response.id, code) == ("1", grpc.StatusCode.UNAVAILABLE)
 
 
 async def test_a_stream_that_is_no_message_ends_with_a_failure_of_that_question_alone() -> None:

@@ -20,6 +20,7 @@ from fairlead.protocols.grpc import grpc_failure, grpc_response, is_grpc, read_m
 
 if TYPE_CHECKING:
     from fairlead.dataplane.surfaces.composing import Parts
+    from fairlead.dataplane.surfaces.grpc.streaming import Talk
 
 MAX_MESSAGE = "seldon.io/grpc-max-message-size"
 
@@ -58,10 +59,19 @@ class Calls:
         spec = parts.spec
         self.meters: Meters = parts.meters
         self.puids = Puids()
+        self.talks: set[Talk] = set()
+        """Calls with several messages that are open."""
+        self.is_draining = False
         self.limit_bytes = _limit(dict(spec.revision.annotations).get(MAX_MESSAGE, ""), spec.max_body_bytes)
         # A graph of Seldon's answers with a puid, whatever protocol it speaks; a bare unit has no orchestrator.
         is_graph = spec.revision.protocol is Protocol.SELDON or spec.revision.graph.drawing is not None
         self.gives_puid = is_graph and not spec.single_unit
+
+    def drain(self) -> None:
+        """The worker stops."""
+        self.is_draining = True
+        for talk in list(self.talks):
+            talk.drain()
 
     def message(self, request: Request) -> bytes:
         """The one message of a unary call."""

@@ -29,7 +29,7 @@ def handlers(parts: "Parts", calls: Calls, services: list[str]) -> dict[str, Han
         service = _asked(data)
         if service not in known:
             raise NotFound(f"there is no service {service!r}; known: {', '.join(services)}")
-        return await _status(parts.models)
+        return _NOT_SERVING if calls.is_draining else await _status(parts.models)
 
     path = f"/{SERVICE}/Check"
     return {
@@ -63,6 +63,7 @@ class _Watch:
             return
         self._is_asked = True
         if _asked(message) not in self._known:
+            self._said = _SERVICE_UNKNOWN
             self._stream.send(_SERVICE_UNKNOWN)
             return
         self._look()
@@ -74,6 +75,12 @@ class _Watch:
     def gone(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
+
+    def drain(self) -> None:
+        if self._is_asked and self._said != _SERVICE_UNKNOWN:
+            self._stream.send(_NOT_SERVING)
+        self._stream.leave()
+        self.gone()
 
     def _look(self) -> None:
         def done(status: bytes | None, error: Exception | None) -> None:

@@ -166,9 +166,12 @@ class _Talk:
         self._inference = inference
         self._calls = calls
         self._has_ended = False
+        self._is_leaving = False
         self._under_way: set[Walk] = set()
 
     def take(self, message: bytes) -> None:
+        if self._is_leaving:
+            return  # The stream's end tells the client which of its questions were taken.
         self._stream.begun()
         walk = self._calls.walk(self._request)
         self._under_way.add(walk)
@@ -194,9 +197,18 @@ class _Talk:
         for walk in tuple(self._under_way):
             walk.leave()
 
+    def drain(self) -> None:
+        """Answer what is under way."""
+        self._is_leaving = True
+        self._end_if_done()
+
     def _end_if_done(self) -> None:
-        if self._has_ended and self._stream.is_idle:
+        if not self._stream.is_idle:
+            return
+        if self._has_ended:
             self._stream.finish()
+        elif self._is_leaving:
+            self._stream.leave()
 
 
 def _refusal(question: bytes, error: Exception) -> bytes:

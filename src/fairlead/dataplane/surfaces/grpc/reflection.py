@@ -50,6 +50,10 @@ class _Talk:
     def gone(self) -> None:
         """Nothing is held."""
 
+    def drain(self) -> None:
+        """Every question is answered as it comes."""
+        self._stream.leave()
+
     def _answer(self, asked: Any) -> bytes:
         kind = asked.WhichOneof("message_request")
         if kind == "list_services":

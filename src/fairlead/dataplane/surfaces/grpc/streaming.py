@@ -28,6 +28,9 @@ class Talk(Protocol):
     def gone(self) -> None:
         """Nobody listens any more."""
 
+    def drain(self) -> None:
+        """The worker stops: finish what is held and take nothing new."""
+
 
 class Stream:
     """One call. `begun` and `done` count the messages that a method is busy with."""
@@ -39,6 +42,7 @@ class Stream:
         self._under_way = 0
         self._is_paused = False
         self.is_over = False
+        self.when_over: Callable[[], None] | None = None
         out.when_free = self._look
 
     def send(self, message: bytes) -> None:
@@ -53,6 +57,12 @@ class Stream:
             self.is_over = True
             self._out.end(status_lines(code, words))
             self._look()
+            if self.when_over is not None:
+                self.when_over()
+
+    def leave(self) -> None:
+        """End a call whose client has not said that it is done: it may go on elsewhere."""
+        self.finish(GrpcCode.UNAVAILABLE, "this replica is stopping")
 
     def begun(self) -> None:
         """A message is being worked on."""
@@ -136,10 +146,15 @@ def streamed(calls: Calls, begin: Callable[[Stream, Request], Talk]) -> Handler:
 
         def gone() -> None:
             stream.is_over = True
+            calls.talks.discard(talk)
             talk.gone()
 
         server.on_gone = gone
+        calls.talks.add(talk)
+        stream.when_over = lambda: calls.talks.discard(talk)
         stream.listen(talk)
+        if calls.is_draining:
+            talk.drain()
 
     return handle
 

@@ -24,7 +24,7 @@ _MAKERS = {
 }
 
 
-def make(parts: "Parts") -> Handler:
+def make(parts: "Parts") -> "GrpcSurface":
     """The surface of one worker."""
     return GrpcSurface(parts)
 
@@ -33,7 +33,7 @@ class GrpcSurface:
     """Answers every gRPC call of one worker. It never blocks and never raises."""
 
     def __init__(self, parts: "Parts") -> None:
-        calls = Calls(parts)
+        calls = self._calls = Calls(parts)
         methods: dict[str, Handler] = {}
         revision = parts.spec.revision
         for protocol in dict.fromkeys((revision.protocol, *revision.also)):
@@ -54,6 +54,10 @@ class GrpcSurface:
             reply(_not_grpc(request.path))
         else:
             handler(request, reply)
+
+    def drain(self) -> None:
+        """The worker stops: end the streams that would go on for ever."""
+        self._calls.drain()
 
     def _unknown(self, path: str) -> str:
         service, _, method = path[1:].rpartition("/")
