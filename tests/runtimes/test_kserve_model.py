@@ -455,3 +455,14 @@ def test_texts_of_tensors_are_a_list(tmp_path: Path) -> None:
     message = model(tmp_path, body, head=head, protocol=Protocol.V2).invoke(Method.PREDICT, tensors(x=["a", "b"]))
 
     assert listed(message) == {"output-0": [b"A", b"B"]}
+
+
+def test_how_long_each_hook_took_is_told_in_their_order(tmp_path: Path) -> None:
+    found = doubler(tmp_path, Protocol.V1)
+    told: list[tuple[str, float]] = []
+    found.hook_ran = lambda hook, seconds: told.append((hook, seconds))  # type: ignore[attr-defined]  # KServe's have it
+
+    found.invoke(Method.PREDICT, v1({"instances": [[1, 2]]}))
+
+    assert [hook for hook, _ in told] == ["preprocess", "predict", "postprocess"]
+    assert all(seconds > 0 for _, seconds in told)

@@ -76,6 +76,13 @@ async def test_rewards_are_events_of_their_own(sink: CloudEventSink) -> None:
     assert json.loads(event.data)["reward"] == 1.0
 
 
+async def test_an_event_has_the_id_that_logs_and_traces_know_the_request_by(sink: CloudEventSink) -> None:
+    await logged(sink.url, "request").post("/api/v1.0/predictions", ROW, (b"x-request-id", b"id-7"))
+
+    (event,) = sink.wait(1)
+    assert event.headers["ce-xrequestid"] == "id-7"
+
+
 async def test_a_request_may_ask_not_to_be_logged(sink: CloudEventSink) -> None:
     surface = logged(sink.url, "request")
     await surface.post("/api/v1.0/predictions", ROW, (b"seldon-skip-logging", b"true"))
