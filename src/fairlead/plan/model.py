@@ -384,6 +384,14 @@ class Route:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Certificate:
+    """What clients that ask for one of these hosts are shown: a Secret with `tls.crt` and `tls.key`, in PEM."""
+
+    secret: str
+    hosts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """Everything one resource asks for."""
 
@@ -392,6 +400,7 @@ class Plan:
     routes: tuple[Route, ...]
     secrets: tuple[str, ...] = ()
     """Names of the Secrets it needs, in its own namespace."""
+    certificates: tuple[Certificate, ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
     warnings: tuple[str, ...] = ()
     """What the manifest asks for that means nothing here, one sentence each."""

@@ -38,6 +38,16 @@ class Pool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HostCertificate:
+    """The certificate of these hosts, where TLS is spoken: a file with it and its key in PEM, which only its owner can
+    read. `mark` changes with the file's content."""
+
+    hosts: tuple[str, ...]
+    path: str
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """One resource's routes and pools; `pools` pairs a component's name with its pool. `kind`, `namespace`,
     `name` and `docs_path` are for the listing at `/`. `models` are the names that a gRPC message may call the
@@ -51,6 +61,7 @@ class Service:
     state: str = ""
     docs_path: str = ""
     models: tuple[str, ...] = ()
+    certificates: tuple[HostCertificate, ...] = ()
 
     @property
     def identity(self) -> tuple[str, str, str]:

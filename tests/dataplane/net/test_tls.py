@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from fairlead.dataplane.net.server import HttpServer
-from fairlead.dataplane.net.tls import server_context
+from fairlead.dataplane.net.tls import NamedCertificates, server_context
 from fairlead.dataplane.spec import TcpSocket
 from fairlead.errors import ConfigError
 from fairlead.protocols.exchange import Reply, Request, Response
@@ -177,3 +177,37 @@ def test_a_key_with_a_passphrase_is_refused_without_asking(tmp_path: Path) -> No
     subprocess.run(argv, check=True, capture_output=True)
     with pytest.raises(ConfigError, match="passphrase"):
         server_context(certificate, locked)
+
+
+async def test_a_host_with_its_own_certificate_shows_that(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folders = [tmp_path / name for name in ("usual", "own")]
+    for folder in folders:
+        folder.mkdir()
+    (usual, key), (own, own_key) = (make_certificate(folder) for folder in folders)
+    both = tmp_path / "both.pem"
+    both.write_bytes(own.read_bytes() + own_key.read_bytes())
+    (tmp_path / "broken.pem").write_text("no certificate")
+    named = NamedCertificates()
+    named.replace({"own.example": both, "broken.example": tmp_path / "broken.pem"})
+
+    server = HttpServer(echo)
+    port = await server.listen(TcpSocket("127.0.0.1", 0), tls=server_context(usual, key, named=named))
+    shown = {host: await shown_to(port, host) for host in ("own.example", "OWN.example", "broken.example", "localhost")}
+    named.replace({})
+    after = await shown_to(port, "own.example")
+    await server.drain(0)
+
+    expected = {name: ssl.PEM_cert_to_DER_cert(path.read_text()) for name, path in (("usual", usual), ("own", own))}
+    assert shown["own.example"] == shown["OWN.example"] == expected["own"]
+    assert shown["broken.example"] == shown["localhost"] == after == expected["usual"]
+    assert "clients of broken.example are shown the certificate of all hosts" in caplog.text
+
+
+async def shown_to(port: int, host: str) -> bytes:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context, server_hostname=host)
+    shown: bytes = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    writer.close()
+    await writer.wait_closed()
+    return shown

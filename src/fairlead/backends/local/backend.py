@@ -17,6 +17,7 @@ from typing import Any
 from fairlead.backends.base import Lookup, Notice
 from fairlead.backends.local import converge
 from fairlead.backends.local.backoff import REFERENCES, TRANSFERS
+from fairlead.backends.local.certifying import Certifier
 from fairlead.backends.local.client import SupervisorClient, SupervisorStopping
 from fairlead.backends.local.container_runner import find_engine, sweep
 from fairlead.backends.local.containers import home_mark
@@ -64,6 +65,7 @@ class LocalBackend:
     ) -> None:
         self._home, self._supervisor, self._clock, self._token = home, supervisor, clock, token
         self._preparer = Preparer(fetcher, lookup, furnisher)
+        self._certifier = Certifier(home, lookup)
         self._publisher = Publisher(gateway, make=self._table, published=self._published)
         self._ports = Ports()
         self._news = News()
@@ -97,6 +99,7 @@ class LocalBackend:
             tracked.want(plan.owner, component, now=self._clock())
             self._touch(tracked.key)
             self._warm(runtimes_of(component))
+        await self._certify(plan)
 
     async def delete(self, owner: Owner) -> None:
         """Stop routing to what the owner had, then let it finish and end."""
@@ -109,6 +112,8 @@ class LocalBackend:
         self._news.forget(owner)
         self._publish()
         await asyncio.to_thread(forget, plan.owner if plan else owner, self._home)
+        if plan is not None and plan.certificates:
+            self._certifier.sweep(self._plans.values())
 
     async def settle(self) -> None:
         """Every plan has been applied: what runs for none of them goes, and the gateway gets its table."""
@@ -117,6 +122,7 @@ class LocalBackend:
             self._touch(key)
         self._publish()
         await asyncio.to_thread(sweep_kept, self._home, [plan.owner for plan in self._plans.values()])
+        self._certifier.sweep(self._plans.values())
 
     async def refresh(self, namespace: str) -> None:
         """A Secret, ConfigMap, claim or ServiceAccount of the namespace has changed: try at once what waits for one."""
@@ -124,6 +130,8 @@ class LocalBackend:
             if tracked.owner is not None and tracked.owner.namespace == namespace and tracked.preparation.trouble:
                 tracked.preparation.retry_at = 0.0
                 self._touch(tracked.key)
+        for plan in [plan for plan in self._plans.values() if plan.owner.namespace == namespace]:
+            await self._certify(plan)
 
     def folders_in_use(self) -> set[Path]:
         """The fetched models that replicas read or that a start is prepared with."""
@@ -136,6 +144,14 @@ class LocalBackend:
     def observe(self) -> AsyncIterator[PlanStatus | Notice]:
         """How it goes, for one reader."""
         return self._news.read()
+
+    async def _certify(self, plan: Plan) -> None:
+        if not plan.certificates:
+            return
+        for problem in await self._certifier.fetch(plan):
+            self._news.notice(Notice(owner=plan.owner, reason="CertificateMissing", message=problem, is_warning=True))
+        for component in plan.components:
+            self._touch((service_key(plan.owner), component.name))
 
     # -- the work
 
@@ -367,7 +383,8 @@ class LocalBackend:
             status_of(tracked[component.name].situation(component), now=now) for component in plan.components
         )
         status = PlanStatus(owner=plan.owner, components=statuses, routed=False)
-        current = service_of(plan, status, {name: one.endpoints() for name, one in tracked.items()})
+        serving = {str(name): one.endpoints() for name, one in tracked.items()}
+        current = service_of(plan, status, serving, self._certifier.of(plan))
         self._services[service] = current
         routed = self._acked.get(service) == current and all(one.is_switched for one in tracked.values())
         self._news.status(PlanStatus(owner=plan.owner, components=statuses, routed=routed))

@@ -58,6 +58,11 @@ class Home:
         return self.root / "kept"
 
     @property
+    def certificates(self) -> Path:
+        """Certificates and keys out of Secrets, for the gateway: `<namespace>/<secret>.pem`."""
+        return self.root / "certificates"
+
+    @property
     def routes(self) -> Path:
         """The gateway's last table."""
         return self.root / "routes.json"
@@ -93,5 +98,14 @@ class Home:
 
     def prepare(self) -> None:
         """Create the folders, readable by their owner only."""
-        for folder in (self.root, self.run, self.cache, self.logs, self.claims, self.work, self.kept):
+        for folder in (
+            self.root,
+            self.run,
+            self.cache,
+            self.logs,
+            self.claims,
+            self.work,
+            self.kept,
+            self.certificates,
+        ):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from fairlead.plan.model import Component, Plan
-from fairlead.plan.routing import REPLICA_LIMIT, Endpoint, Pool, RouteTable, Service
+from fairlead.plan.routing import REPLICA_LIMIT, Endpoint, HostCertificate, Pool, RouteTable, Service
 from fairlead.plan.status import ComponentStatus, Phase, PlanStatus
 
 MODEL_NAME = "model_name"
@@ -20,7 +20,12 @@ class Serving:
     endpoints: tuple[Endpoint, ...] = ()
 
 
-def service_of(plan: Plan, status: PlanStatus, serving: Mapping[str, Serving]) -> Service:
+def service_of(
+    plan: Plan,
+    status: PlanStatus,
+    serving: Mapping[str, Serving],
+    certificates: tuple[HostCertificate, ...] = (),
+) -> Service:
     """One plan's part of the table. `serving` is by component name."""
     states = {state.component: state for state in status.components}
     return Service(
@@ -35,6 +40,7 @@ def service_of(plan: Plan, status: PlanStatus, serving: Mapping[str, Serving]) -
         state=_state(status),
         docs_path=plan.docs_path,
         models=tuple(sorted({plan.owner.name, *_model_names(plan)})),
+        certificates=certificates,
     )
 
 

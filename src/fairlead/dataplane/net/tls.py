@@ -8,7 +8,7 @@ on. Connections that stand are not touched, and a pair that cannot be used chang
 import logging
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 
 from fairlead.dataplane.net.opening import ALPN
@@ -26,21 +26,62 @@ def server_context(
     *,
     alpn: Sequence[str] = ALPN,
     clock: Callable[[], float] = time.monotonic,
+    named: "NamedCertificates | None" = None,
 ) -> ssl.SSLContext | None:
-    """A context for listeners, `None` without a certificate. The key may be in the certificate's file. Raises
-    `ConfigError` when the pair cannot be used now."""
+    """A context for listeners, `None` without a certificate. The key may be in the certificate's file. Clients that ask
+    for a host of `named` are shown that host's certificate. Raises `ConfigError` when the pair cannot be used now."""
     if certificate is None:
         if key is not None:
             raise ConfigError(f"a TLS key ({key}) without a certificate: give both")
         return None
-    return _Followed(certificate, key, alpn=alpn, clock=clock).context
+    return _Followed(certificate, key, alpn=alpn, clock=clock, named=named).context
+
+
+class NamedCertificates:
+    """Certificates of host names, each in a file with its key. What cannot be used is one line in the log, and clients
+    of those hosts are shown what all others are."""
+
+    def __init__(self, *, alpn: Sequence[str] = ALPN, clock: Callable[[], float] = time.monotonic) -> None:
+        self._alpn = alpn
+        self._clock = clock
+        self._files: dict[str, Path] = {}
+        self._followed: dict[Path, _Followed | None] = {}
+
+    def replace(self, files: Mapping[str, Path], *, changed: Collection[Path] = ()) -> None:
+        """Use these files for these hosts from now on; `changed` are looked at again."""
+        self._files = {host.lower(): path for host, path in files.items()}
+        wanted = set(self._files.values())
+        self._followed = {path: one for path, one in self._followed.items() if path in wanted and path not in changed}
+
+    def context_for(self, host: str | None) -> ssl.SSLContext | None:
+        """The context of a host, `None` when it has none."""
+        path = self._files.get((host or "").lower().rstrip("."))
+        if path is None:
+            return None
+        if path not in self._followed:
+            try:
+                self._followed[path] = _Followed(path, None, alpn=self._alpn, clock=self._clock)
+            except ConfigError as error:
+                log.error("%s; clients of %s are shown the certificate of all hosts", error, host)
+                self._followed[path] = None
+        followed = self._followed[path]
+        return None if followed is None else followed.latest()
 
 
 class _Followed:
     """A pair of files and the context made of them last. `context` is what listeners use; every handshake takes the
     latest in its place."""
 
-    def __init__(self, certificate: Path, key: Path | None, *, alpn: Sequence[str], clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        certificate: Path,
+        key: Path | None,
+        *,
+        alpn: Sequence[str],
+        clock: Callable[[], float],
+        named: NamedCertificates | None = None,
+    ) -> None:
+        self._named = named
         self._certificate = certificate
         self._key = key
         self._alpn = list(alpn)
@@ -51,12 +92,17 @@ class _Followed:
         self.context = self._load()
         self.context.sni_callback = self._take_latest
 
-    def _take_latest(self, connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+    def latest(self) -> ssl.SSLContext:
+        """The context of the files as they are now, or were a moment ago."""
         now = self._clock()
         if now - self._looked >= _LOOK_EVERY_S:
             self._looked = now
             self._follow()
-        connection.context = self._latest
+        return self._latest
+
+    def _take_latest(self, connection: ssl.SSLObject, name: str | None, _context: ssl.SSLContext) -> None:
+        own = self._named.context_for(name) if self._named is not None else None
+        connection.context = self.latest() if own is None else own
 
     def _follow(self) -> None:
         mark = self._read_mark()

@@ -15,7 +15,7 @@ from fairlead.dialects.seldon.graph import walk
 from fairlead.dialects.seldon.labels import pod_labels
 from fairlead.dialects.seldon.lower_env import lower_variables
 from fairlead.dialects.seldon.lower_graph import lower_graph
-from fairlead.dialects.seldon.lower_routes import lower_routes
+from fairlead.dialects.seldon.lower_routes import lower_certificates, lower_routes
 from fairlead.dialects.seldon.lower_scale import lower_scale
 from fairlead.dialects.seldon.lower_units import lower_units
 from fairlead.dialects.seldon.names import deployment_names, predictor_key
@@ -54,13 +54,15 @@ def lower(sdep: SeldonDeployment, *, catalog: Catalog) -> Plan:
     _check_names(sdep, findings)
     components = tuple(_component(context) for context in predictor_contexts(defaulted, catalog, findings))
     routes = lower_routes(sdep, findings)
+    certificates = lower_certificates(sdep)
     _warn(sdep, findings)
     findings.check()
     return Plan(
         owner=_owner(sdep),
         components=components,
         routes=routes,
-        secrets=_secrets(components),
+        secrets=tuple(sorted({*_secrets(components), *(one.secret for one in certificates)})),
+        certificates=certificates,
         labels=tuple(sorted(sdep.metadata.labels.items())),
         warnings=tuple(findings.warnings),
         docs_path=_docs_path(sdep),
@@ -209,5 +211,3 @@ def _warn(sdep: SeldonDeployment, findings: Findings) -> None:
         path = f"spec.predictors[{index}]"
         if predictor.explainer is not None and predictor.explainer.is_wanted:
             findings.warn(f"{path}.explainer: {predictor.explainer.type} is not run yet; the predictor is")
-        if predictor.ssl is not None and predictor.ssl.cert_secret_name:
-            findings.warn(f"{path}.ssl: workers listen on private sockets; TLS belongs on the gateway's port")

@@ -13,7 +13,7 @@ from fairlead.dialects.seldon import annotations
 from fairlead.dialects.seldon.findings import Findings
 from fairlead.dialects.seldon.names import hosts, predictor_key
 from fairlead.dialects.seldon.schema import PredictorSpec, SeldonDeployment
-from fairlead.plan.model import ComponentName, Mirror, Route, Target
+from fairlead.plan.model import Certificate, ComponentName, Mirror, Route, Target
 
 SHORT_PATH_NAMESPACE = "default"
 
@@ -21,6 +21,20 @@ SHORT_PATH_NAMESPACE = "default"
 def lower_routes(sdep: SeldonDeployment, findings: Findings) -> tuple[Route, ...]:
     """The routes, the shared ones first."""
     return (*_shared(sdep, findings), *_direct(sdep, findings))
+
+
+def lower_certificates(sdep: SeldonDeployment) -> tuple[Certificate, ...]:
+    """What `ssl` means here: the gateway shows the predictor's certificate to clients that ask for one of its hosts, or
+    for one that the whole deployment is to be found at."""
+    public = tuple(host for host in annotations.istio_hosts(annotations.of_deployment(sdep)) if host)
+    return tuple(
+        Certificate(
+            secret=predictor.ssl.cert_secret_name,
+            hosts=(*hosts(predictor_key(sdep, predictor), sdep.metadata.namespace), *public),
+        )
+        for predictor in sdep.spec.predictors
+        if predictor.ssl is not None and predictor.ssl.cert_secret_name
+    )
 
 
 def _shared(sdep: SeldonDeployment, findings: Findings) -> Iterator[Route]:

@@ -18,9 +18,10 @@ from fairlead.backends.local.gateway.trails import Trails
 from fairlead.backends.local.gateway.wheel import TimerWheel
 from fairlead.dataplane.access_log import open_log
 from fairlead.dataplane.net.server import HttpServer, Limits
-from fairlead.dataplane.net.tls import server_context
+from fairlead.dataplane.net.tls import NamedCertificates, server_context
 from fairlead.dataplane.spec import Listen
 from fairlead.dataplane.tracing.opening import open_tracer
+from fairlead.plan.routing import RouteTable
 from fairlead.protocols.streaming import is_streamed
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,10 @@ class Gateway:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._meters = Meters()
+        self._certificates = NamedCertificates()
+        self._marks: dict[Path, str] = {}
         self.switchboard = Switchboard(self._meters)
+        self.switchboard.on_table = self._use_certificates
         self._collector = Collector(self.switchboard, self._meters, settings.table.with_suffix(".counts"))
         self.switchboard.on_counts = self._collector.take
         tracer = open_tracer(settings.tracing, service="fairlead-gateway")
@@ -76,7 +80,7 @@ class Gateway:
         """Serve the last table, then take calls and requests. Raises `ConfigError` when a socket or certificate
         cannot be used."""
         settings = self._settings
-        tls = server_context(settings.tls_certificate, settings.tls_key)
+        tls = server_context(settings.tls_certificate, settings.tls_key, named=self._certificates)
         self._collector.load()
         last = self._file.load()
         if last is not None:
@@ -85,6 +89,18 @@ class Gateway:
         if settings.also is not None:
             self.grpc_port = await self._server.listen(settings.also, tls=tls)
         await self._admin.listen(settings.admin)
+
+    def _use_certificates(self, table: RouteTable) -> None:
+        """Show clients the certificates that the table names for hosts."""
+        listed = [one for service in table.services for one in service.certificates]
+        marks = {Path(one.path): one.mark for one in listed}
+        changed = {path for path, mark in marks.items() if self._marks.get(path) != mark}
+        if marks and changed and self._settings.tls_certificate is None:
+            log.warning("certificates of hosts are not used: the data port does not speak TLS (--tls-cert)")
+        self._marks = marks
+        # Of two services that claim a host the first in the table has it.
+        files = {host: Path(one.path) for one in reversed(listed) for host in reversed(one.hosts)}
+        self._certificates.replace(files, changed=changed)
 
     async def drain(self, grace_s: float) -> None:
         """Take nothing new, answer what is here, end."""

@@ -105,6 +105,8 @@ class Switchboard:
         self._sole_call: CompiledRoute | None = None
         self._by_model: dict[str, list[CompiledRoute]] | None = None
         self._calls: dict[tuple[object, ...], Forward] = {}
+        self.on_table: Callable[[RouteTable], None] = lambda _: None
+        """Told of every table that is put in force."""
 
     def publish(self, table: RouteTable) -> None:
         """Serve what this table says. Requests that are under way stay where they are."""
@@ -125,6 +127,7 @@ class Switchboard:
         self._calls = {}
         self.table = table
         self.epoch = Epoch()
+        self.on_table(table)
 
     def find(self, head: Head) -> Forward | None:
         """Where a request goes, or `None` when no route takes it. For a gRPC call there is always something to do."""
