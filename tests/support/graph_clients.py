@@ -153,7 +153,7 @@ def questions() -> dict[str, Question]:
 
 
 def _shaped(values: Any) -> list[list[float]]:
-    shaped: list[list[float]] = np.array(values, np.float64).reshape(_SHAPE).tolist()
+    shaped: list[list[float]] = np.array(values, np.float64).reshape(len(ROWS), -1).tolist()
     return shaped
 
 
