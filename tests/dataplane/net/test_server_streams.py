@@ -332,6 +332,21 @@ async def test_a_client_that_leaves_in_the_middle_of_its_body_is_gone(
     assert pieces == [b"abc"]
 
 
+async def test_a_body_that_is_malformed_after_its_answer_left_ends_the_connection(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def at_once(request: Request, reply: Reply) -> None:
+        reply(Response(200, b"", b"done"))
+
+    async with talking_to(at_once) as (reader, writer):
+        writer.write(chunked("/stream") + b"nonsense\r\n")
+        came = await asyncio.wait_for(reader.read(), 10)
+
+    assert came.endswith(b"\r\n\r\ndone")
+    assert came.count(b"HTTP/1.1") == 1
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 async def test_a_client_that_waits_to_be_asked_for_its_body_is_asked() -> None:
     def collect(request: Request, reply: Reply) -> None:
         assert request.incoming is not None

@@ -255,6 +255,8 @@ class Connection(asyncio.Protocol):
         if self._parser.stream is None:
             return
         self._parser.stream = None
+        if not self.queue:
+            return  # The handler did not wait for the body; its answer was the last.
         answer = self.queue.pop()
         if answer.stream is not None:
             self._transport.abort()
