@@ -55,15 +55,18 @@ async def test_the_description_has_the_paths_of_the_address_it_is_read_at(header
 
     description = json.loads(response.body)
     assert description["openapi"].startswith("3.")
-    assert list(description["paths"]) == [f"{prefix}/api/v1.0/predictions", f"{prefix}/api/v1.0/feedback"]
+    assert {f"{prefix}/api/v1.0/predictions", f"{prefix}/api/v1.0/feedback"} < description["paths"].keys()
+    assert all(path.startswith(f"{prefix}/") for path in description["paths"])
 
 
 async def test_its_examples_are_accepted() -> None:
     it = surface({"inputs": [{"messagetype": "tensor", "schema": {"names": ["a", "b"], "shape": [2]}}]})
     description = json.loads((await it.get("/api/v1.0/doc/seldon.json")).body)
 
-    for path, operations in description["paths"].items():
-        example = operations["post"]["requestBody"]["content"]["application/json"]["example"]
+    posts = [(path, verbs["post"]) for path, verbs in description["paths"].items() if "post" in verbs]
+    assert len(posts) == 2
+    for path, post in posts:
+        example = post["requestBody"]["content"]["application/json"]["example"]
         assert (await it.post(path, example)).status == 200
 
 
@@ -124,7 +127,7 @@ async def described(it: Any, path: str = "/api/v1.0/doc/seldon.json") -> Any:
 
 
 def example_of(description: Any) -> Any:
-    (predict, _feedback) = description["paths"].values()
+    predict = description["paths"]["/api/v1.0/predictions"]
     return predict["post"]["requestBody"]["content"]["application/json"]["example"]
 
 

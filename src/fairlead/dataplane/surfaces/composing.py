@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from fairlead.dataplane.graph.executor import Executor
 from fairlead.dataplane.metering import Meters
 from fairlead.dataplane.spec import WorkerSpec
+from fairlead.dataplane.surfaces import docs
 from fairlead.dataplane.surfaces.models import Models
 from fairlead.dataplane.surfaces.seldon.surface import SeldonSurface, refusal
 from fairlead.plan.model import Protocol
@@ -40,11 +41,12 @@ class _Entry(NamedTuple):
     paths: tuple[str, ...] = ()
 
 
+_PAGE = (docs.DESCRIPTION, *docs.paths_of(docs.FOLDER))
 _ENTRIES: Mapping[Protocol, _Entry] = {
     Protocol.TENSORFLOW: _Entry(
-        "fairlead.dataplane.surfaces.tensorflow.surface", ("/v1/models",), ("/api/v1.0/feedback",)
+        "fairlead.dataplane.surfaces.tensorflow.surface", ("/v1/models",), ("/api/v1.0/feedback", *_PAGE)
     ),
-    Protocol.V1: _Entry("fairlead.dataplane.surfaces.v1.surface", ("/v1",), ("/",)),
+    Protocol.V1: _Entry("fairlead.dataplane.surfaces.v1.surface", ("/v1",), ("/", *_PAGE)),
     Protocol.V2: _Entry("fairlead.dataplane.surfaces.v2.surface", ("/v2",), ("/route", "/aggregate")),
 }
 _GRPC = "fairlead.dataplane.surfaces.grpc.surface"

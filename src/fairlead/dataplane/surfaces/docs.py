@@ -1,16 +1,16 @@
-"""The API page of a deployment: Swagger UI from files in this package, and an OpenAPI description made for the one
-deployment and the one address it is read at. Nothing is read or built before somebody looks."""
+"""The API page of a deployment: Swagger UI from files in this package, beside an OpenAPI description that a surface
+makes for the one deployment and the one address it is read at. Nothing is read or built before somebody looks."""
 
 from typing import Any
 from urllib.parse import quote
 
-import orjson
-
 from fairlead.protocols.exchange import Request, Response
 from fairlead.runtimes.base import Columns
 
+FOLDER, DESCRIPTION = "/docs", "/openapi.json"
+"""Where protocols that name no place of their own have page and description, as KServe's servers do."""
 _PAGE = "index.html"
-_DESCRIPTION = "seldon.json"
+_NAMED = "seldon.json"
 _FILES = frozenset((_PAGE, "start.js", "swagger-ui.css", "swagger-ui-bundle.js"))
 _NAMING = frozenset((_PAGE, "start.js"))
 _KINDS = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
@@ -18,7 +18,7 @@ _USUAL = Columns(count=4)
 _MOST_COLUMNS = 10_000
 
 
-def page_file(name: str, description: str = _DESCRIPTION) -> Response | None:
+def page_file(name: str, description: str = _NAMED) -> Response | None:
     """One of the page's files; the page itself for an empty name. `description` is the file beside it that describes
     the API."""
     name = name or _PAGE
@@ -30,8 +30,25 @@ def page_file(name: str, description: str = _DESCRIPTION) -> Response | None:
     age = "no-cache" if name == _PAGE else "max-age=3600"
     body = files("fairlead.dataplane").joinpath("static", "swagger", name).read_bytes()
     if name in _NAMING:
-        body = body.replace(_DESCRIPTION.encode(), description.encode())
+        body = body.replace(_NAMED.encode(), description.encode())
     return Response(200, f"Content-Type: {kind}; charset=utf-8\r\nCache-Control: {age}\r\n".encode(), body)
+
+
+def paths_of(folder: str) -> list[str]:
+    """Every path of a page in that folder."""
+    return [folder, *(f"{folder}/{name}" for name in ("", *_FILES))]
+
+
+def at(folder: str, request: Request, description: str) -> Response:
+    """What is at one of those paths."""
+    page = None if request.path == folder else page_file(request.path[len(folder) + 1 :], description)
+    return to_folder(request) if page is None else page
+
+
+def to_folder(request: Request) -> Response:
+    """To the same path with a slash at its end, from where the page's links work."""
+    where = prefix_of(request) + request.path + "/"
+    return Response(301, b"Location: " + where.encode("latin-1") + b"\r\n", b"")
 
 
 def prefix_of(request: Request) -> str:
@@ -40,27 +57,6 @@ def prefix_of(request: Request) -> str:
     told = request.header(b"x-forwarded-prefix").decode("latin-1")
     prefix = "/" + told.strip("/") if told.strip("/") else ""
     return prefix if quote(prefix, safe="/-._~%") == prefix else ""
-
-
-def open_api(title: str, *, prefix: str, predict_path: str, feedback_path: str, example: dict[str, Any]) -> bytes:
-    """The OpenAPI 3 description. `example` is a request that the model accepts, as `example_request` gives it."""
-    answer = {"data": {"names": ["t:0"], "ndarray": [[1.0]]}, "meta": {}}
-    feedback = {"request": example, "response": answer, "reward": 1.0}
-    return orjson.dumps(
-        {
-            "openapi": "3.0.3",
-            "info": {"title": title, "version": "1.0", "description": _ABOUT},
-            "paths": {
-                prefix + predict_path: {
-                    "post": _operation("Predict", "What the model makes of a message.", "SeldonMessage", example)
-                },
-                prefix + feedback_path: {
-                    "post": _operation("SendFeedback", "Tell how good an answer was.", "Feedback", feedback)
-                },
-            },
-            "components": {"schemas": _SCHEMAS},
-        }
-    )
 
 
 def example_request(inputs: Any, columns: Columns | None) -> dict[str, Any]:
@@ -86,87 +82,3 @@ def _described(inputs: Any) -> Columns | None:
     if width <= 0 or len(shape) > 2:
         return None
     return Columns(count=width, names=tuple(names) if isinstance(names, list) and len(names) == width else ())
-
-
-def _operation(name: str, summary: str, schema: str, example: dict[str, Any]) -> dict[str, Any]:
-    def content(of: str) -> dict[str, Any]:
-        return {"application/json": {"schema": {"$ref": f"#/components/schemas/{of}"}}}
-
-    body = content(schema)
-    body["application/json"]["example"] = example
-    return {
-        "operationId": name,
-        "summary": summary,
-        "requestBody": {"required": True, "content": body},
-        "responses": {
-            "200": {"description": "The answer", "content": content("SeldonMessage")},
-            "default": {"description": "What went wrong, in `status`", "content": content("SeldonMessage")},
-        },
-    }
-
-
-_ABOUT = "Seldon protocol version 1. A message holds one of `data`, `strData`, `binData` and `jsonData`."
-
-_NUMBERS = {"type": "array", "items": {"type": "number"}}
-_SCHEMAS: dict[str, Any] = {
-    "SeldonMessage": {
-        "type": "object",
-        "properties": {
-            "status": {"$ref": "#/components/schemas/Status"},
-            "meta": {"$ref": "#/components/schemas/Meta"},
-            "data": {"$ref": "#/components/schemas/Data"},
-            "strData": {"type": "string"},
-            "binData": {"type": "string", "format": "byte"},
-            "jsonData": {},
-        },
-    },
-    "Data": {
-        "type": "object",
-        "properties": {
-            "names": {"type": "array", "items": {"type": "string"}},
-            "ndarray": {"type": "array", "items": {}},
-            "tensor": {
-                "type": "object",
-                "properties": {"shape": {"type": "array", "items": {"type": "integer"}}, "values": _NUMBERS},
-            },
-            "tftensor": {"type": "object"},
-        },
-    },
-    "Meta": {
-        "type": "object",
-        "properties": {
-            "puid": {"type": "string"},
-            "tags": {"type": "object", "additionalProperties": True},
-            "routing": {"type": "object", "additionalProperties": {"type": "integer"}},
-            "requestPath": {"type": "object", "additionalProperties": {"type": "string"}},
-            "metrics": {"type": "array", "items": {"$ref": "#/components/schemas/Metric"}},
-        },
-    },
-    "Metric": {
-        "type": "object",
-        "properties": {
-            "key": {"type": "string"},
-            "type": {"type": "string", "enum": ["COUNTER", "GAUGE", "TIMER"]},
-            "value": {"type": "number"},
-            "tags": {"type": "object", "additionalProperties": {"type": "string"}},
-        },
-    },
-    "Status": {
-        "type": "object",
-        "properties": {
-            "code": {"type": "integer"},
-            "info": {"type": "string"},
-            "reason": {"type": "string"},
-            "status": {"description": "SUCCESS, FAILURE or their numbers"},
-        },
-    },
-    "Feedback": {
-        "type": "object",
-        "properties": {
-            "request": {"$ref": "#/components/schemas/SeldonMessage"},
-            "response": {"$ref": "#/components/schemas/SeldonMessage"},
-            "reward": {"type": "number"},
-            "truth": {"$ref": "#/components/schemas/SeldonMessage"},
-        },
-    },
-}

@@ -188,6 +188,12 @@ class Models:
                 return unit.call(Method.EXPLAIN, parcel, walk)
         raise not_explained()
 
+    @property
+    def explains(self) -> bool:
+        """Whether asking for an explanation is worth a try."""
+        units = self._executor.units.values()
+        return any(not isinstance(unit, LocalUnit) or Method.EXPLAIN in unit.servable.methods for unit in units)
+
     def signatures(self, name: str) -> Mapping[str, Signature]:
         """The functions of a TensorFlow model by name; for other models nothing."""
         servable = self._servable(name, "")

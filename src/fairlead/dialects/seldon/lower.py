@@ -38,7 +38,7 @@ ROUTING_INJECTION = "SELDON_ENABLE_ROUTING_INJECTION"
 DRAIN_S = 20.0
 PROGRESS_DEADLINE_S = 600.0
 
-_DOCS = {"seldon": "api/v1.0/doc/", "v2": "v2/docs/"}
+_DOCS = {"seldon": "api/v1.0/doc/", "v2": "v2/docs/", "tensorflow": "docs/"}
 _SINKS = ("REQUEST_LOGGER_DEFAULT_ENDPOINT", "LOGGER_KAFKA_BROKER")
 _LOG_MODES = ("request", "response", "all")
 _PROTOCOLS = {"seldon": Protocol.SELDON, "tensorflow": Protocol.TENSORFLOW, "v2": Protocol.V2}

@@ -1,5 +1,6 @@
 """A whole graph over REST: the orchestrator's routes, headers and failures (specs 3.1, 3.2 and 3.8)."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from time import perf_counter
@@ -16,6 +17,7 @@ from fairlead.dataplane.spec import WorkerSpec
 from fairlead.dataplane.surfaces import docs
 from fairlead.dataplane.surfaces.quick import Quick
 from fairlead.dataplane.surfaces.routing_table import ANY, Routes, Verbs
+from fairlead.dataplane.surfaces.seldon import open_api
 from fairlead.dataplane.surfaces.seldon.heads import JSON_LINE, GraphHeads, told
 from fairlead.dataplane.surfaces.seldon.parcels import parcel_of
 from fairlead.dataplane.surfaces.seldon.plain_rows import rows_of
@@ -53,6 +55,7 @@ class GraphRoutes:
         self._meters = meters
         self._heads = GraphHeads(spec.service, spec.namespace, env)
         self._puids = Puids()
+        self._metrics: Response | None = None
         self._limit_bytes = spec.max_body_bytes
         self._with_routing = spec.revision.include_routing or bool(env.get("SELDON_ENABLE_ROUTING_INJECTION"))
 
@@ -63,7 +66,7 @@ class GraphRoutes:
         for version in VERSIONS:
             routes[f"{version}/predictions"] = {"POST": predict}
             routes[f"{version}/feedback"] = {"POST": self._feedback}
-            routes[f"{version}/doc"] = {"GET": _to_folder}
+            routes[f"{version}/doc"] = {"GET": lambda request, reply: reply(docs.to_folder(request))}
         routes["/api/v1.0/status"] = routes["/api/v1.0/health/status"] = {"GET": self._ready}
         routes["/api/v1.0/metadata"] = {"GET": self._graph_metadata}
         routes["/ready"] = {ANY: self._ready}
@@ -205,7 +208,15 @@ class GraphRoutes:
         drive(self._executor.is_ready(), done)
 
     def _prometheus(self, request: Request, reply: Reply) -> None:  # noqa: ARG002 - a route's signature
-        reply(Response(200, b"Content-Type: " + CONTENT_TYPE + b"\r\n", self._meters.render()))
+        # One page takes some twenty milliseconds. Those who ask together get the same one, or a hundred streams of one
+        # HTTP/2 connection would hold everybody else up for seconds.
+        if self._metrics is None:
+            self._metrics = Response(200, b"Content-Type: " + CONTENT_TYPE + b"\r\n", self._meters.render())
+            asyncio.get_running_loop().call_soon(self._forget_metrics)
+        reply(self._metrics)
+
+    def _forget_metrics(self) -> None:
+        self._metrics = None
 
     def _doc(self, name: str, version: str) -> Verbs | None:
         if name == "seldon.json":
@@ -219,11 +230,11 @@ class GraphRoutes:
                 inputs = (await self._executor.metadata(self._spec.component)).get("graphinputs")
             except FairleadError:
                 inputs = None  # the page is worth having without what the model says of itself
-            return docs.open_api(
+            return open_api.describe_graph(
                 f"{self._spec.service}: {self._spec.component}",
                 prefix=docs.prefix_of(request),
-                predict_path=f"{version}/predictions",
-                feedback_path=f"{version}/feedback",
+                version=version,
+                units=list(self._executor.units),
                 example=docs.example_request(inputs, self._executor.columns()),
             )
 
@@ -269,11 +280,6 @@ def _methods(verbs: list[str]) -> bytes:
 
 def _live(request: Request, reply: Reply) -> None:  # noqa: ARG001 - a route's signature
     reply(Response(200, b"", b""))
-
-
-def _to_folder(request: Request, reply: Reply) -> None:
-    where = docs.prefix_of(request) + request.path + "/"
-    reply(Response(301, b"Location: " + where.encode("latin-1") + b"\r\n", b""))
 
 
 def _as_it_is(parcel: Parcel, _walk: Walk) -> _Outcome:

@@ -12,6 +12,7 @@ from fairlead.dataplane.puids import Puids
 from fairlead.dataplane.surfaces import docs
 from fairlead.dataplane.surfaces.quick import Quick
 from fairlead.dataplane.surfaces.routing_table import Routes
+from fairlead.dataplane.surfaces.seldon import open_api
 from fairlead.dataplane.surfaces.seldon.heads import UnitHeads
 from fairlead.dataplane.surfaces.seldon.parcels import parcel_of
 from fairlead.dataplane.surfaces.seldon.plain_rows import rows_of
@@ -69,6 +70,7 @@ class UnitRoutes:
         routes["/health/status"] = {"GET": self._status}
         routes["/metadata"] = {"GET": self._metadata}
         routes["/seldon.json"] = {"GET": self._open_api}
+        routes |= {path: {"GET": _doc} for path in docs.paths_of("/docs")}
         if self._is_whole:
             for version in ("v0.1", "v1.0"):
                 routes[f"/api/{version}/predictions"] = {"POST": predict}
@@ -161,11 +163,11 @@ class UnitRoutes:
                 inputs = (await self._unit.metadata()).get("inputs")
             except FairleadError:
                 inputs = None
-            body = docs.open_api(
+            body = open_api.describe_unit(
                 self._unit.unit.name,
                 prefix=docs.prefix_of(request),
-                predict_path="/api/v1.0/predictions" if self._is_whole else "/predict",
-                feedback_path="/api/v1.0/feedback" if self._is_whole else "/send-feedback",
+                has_graph_paths=self._is_whole,
+                combines=not isinstance(self._unit, LocalUnit) or Method.AGGREGATE in self._unit.servable.methods,
                 example=docs.example_request(inputs, self._unit.columns),
             )
             return _Outcome(200, body)
@@ -194,6 +196,10 @@ async def _settled(parcel: Parcel) -> Parcel:
 
 def _walk(request: Request) -> Walk:
     return Walk(request.header(b"seldon-puid"), request.headers)
+
+
+def _doc(request: Request, reply: Reply) -> None:
+    reply(docs.at("/docs", request, "../seldon.json"))
 
 
 def _ping(request: Request, reply: Reply) -> None:

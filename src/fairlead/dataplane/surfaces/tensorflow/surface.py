@@ -12,10 +12,11 @@ from fairlead.dataplane.graph.parcel import Parcel, Walk, plain
 from fairlead.dataplane.graph.units import GraphUnit, LocalUnit, rows_answer
 from fairlead.dataplane.graph.v1_contract import addressed
 from fairlead.dataplane.metering import Meters
+from fairlead.dataplane.surfaces import docs
 from fairlead.dataplane.surfaces.answering import Answer, Answering
 from fairlead.dataplane.surfaces.quick import Quick
 from fairlead.dataplane.surfaces.routing_table import Verbs
-from fairlead.dataplane.surfaces.tensorflow import examples, paths
+from fairlead.dataplane.surfaces.tensorflow import examples, open_api, paths
 from fairlead.dataplane.surfaces.tensorflow.paths import Target
 from fairlead.dataplane.surfaces.tensorflow.served import DEFAULT_SIGNATURE, Served
 from fairlead.dataplane.surfaces.v1.bare_unit import bare_verbs
@@ -54,7 +55,12 @@ class TensorflowSurface:
         self._quick = self._short_way(parts.meters)
         bare = parts.models.bare
         self._bare = {} if bare is None else bare_verbs(bare, self._answering, TENSORFLOW_JSON, self._limit_bytes)
-        self._routes: dict[str, Verbs | None] = {_FEEDBACK: {"POST": self._echo}}
+        self._title = f"{parts.spec.service}: {parts.spec.component}"
+        self._routes: dict[str, Verbs | None] = {
+            _FEEDBACK: {"POST": self._echo},
+            docs.DESCRIPTION: {"GET": self._open_api},
+            **{path: {"GET": _page} for path in docs.paths_of(docs.FOLDER)},
+        }
 
     def __call__(self, request: Request, reply: Reply) -> None:
         """Take one request."""
@@ -181,6 +187,22 @@ class TensorflowSurface:
 
         return metadata if target.verb else state
 
+    def _open_api(self, request: Request, reply: Reply) -> None:
+        async def ask() -> Answer:
+            name = self._models.resolve("")
+            described = await self._models.described(name)
+            body = open_api.describe(
+                self._title,
+                prefix=docs.prefix_of(request),
+                name=name,
+                versions=self._served.versions(name),
+                signatures=self._served.signatures(name, described),
+                default=DEFAULT_SIGNATURE,
+            )
+            return Answer(Body(body))
+
+        self._look(request, reply, ask(), "doc")
+
     def _look(self, request: Request, reply: Reply, step: Step[Answer], service: str) -> None:
         walk = self._answering.walk(request, "")
         self._answering.run(request, reply, walk, step, lambda answer: answer, service=service)
@@ -219,6 +241,10 @@ class TensorflowSurface:
         """Rewards mean nothing in this protocol; Seldon's orchestrator hands them back."""
         body = Body(request.body, request.header(b"content-type") or JSON, request.header(b"content-encoding"))
         self._answering.send(request, reply, Answer(body))
+
+
+def _page(request: Request, reply: Reply) -> None:
+    reply(docs.at(docs.FOLDER, request, f"..{docs.DESCRIPTION}"))
 
 
 def _object(value: dict[str, Any]) -> Answer:

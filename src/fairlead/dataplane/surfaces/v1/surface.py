@@ -6,10 +6,13 @@ from urllib.parse import unquote
 from fairlead.dataplane.graph.contracts import SELDON_PATHS
 from fairlead.dataplane.graph.units import rows_answer
 from fairlead.dataplane.metering import Meters
+from fairlead.dataplane.surfaces import docs
 from fairlead.dataplane.surfaces.answering import Answer, Answering
 from fairlead.dataplane.surfaces.models import ModelNotReady, Models
+from fairlead.dataplane.surfaces.open_api import example_rows
 from fairlead.dataplane.surfaces.quick import Quick
 from fairlead.dataplane.surfaces.routing_table import Verbs
+from fairlead.dataplane.surfaces.v1 import open_api
 from fairlead.dataplane.surfaces.v1.bare_unit import bare_verbs
 from fairlead.dataplane.surfaces.v1.plain_rows import rows_of
 from fairlead.dataplane.surfaces.v1.predicting import Predicting
@@ -44,7 +47,13 @@ class V1Surface:
         self._quick = self._short_way(parts.meters)
         bare, limit_bytes = parts.models.bare, parts.spec.max_body_bytes
         self._bare = {} if bare is None else bare_verbs(bare, self._answering, V1_JSON, limit_bytes)
-        self._routes: dict[str, Verbs | None] = {"/": {"GET": self._alive}, _MODELS: {"GET": self._list}}
+        self._title = f"{parts.spec.service}: {parts.spec.component}"
+        self._routes: dict[str, Verbs | None] = {
+            "/": {"GET": self._alive},
+            _MODELS: {"GET": self._list},
+            docs.DESCRIPTION: {"GET": self._open_api},
+            **{path: {"GET": _page} for path in docs.paths_of(docs.FOLDER)},
+        }
 
     def __call__(self, request: Request, reply: Reply) -> None:
         """Take one request."""
@@ -130,6 +139,21 @@ class V1Surface:
     def _list(self, request: Request, reply: Reply) -> None:
         self._answering.send(request, reply, _object({"models": list(self._models.names)}))
 
+    def _open_api(self, request: Request, reply: Reply) -> None:
+        async def ask() -> Answer:
+            described = await self._models.described(self._models.resolve(""))
+            body = open_api.describe(
+                self._title,
+                prefix=docs.prefix_of(request),
+                models=self._models.names,
+                rows=example_rows(described.inputs),
+                explains=self._models.explains,
+            )
+            return Answer(Body(body))
+
+        walk = self._answering.walk(request, "")
+        self._answering.run(request, reply, walk, ask(), lambda answer: answer, service="doc")
+
     def _state(self, request: Request, reply: Reply, name: str) -> None:
         async def ask() -> Answer:
             if not await self._models.is_ready(self._models.resolve(name)):
@@ -138,6 +162,10 @@ class V1Surface:
 
         walk = self._answering.walk(request, name)
         self._answering.run(request, reply, walk, ask(), lambda answer: answer, service="status")
+
+
+def _page(request: Request, reply: Reply) -> None:
+    reply(docs.at(docs.FOLDER, request, f"..{docs.DESCRIPTION}"))
 
 
 def _object(value: dict[str, Any], status: int = 200) -> Answer:

@@ -117,7 +117,7 @@ class V2Surface:
             case ["repository", "models", name, "unload"]:
                 return self._post(lambda: describing.unload(name))
             case ["docs"]:
-                return {"GET": _to_folder}
+                return {"GET": lambda request, reply: reply(docs.to_folder(request))}
             case ["docs", name]:
                 return self._doc(name)
         return None
@@ -197,8 +197,3 @@ def _methods(verbs: Iterable[str]) -> bytes:
 def _said(detail: str, words: str) -> bytes:
     """`detail` as KServe's server has it, and `error` without which Triton's clients cannot tell what happened."""
     return orjson.dumps({"detail": detail, "error": words.encode("utf-8", "replace").decode()})
-
-
-def _to_folder(request: Request, reply: Reply) -> None:
-    where = docs.prefix_of(request) + request.path + "/"
-    reply(Response(301, b"Location: " + where.encode("latin-1") + b"\r\n", b""))
