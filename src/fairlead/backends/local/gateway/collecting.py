@@ -87,6 +87,11 @@ class Collector:
             return
         self._ledger.take(path, told)
 
+    def farewell(self, path: str, body: bytes | None) -> None:
+        """What a process counted that is about to end."""
+        self.take(path, body)
+        self._tidy()
+
     def save(self) -> None:
         """Keep what must outlive this process, if there is anything new."""
         living = self._living()
@@ -103,13 +108,18 @@ class Collector:
         self._saved_changes, self._known = self._ledger.changes, living
 
     def _render(self) -> bytes:
-        services = {(key.namespace, key.service) for key in self._switchboard.servings}
-        living = self._living()
-        self._ledger.keep(services, living)
+        living = self._tidy()
         self.save()
         self._known |= living
         own = [*self._meters.families(), *(_of_gateway(family) for family in process_metrics.families())]
         return write(_joined([*own, *self._ledger.families(living)]))
+
+    def _tidy(self) -> set[str]:
+        """Keep little of who is gone; gives the sockets of those who are not."""
+        services = {(key.namespace, key.service) for key in self._switchboard.servings}
+        living = self._living()
+        self._ledger.keep(services, living)
+        return living
 
     def _living(self) -> set[str]:
         return {replica.path for replica in self._switchboard.replicas() if replica.link is not None}

@@ -56,7 +56,7 @@ class Gateway:
         self.switchboard = Switchboard(self._meters)
         self.switchboard.on_table = self._use_certificates
         self._collector = Collector(self.switchboard, self._meters, settings.table.with_suffix(".counts"))
-        self.switchboard.on_counts = self._collector.take
+        self.switchboard.on_counts = self._collector.farewell
         tracer = open_tracer(settings.tracing, service="fairlead-gateway")
         self._trails = Trails(open_log(settings.access_log), tracer)
         self._wheel = TimerWheel(asyncio.get_running_loop())
