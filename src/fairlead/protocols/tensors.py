@@ -51,6 +51,8 @@ class Tensor(msgspec.Struct):
 
 def tensor(name: str, array: Array, parameters: dict[str, Any] | None = None) -> Tensor:
     """A tensor of any array that has a datatype: text becomes BYTES. Raises `BadRequest` for other kinds."""
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
     datatype = _DATATYPES.get(array.dtype)
     if datatype is None or datatype == BYTES:
         array, datatype = _as_bytes(name, array)
@@ -127,7 +129,7 @@ def _json_values(one: Tensor) -> Array:
 
 
 def _as_bytes(name: str, array: Array) -> tuple[Array, str]:
-    if array.dtype.kind == "f":  # long double, or another byte order
+    if array.dtype.kind == "f":  # long double
         return array.astype(np.float64), "FP64"
     if array.dtype.kind not in "OUS":
         raise BadRequest(f"tensor {name!r}: no datatype for arrays of {array.dtype}")
