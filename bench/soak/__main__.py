@@ -55,8 +55,8 @@ class Line:
         self._count += 1
         if sys.stdout.isatty():
             print(f"\r{words}\033[K", end="", flush=True)
-        elif self._count % 30 == 1:
-            print(words, flush=True)
+        elif self._count % 30 == 1 or words.endswith("\n"):
+            print(words.rstrip(), flush=True)
 
 
 if __name__ == "__main__":

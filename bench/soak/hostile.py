@@ -35,7 +35,9 @@ _GRACE_S = 8.0
 _IRIS = "/seldon/default/iris/api/v1.0/predictions"
 _CANCEL = (8).to_bytes(4, "big")
 _CHUNK = 100
-_UNREAD_BYTES = 6_000_000
+_UNREAD_BYTES = 8_000_000
+_DRAIN_S = 12.0
+"""For what the kernel holds of an answer that was cut off."""
 _NO_WINDOW = Setting.INITIAL_WINDOW_SIZE.to_bytes(2, "big") + bytes(4)
 _STORM_CHUNKS = 400
 
@@ -104,7 +106,7 @@ class Hostile:
     async def slow_reader(self) -> str:
         """A client that asks for megabytes and does not read them."""
         sock = socket.socket()
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
         sock.setblocking(False)
         await asyncio.get_running_loop().sock_connect(sock, ("127.0.0.1", self._port))
         reader, writer = await asyncio.open_connection(sock=sock, limit=1024)
@@ -113,13 +115,15 @@ class Hostile:
             writer.write(post("/seldon/default/echo/api/v1.0/predictions", body))
             await writer.drain()
             await asyncio.sleep(WRITE_S + _GRACE_S)
-            read = 0
-            with suppress(ConnectionError):
-                async with asyncio.timeout(_GRACE_S):
+            answer = bytearray()
+            with suppress(ConnectionError, TimeoutError):
+                async with asyncio.timeout(_DRAIN_S):
                     while piece := await reader.read(1 << 16):
-                        read += len(piece)
-            if read > _UNREAD_BYTES:
+                        answer += piece
+            if len(answer) > _UNREAD_BYTES:
                 raise Wrong("an answer was kept for a client that did not read it for longer than the server promises")
+            if not answer.startswith(b"HTTP/1.1 200"):
+                return "refused"
             return "cut off"
         finally:
             writer.transport.abort()

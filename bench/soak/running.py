@@ -93,6 +93,7 @@ class Soak:
         self._clients = Clients(self._port, scene, self._tally, options.seed * 1000)
         self._outcome = Outcome(options, self._tally, self._killer.killed)
         self._storm_ended = -1e9
+        self._told = 0
         self._began = time.monotonic()
 
     async def run(self) -> Outcome:
@@ -153,6 +154,9 @@ class Soak:
         tally = self._tally
         gateway = self._watch.processes.get(self._watch.of_role("gateway") or 0)
         size = f"{gateway.samples[-1].rss_mib:.0f} MiB, {gateway.samples[-1].fds} fds" if gateway else "away"
+        while self._told < len(tally.violations):
+            self._say(f"violation: {tally.violations[self._told]}\n")
+            self._told += 1
         self._say(
             f"{time.monotonic() - self._began:4.0f} s  {tally.phase:7}  {tally.requests} requests, "
             f"{tally.refused} refused, {self._killer.killed.total()} killed, "

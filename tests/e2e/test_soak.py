@@ -10,10 +10,10 @@ pytestmark = pytest.mark.slow
 
 def test_nothing_is_wrong_or_lost_while_processes_are_killed(tmp_path: Path) -> None:
     options = Options(
-        seconds=10,
+        seconds=7,
         kill_every_s=1,
         sample_every_s=0.5,
-        idle=100,
+        idle=60,
         gateway_kills=0,
         with_tensorflow=False,
         with_trends=False,
@@ -24,6 +24,6 @@ def test_nothing_is_wrong_or_lost_while_processes_are_killed(tmp_path: Path) -> 
 
     assert outcome.tally.violations == []
     assert outcome.complaints == []
-    assert outcome.killed.total() >= 6
+    assert outcome.killed.total() >= 4
     assert outcome.tally.requests > 500
     assert said
