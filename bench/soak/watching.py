@@ -16,8 +16,8 @@ from bench.servers import descendants
 MOST_GROWTH_MIB = 4.0
 MOST_GROWTH_SHARE = 0.05
 FILLING_MIB = {"control": 8.0}
-"""Control keeps the last changes of all objects for those who watch, up to 16 MiB. A kill is about ten changes of 5 KiB,
-so that window fills all the time of a soak."""
+"""Control keeps the last changes of all objects for those who watch, up to 16 MiB. A kill is about ten changes of
+5 KiB, so that window fills all the time of a soak."""
 MOST_FDS = 10
 MOST_THREADS = 4
 _WARM_UP = 0.2
