@@ -119,3 +119,14 @@ async def test_metrics_asked_for_together_are_written_once() -> None:
     assert later.status == 200
     await it.post("/api/v1.0/predictions", {"data": {"ndarray": [[1.0]]}})
     assert (await it.get("/prometheus")).body != later.body
+
+
+async def test_values_that_make_no_array_fill_no_log_with_tracebacks(caplog: pytest.LogCaptureFixture) -> None:
+    it = surface(Protocol.SELDON, is_seldon=True)
+
+    response = await it.post("/api/v1.0/predictions", {"data": {"tensor": {"shape": [3], "values": [1.0]}}})
+
+    assert response.status == 500
+    (record,) = caplog.records
+    assert (record.levelname, record.exc_info) == ("WARNING", None)
+    assert "cannot reshape" in record.message

@@ -267,8 +267,9 @@ class LocalUnit:
             return error
         if isinstance(error, Overloaded):
             self._lane.tally.refused += 1
-        if isinstance(error, Retryable):
-            _log.warning("unit %s failed: %s", self.unit.name, error)  # Many a second, when there is too much to do.
+        if isinstance(error, Retryable | seldon_v1.BadValues):
+            # One line: there are many a second when there is too much to do, and when a client wants it so.
+            _log.warning("unit %s failed: %s", self.unit.name, error)
         elif not isinstance(error, FairleadError) or error.http >= 500:
             _log.error("unit %s failed: %s", self.unit.name, error, exc_info=error)
         if not isinstance(error, FairleadError):
