@@ -4,8 +4,9 @@ Codecs decode bytes into a `Message` once and encode once; units in one worker h
 they are, so an array is never turned into text between two steps.
 """
 
+from collections.abc import Callable
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
@@ -64,7 +65,8 @@ class Output(msgspec.Struct):
 class Asked(msgspec.Struct):
     """What a request of the tensor protocols says besides its tensors. `id`, `model` and `version` are echoed;
     `outputs` are those wanted (none: all); `signature` and `is_columnar` are TensorFlow's. `parameters` are the
-    request's own, as JSON values. `headers` are the request's, lower case, for units whose methods want them."""
+    request's own, as JSON values. `headers` are the request's, lower case, for units whose methods want them.
+    `takes_pieces` says that a stream may be the answer."""
 
     model: str = ""
     version: str = ""
@@ -75,6 +77,25 @@ class Asked(msgspec.Struct):
     is_columnar: bool = False
     is_binary: bool = False
     headers: list[tuple[bytes, bytes]] = []
+    takes_pieces: bool = False
+
+
+TakePiece = Callable[[bytes | None, Exception | None], None]
+"""Hears the next piece of a stream (`None`: that was all), or what went wrong."""
+
+
+class Pieces(Protocol):
+    """An answer's body that is made piece by piece. `first` is made already (`None`: there is none at all). The others
+    are given by `next`, which blocks and has to have its turn of the unit's, when the stream `is_blocking`; else by
+    `pull`, which tells on another thread."""
+
+    is_blocking: bool
+    first: bytes | None
+    media_type: str
+
+    def next(self) -> bytes | None: ...
+    def pull(self, take: TakePiece) -> None: ...
+    def close(self) -> None: ...
 
 
 class Message(msgspec.Struct):
@@ -86,6 +107,7 @@ class Message(msgspec.Struct):
     whoever counts them; `meta.metrics` may hold fewer (when clients may not see them) or more (earlier units').
     `asked` is set on requests of the tensor protocols; `response_headers` are those a unit wants its answer to carry.
     `raw_proto` is the protobuf message to hand to a method that works on raw ones, or that such a method gave.
+    `pieces` is a stream that is all of the answer, for a request that takes one.
     """
 
     payload: Payload
@@ -97,6 +119,7 @@ class Message(msgspec.Struct):
     asked: Asked | None = None
     response_headers: dict[str, str] = {}
     raw_proto: Any = None
+    pieces: Pieces | None = None
 
 
 class Reward(msgspec.Struct):

@@ -27,6 +27,7 @@ from fairlead.runtimes.kserve_payload import Payloads, headers_of
 from fairlead.runtimes.loop_thread import LoopThread
 from fairlead.runtimes.metadata import served_metadata
 from fairlead.runtimes.parameters import Scalar, as_arguments
+from fairlead.runtimes.pieces import Streamed, comes_in_pieces, joined
 from fairlead.runtimes.user_code import failure_of
 
 _ARRIVES, _LEAVES = "preprocess", "postprocess"
@@ -131,7 +132,7 @@ class KserveUnit:
         self._explain = _Hook(model, "explain", gives_headers=gives)
         self._postprocess = _Hook(model, _LEAVES, gives_headers=gives)
         self.methods = self._methods()
-        self._payloads = Payloads(model.name, context.protocol, loop.settled)
+        self._payloads = Payloads(model.name, context.protocol)
         self.inputs = self._specs("get_input_types")
         self.outputs = self._specs("get_output_types")
 
@@ -145,7 +146,13 @@ class KserveUnit:
         try:
             # What the program set for its models (the predictor) is in the context it was loaded in.
             given = self._payloads.given(message)
-            value = self._context.copy().run(self._run, method, given, headers_of(message), response)
+            own = self._context.copy()
+            value = own.run(self._run, method, given, headers_of(message), response)
+            if comes_in_pieces(value):
+                if message.asked is not None and message.asked.takes_pieces:
+                    pieces = own.run(Streamed, value, self._loop, response, translated)
+                    return self._in_pieces(pieces, message.meta, response)
+                value = own.run(joined, value, self._loop)
             payload, raw = self._payloads.answer(value, self._payloads.question(message))
         except Exception as error:
             raise translated(error) from error
@@ -211,6 +218,10 @@ class KserveUnit:
         if self._explain.is_own or getattr(self.model, "explainer_host", None):
             found.add(Method.EXPLAIN)
         return frozenset(found)
+
+    def _in_pieces(self, pieces: Streamed, arrived: Meta, response: dict[str, str]) -> Message:
+        meta = passed_on(arrived, self._path)
+        return Message(Payload(Form.BINARY, b""), meta, response_headers=response, pieces=pieces)
 
     def _specs(self, name: str) -> tuple[TensorSpec, ...]:
         ask = getattr(self.model, name, None)

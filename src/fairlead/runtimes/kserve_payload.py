@@ -5,7 +5,7 @@ Seldon's arrays become `{"instances": […]}`, so a model written for V1 serves 
 """
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -23,11 +23,10 @@ _NO_WISHES = Asked()
 class Payloads:
     """Conversions for one model, with the types of the package that its class comes from."""
 
-    def __init__(self, model: str, protocol: Protocol, settled: Callable[[Any], Any]) -> None:
+    def __init__(self, model: str, protocol: Protocol) -> None:
         self._types = importlib.import_module("kserve.protocol.infer_type")
         self._model = model
         self._is_seldon = protocol is Protocol.SELDON
-        self._settled = settled
 
     def given(self, message: Message) -> Any:
         """The first hook's argument: the model's own, because hooks write into it."""
@@ -50,8 +49,6 @@ class Payloads:
 
     def answer(self, value: Any, asked: Payload) -> tuple[Payload, dict[str, Any] | None]:
         """What a hook gave, as a payload and as the JSON object that clients of V1 get (`None` where there is none)."""
-        if hasattr(value, "__aiter__"):
-            value = self._settled(_joined(value))
         if hasattr(value, "outputs") and not isinstance(value, Mapping):
             tensors = [_tensor(one) for one in value.outputs]
             return Payload(Form.TENSORS, tensors), None if asked.form is Form.TENSORS else _response_object(
@@ -153,14 +150,6 @@ def _response_object(response: Any, tensors: list[Tensor]) -> dict[str, Any]:
 def _flat(one: Tensor) -> list[Any]:
     values: list[Any] = one.array.reshape(-1).tolist()
     return [value.decode(errors="replace") for value in values] if one.datatype == BYTES else values
-
-
-async def _joined(pieces: Any) -> str | bytes:
-    """A streamed answer as one body."""
-    parts = [piece async for piece in pieces]
-    if all(isinstance(part, bytes) for part in parts):
-        return b"".join(parts)
-    return "".join(part.decode() if isinstance(part, bytes) else str(part) for part in parts)
 
 
 def headers_of(message: Message) -> dict[str, str]:

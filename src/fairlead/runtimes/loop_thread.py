@@ -7,6 +7,8 @@ to one loop for as long as the unit lives. So the unit owns that loop, and every
 import asyncio
 import inspect
 import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
 from typing import Any
 
 
@@ -24,6 +26,10 @@ class LoopThread:
         if not inspect.isawaitable(value):
             return value
         return asyncio.run_coroutine_threadsafe(_awaited(value), self._running()).result()
+
+    def begin(self, work: Coroutine[Any, Any, Any]) -> "Future[Any]":
+        """Run a coroutine on the loop without waiting for it."""
+        return asyncio.run_coroutine_threadsafe(work, self._running())
 
     def close(self) -> None:
         """End the loop; what still runs on it is cancelled."""

@@ -22,6 +22,7 @@ from fairlead.runtimes.loop_thread import LoopThread
 from fairlead.runtimes.metadata import served_metadata
 from fairlead.runtimes.operations import own_method
 from fairlead.runtimes.parameters import Scalar
+from fairlead.runtimes.pieces import Streamed, comes_in_pieces, joined
 from fairlead.runtimes.row_wise import RowFunction
 
 _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
@@ -111,6 +112,11 @@ class PlainUnit:
                 value = self._call(**self._inputs(payload))
             else:
                 value = self._call(features_of(as_array_payload(payload)))
+            if comes_in_pieces(value):
+                if message.asked is not None and message.asked.takes_pieces:
+                    pieces = Streamed(value, self._loop, {}, translated)
+                    return Message(Payload(Form.BINARY, b""), passed_on(message.meta, self._path), pieces=pieces)
+                value = joined(value, self._loop)
             answer = _answer(value, payload.form)
         except Exception as error:
             raise translated(error) from error

@@ -59,6 +59,14 @@ class Executor:
             return self.units[root.unit]
         return None
 
+    def whole_answer(self) -> GraphUnit | None:
+        """The unit whose answer is the graph's as it is, seen by nobody else: what may be answered in pieces."""
+        root = self._graph.root
+        is_seen = bool(self._watchers) or self._is_gathered
+        return (
+            self.units[root.unit] if isinstance(root, Call) and root.method is Method.PREDICT and not is_seen else None
+        )
+
     def predict(self, parcel: Parcel, walk: Walk) -> Walking[Parcel]:
         """The graph's answer; `walk.routing` then holds what was called and which branches were taken. Raises
         `Stopped` with the first failure."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from fairlead.dataplane.graph.batching import Lane, RowQueue
 from fairlead.dataplane.graph.contracts import SELDON_PATHS as PATHS
-from fairlead.dataplane.graph.driving import Later, Step, within
+from fairlead.dataplane.graph.driving import Done, Later, Step, within
 from fairlead.dataplane.graph.parcel import Parcel, Refused, Stopped, Walk
 from fairlead.dataplane.metering import Meters
 from fairlead.errors import DeadlineExceeded, FairleadError, Overloaded, Retryable, UnitFailed
@@ -193,6 +193,10 @@ class LocalUnit:
         if answer.http_status != 200:
             raise _refused(self.unit, answer, seldon_v1.encode_feedback_answer(answer))
         return Parcel(answer)
+
+    def submit(self, work: Callable[[], Any], done: Done[Any]) -> None:
+        """Run something of the unit's in its turn. Raises `Overloaded` as `Lane.submit`."""
+        self._lane.submit(work, (), done)
 
     async def status(self) -> Parcel:
         """What the unit says of its health."""

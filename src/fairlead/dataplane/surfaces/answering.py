@@ -11,14 +11,16 @@ from typing import NamedTuple, TypeVar
 
 from fairlead.dataplane.graph.driving import Step, drive
 from fairlead.dataplane.graph.parcel import Parcel, Stopped, Walk, failure_lines
+from fairlead.dataplane.graph.units import LocalUnit
 from fairlead.dataplane.metering import Meters
 from fairlead.dataplane.puids import Puids
 from fairlead.dataplane.spec import WorkerSpec
+from fairlead.dataplane.surfaces.pouring import pieces_of, pour
 from fairlead.dataplane.surfaces.seldon.heads import GraphHeads, told
 from fairlead.errors import FairleadError, UnitFailed
 from fairlead.protocols.exchange import Reply, Request, Response
 from fairlead.protocols.jsontext import html_safe
-from fairlead.protocols.message import Asked, Message
+from fairlead.protocols.message import Asked, Message, Pieces
 from fairlead.protocols.wire import JSON, Body, Wire
 
 _log = logging.getLogger(__name__)
@@ -69,17 +71,24 @@ class Answering:
         *,
         service: str = "predictions",
         refuse: Callable[[Exception], Answer] | None = None,
+        streams: LocalUnit | None = None,
     ) -> None:
         """Answer with what `write` makes of the step's value, or with what `refuse` (else the wire format) makes of
-        its failure."""
+        its failure; piece by piece if that is how the unit `streams` gives it."""
         started = perf_counter()
         worded = self.worded if refuse is None else refuse
 
+        def count(status: int) -> None:
+            self._meters.server(service, request.method.lower(), str(status)).observe(perf_counter() - started)
+
         def done(value: T | None, error: Exception | None) -> None:
+            if streams is not None and isinstance(value, Parcel) and (pieces := pieces_of(value)) is not None:
+                head = self.response(request, walk.puid, _head_of(value.message(), pieces))
+                pour(pieces, streams, reply, head, lambda: count(head.status))
+                return
             answer = self._written(write, value, worded) if error is None else worded(error)
             reply(self.response(request, walk.puid, answer))
-            verb = request.method.lower()
-            self._meters.server(service, verb, str(answer.status)).observe(perf_counter() - started)
+            count(answer.status)
 
         drive(step, done)
         walk.follow(reply)
@@ -139,6 +148,12 @@ class Answering:
             return write(value)  # type: ignore[arg-type]  # a value comes whenever no error does
         except Exception as error:
             return worded(error)
+
+
+def _head_of(message: Message, pieces: Pieces) -> Answer:
+    headers = {name: value for name, value in message.response_headers.items() if name.lower() != "content-type"}
+    kind = pieces.media_type.encode("latin-1", "replace").replace(b"\r", b" ").replace(b"\n", b" ")
+    return Answer(Body(b"", kind), lines=b"".join(_line(name, value) for name, value in headers.items()))
 
 
 def _line(name: str, value: str) -> bytes:

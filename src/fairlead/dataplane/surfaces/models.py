@@ -221,6 +221,11 @@ class Models:
             return unit
         return None
 
+    def streaming(self) -> LocalUnit | None:
+        """The unit whose answers may be streams. One of a graph elsewhere is asked for whole messages."""
+        unit = None if self.bare is not None else self._executor.whole_answer()
+        return unit if isinstance(unit, LocalUnit) else None
+
     async def metadata(self, name: str, version: str = "") -> dict[str, Any]:
         """What a unit's own code says of itself."""
         if self._holder(name) is None:

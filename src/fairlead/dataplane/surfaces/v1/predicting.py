@@ -9,6 +9,7 @@ from fairlead.dataplane.graph.driving import Step
 from fairlead.dataplane.graph.parcel import Parcel, Walk, plain
 from fairlead.dataplane.graph.units import LocalUnit
 from fairlead.dataplane.surfaces.answering import Answer, Answering
+from fairlead.dataplane.surfaces.pouring import can_pour
 from fairlead.errors import FairleadError
 from fairlead.plan.model import Method
 from fairlead.protocols import cloudevents
@@ -35,6 +36,7 @@ class Predicting:
         for placement in parts.spec.placements:
             self._env |= placement.env
         self._is_batched = parts.spec.revision.batching is not None
+        self._streaming = parts.models.streaming()
         first = next(iter(parts.executor.units.values()))
         self._takes_arrays = isinstance(first, LocalUnit) and first.servable.rows is not None
 
@@ -50,6 +52,7 @@ class Predicting:
         body = Body(request.body, request.header(b"content-type"), request.header(b"content-encoding"))
         walk = self._answering.walk(request, model, puid)
         write: Callable[[Parcel], Answer] = self._explained if method is Method.EXPLAIN else self._answering.written
+        streams = self._streaming if method is Method.PREDICT and can_pour(reply) else None
         try:
             name = self._models.resolve(model)
             if self._is_batched and method is Method.PREDICT:
@@ -57,12 +60,13 @@ class Predicting:
             # A Seldon graph's answers have the orchestrator's own event headers.
             if cloudevents.may_be_event(request.headers) and not self._answering.is_seldon:
                 body, write = self._unwrapped(request, body, name, write)
-            parcel = self._parcel(request, body, name)
+                streams = None  # an event is whole
+            parcel = self._parcel(request, body, name, takes_pieces=streams is not None)
             step = self._step(method, parcel, walk)
         except FairleadError as error:
             step = _failing(error)
         service = "predictions" if method is Method.PREDICT else "explanations"
-        self._answering.run(request, reply, walk, step, write, service=service)
+        self._answering.run(request, reply, walk, step, write, service=service, streams=streams)
 
     def _batched(self, walk: Walk) -> Callable[[Parcel], Answer]:
         """Answers as KServe's batcher gives them: with the batch that they were part of. Failures keep their status and
@@ -89,10 +93,10 @@ class Predicting:
             return self._models.explain(parcel, walk)
         return self._models.predict(parcel, walk)
 
-    def _parcel(self, request: Request, body: Body, model: str) -> Parcel:
+    def _parcel(self, request: Request, body: Body, model: str, *, takes_pieces: bool) -> Parcel:
         def read() -> Message:
             message = V1_JSON.read_request(plain(body, self._limit_bytes))
-            message.asked = Asked(model=model, headers=request.headers)
+            message.asked = Asked(model=model, headers=request.headers, takes_pieces=takes_pieces)
             problem = needs_rows(message) if self._takes_arrays else None
             if problem is not None:
                 raise problem

@@ -10,12 +10,13 @@ from fairlead.dataplane.graph.parcel import Parcel, Stopped, Walk, failure_lines
 from fairlead.dataplane.metering import Meters
 from fairlead.dataplane.puids import Puids
 from fairlead.dataplane.surfaces.models import Models
+from fairlead.dataplane.surfaces.pouring import can_pour, pieces_of, pour
 from fairlead.dataplane.surfaces.v2.events import Events
 from fairlead.dataplane.surfaces.v2.heads import Heads, Told, line, told
 from fairlead.errors import FairleadError
 from fairlead.protocols.cloudevents import Event
 from fairlead.protocols.exchange import Reply, Request, Response
-from fairlead.protocols.message import Asked, Message
+from fairlead.protocols.message import Asked, Message, Pieces
 from fairlead.protocols.v2_json import V2_JSON, read_request, with_id
 from fairlead.protocols.wire import Body
 
@@ -36,7 +37,18 @@ class Target(NamedTuple):
 class _Question:
     """One request under way: its body, out of the event it came in, and what it is to be answered with."""
 
-    __slots__ = ("_limit_bytes", "body", "event", "model", "parcel", "puid", "request", "seen", "version")
+    __slots__ = (
+        "_limit_bytes",
+        "body",
+        "event",
+        "model",
+        "parcel",
+        "puid",
+        "request",
+        "seen",
+        "takes_pieces",
+        "version",
+    )
 
     def __init__(
         self,
@@ -49,7 +61,9 @@ class _Question:
         body: Body,
         event: Event | None,
         limit_bytes: int,
+        takes_pieces: bool,
     ) -> None:
+        self.takes_pieces = takes_pieces
         self.request = request
         self.seen = seen
         self.puid = puid
@@ -77,6 +91,7 @@ class _Question:
     def _named(self, asked: Asked) -> Asked:
         asked.model, asked.version = self.model, self.version
         asked.headers = self.request.headers
+        asked.takes_pieces = self.takes_pieces
         if not asked.id:
             asked.id = self.puid.decode("latin-1")
         return asked
@@ -103,6 +118,7 @@ class Inferring:
         self._events = events
         self._refuse = refuse
         self._limit_bytes = limit_bytes
+        self._streaming = models.streaming()
 
     def __call__(self, request: Request, reply: Reply, target: Target, puid: bytes = b"") -> None:
         """Ask the graph. The answer's id is the request's own, else its puid."""
@@ -128,11 +144,16 @@ class Inferring:
             body=body,
             event=event,
             limit_bytes=self._limit_bytes,
+            takes_pieces=self._streaming is not None and event is None and can_pour(reply),
         )
 
         def done(answer: Parcel | None, error: Exception | None) -> None:
             status = 200
             if answer is not None:
+                pieces = pieces_of(answer)
+                if pieces is not None:
+                    self._pour(question, answer, pieces, reply, started)
+                    return
                 try:
                     reply(self._written(question, answer))
                 except Exception as failure:
@@ -169,6 +190,14 @@ class Inferring:
             lines += self._heads.event(question.request, question.asked().id, question.model)
         head = self._heads.block(question.puid, POST, self._heads.of_body(body)) + lines
         return Response(200, head, self._heads.sent(body))
+
+    def _pour(self, question: _Question, answer: Parcel, pieces: Pieces, reply: Reply, started: float) -> None:
+        assert self._streaming is not None  # or no answer would be a stream
+        headers = answer.message().response_headers.items()
+        kind = line("Content-Type", pieces.media_type)
+        lines = b"".join(line(name, value) for name, value in headers if name.lower() != "content-type")
+        head = self._heads.block(question.puid, POST, kind) + lines
+        pour(pieces, self._streaming, reply, Response(200, head, b""), lambda: self._count(started, 200))
 
     def _count(self, started: float, status: int) -> None:
         self._meters.server("predictions", "post", str(status)).observe(perf_counter() - started)
