@@ -20,6 +20,7 @@ class LoopThread:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
+        self._is_closed = False
 
     def settled(self, value: Any) -> Any:
         """The value itself, or what it gives when it is awaited on the loop. Blocks."""
@@ -27,12 +28,16 @@ class LoopThread:
             return value
         return asyncio.run_coroutine_threadsafe(_awaited(value), self._running()).result()
 
-    def begin(self, work: Coroutine[Any, Any, Any]) -> "Future[Any]":
-        """Run a coroutine on the loop without waiting for it."""
+    def begin(self, work: Coroutine[Any, Any, Any]) -> "Future[Any] | None":
+        """Run a coroutine on the loop without waiting for it; `None` once the loop was ended."""
+        if self._is_closed:
+            work.close()
+            return None
         return asyncio.run_coroutine_threadsafe(work, self._running())
 
     def close(self) -> None:
         """End the loop; what still runs on it is cancelled."""
+        self._is_closed = True
         with self._starting:
             loop, thread = self._loop, self._thread
             self._loop = self._thread = None

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any
 
+from fairlead.errors import UnitFailed
 from fairlead.protocols.message import TakePiece
 from fairlead.runtimes.loop_thread import LoopThread
 
@@ -70,7 +71,11 @@ class Streamed:
                 piece = future.result()
                 take(None if piece is _OVER else _as_bytes(piece), None)
 
-        self._context.run(self._loop.begin, self._next()).add_done_callback(done)
+        future = self._context.run(self._loop.begin, self._next())
+        if future is None:
+            take(None, UnitFailed("the unit is stopping"))
+        else:
+            future.add_done_callback(done)
 
     def close(self) -> None:
         """Nobody wants the rest. A plain generator must not be at work; an asynchronous one is cancelled where it
