@@ -1,6 +1,7 @@
 """What a client sends never becomes a line of an answer's head, a path of this machine, or markup of a page."""
 
 import re
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -130,3 +131,21 @@ async def test_values_that_make_no_array_fill_no_log_with_tracebacks(caplog: pyt
     (record,) = caplog.records
     assert (record.levelname, record.exc_info) == ("WARNING", None)
     assert "cannot reshape" in record.message
+
+
+@pytest.mark.parametrize(
+    ("protocol", "base"), [(Protocol.V1, "/v1"), (Protocol.V2, "/v2"), (Protocol.TENSORFLOW, "/v1")]
+)
+async def test_paths_that_clients_make_up_fill_no_memory(protocol: Protocol, base: str) -> None:
+    it = surface(protocol, is_seldon=False)
+    await it.get(f"{base}/models/m")
+    tracemalloc.start()
+    try:
+        for number in range(1500):
+            await it.get(f"{base}/models/{number}-{'a' * 8000}")
+        held_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert held_bytes < 4 << 20
+    assert (await it.get(f"{base}/models/m")).status == 200

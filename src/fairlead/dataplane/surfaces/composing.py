@@ -14,6 +14,7 @@ from fairlead.dataplane.metering import Meters
 from fairlead.dataplane.spec import WorkerSpec
 from fairlead.dataplane.surfaces import docs
 from fairlead.dataplane.surfaces.models import Models
+from fairlead.dataplane.surfaces.routing_table import has_room
 from fairlead.dataplane.surfaces.seldon.surface import SeldonSurface, refusal
 from fairlead.plan.model import Protocol
 from fairlead.protocols.exchange import Handler, Reply, Request, Response
@@ -52,7 +53,6 @@ _ENTRIES: Mapping[Protocol, _Entry] = {
 _GRPC = "fairlead.dataplane.surfaces.grpc.surface"
 _GRPC_PATH = re.compile(r"/\w+(?:\.\w+)+/\w+")
 """`/package.Service/Method`; no path of the other protocols looks like it."""
-_MOST_PATHS = 1024
 
 
 class Surfaces:
@@ -80,7 +80,7 @@ class Surfaces:
         handler = self._by_path.get(request.path)
         if handler is None:
             handler = self._find(request.path)
-            if len(self._by_path) < _MOST_PATHS:
+            if has_room(self._by_path, request.path):
                 self._by_path[request.path] = handler
         handler(request, reply)
 

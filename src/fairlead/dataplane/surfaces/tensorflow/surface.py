@@ -15,7 +15,7 @@ from fairlead.dataplane.metering import Meters
 from fairlead.dataplane.surfaces import docs
 from fairlead.dataplane.surfaces.answering import Answer, Answering
 from fairlead.dataplane.surfaces.quick import Quick
-from fairlead.dataplane.surfaces.routing_table import Verbs
+from fairlead.dataplane.surfaces.routing_table import Verbs, has_room
 from fairlead.dataplane.surfaces.tensorflow import examples, open_api, paths
 from fairlead.dataplane.surfaces.tensorflow.paths import Target
 from fairlead.dataplane.surfaces.tensorflow.served import DEFAULT_SIGNATURE, Served
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from fairlead.dataplane.surfaces.composing import Parts
 
 _FEEDBACK = "/api/v1.0/feedback"
-_MOST_PATHS = 1024
 
 
 def make(parts: "Parts") -> Handler:
@@ -77,7 +76,7 @@ class TensorflowSurface:
 
     def _remember(self, path: str) -> Verbs | None:
         verbs = self._find(path)
-        if len(self._routes) < _MOST_PATHS:
+        if has_room(self._routes, path):
             self._routes[path] = verbs
         return verbs
 

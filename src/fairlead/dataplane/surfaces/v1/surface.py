@@ -11,7 +11,7 @@ from fairlead.dataplane.surfaces.answering import Answer, Answering
 from fairlead.dataplane.surfaces.models import ModelNotReady, Models
 from fairlead.dataplane.surfaces.open_api import example_rows
 from fairlead.dataplane.surfaces.quick import Quick
-from fairlead.dataplane.surfaces.routing_table import Verbs
+from fairlead.dataplane.surfaces.routing_table import Verbs, has_room
 from fairlead.dataplane.surfaces.v1 import open_api
 from fairlead.dataplane.surfaces.v1.bare_unit import bare_verbs
 from fairlead.dataplane.surfaces.v1.plain_rows import rows_of
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 _MODELS = "/v1/models"
 _PREDICT, _EXPLAIN = ":predict", ":explain"
-_MOST_PATHS = 1024
 
 
 def make(parts: "Parts") -> Handler:
@@ -73,7 +72,7 @@ class V1Surface:
 
     def _remember(self, path: str) -> Verbs | None:
         verbs = self._find(path)
-        if len(self._routes) < _MOST_PATHS:
+        if has_room(self._routes, path):
             self._routes[path] = verbs
         return verbs
 

@@ -11,7 +11,7 @@ from fairlead.dataplane.graph.contracts import SELDON_PATHS
 from fairlead.dataplane.graph.driving import drive
 from fairlead.dataplane.puids import Puids
 from fairlead.dataplane.surfaces import docs
-from fairlead.dataplane.surfaces.routing_table import Route, Verbs
+from fairlead.dataplane.surfaces.routing_table import Route, Verbs, has_room
 from fairlead.dataplane.surfaces.v2 import open_api
 from fairlead.dataplane.surfaces.v2.bare_unit import bare_routes
 from fairlead.dataplane.surfaces.v2.describing import Describing
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from fairlead.dataplane.surfaces.composing import Parts
 
 _YAML_LINE = b"Content-Type: application/yaml\r\n"
-_MOST_PATHS = 1024
 
 Infer = Callable[[Request, Reply, Target], None]
 Ask = Callable[[], Coroutine[Any, Any, Any]]
@@ -90,7 +89,7 @@ class V2Surface:
         verbs = self._bare.get(path)
         if verbs is None and path.startswith("/v2"):
             verbs = self._find([unquote(part) for part in path.split("/")[2:]])
-        if len(self._by_path) < _MOST_PATHS:
+        if has_room(self._by_path, path):
             self._by_path[path] = verbs
         return verbs
 
