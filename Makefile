@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint torch protos bench bench-scale soak bench-peers fuzz system-packages clean
+.PHONY: help setup run test lint torch protos bench bench-scale soak bench-peers compare-peers fuzz system-packages clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-16s %s\n' "$$name" "$$text"; done
@@ -47,6 +47,9 @@ bench-scale: setup ## Measure a thousand deployments at zero replicas, and cold 
 
 soak: setup ## Ten minutes of mixed and hostile traffic while processes are killed; writes build/soak.json
 	$(BIN)/python -m bench.soak
+
+compare-peers: setup ## Ask MLServer, KServe's server and Fairlead the same; writes docs/compatibility.md
+	$(BIN)/python tests/conformance/compare.py
 
 bench-peers: setup ## Measure other model servers on this machine, in environments of their own
 	$(BIN)/python -m bench --peers

@@ -44,7 +44,7 @@ class Mirror(Model):
             output = InferOutput(one.name, list(one.shape), one.datatype)
             output.set_data_from_numpy(one.as_numpy(), binary_data=one.datatype == "FP16")
             outputs.append(output)
-        return InferResponse(payload.id, self.name, outputs)
+        return InferResponse(payload.id or "none", self.name, outputs)
 '''
 
 _PAIR = """
