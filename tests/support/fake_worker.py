@@ -2,7 +2,7 @@
 
 It answers each connection on its frames socket with its pid. A unit's env says what else it does:
 `FAIL=reason:message` fails to load, `EXIT=n` exits after saying what is in `SAY`, `DIE_WHEN=path` exits once that
-file exists when it starts, `LINGER=1` ignores a drain, `LOADING=1` never gets ready and hears nothing. Runs in the
+file exists when it starts, `LINGER=1` ignores a drain, `MODELS` are the names it says it has, `LOADING=1` never gets ready and hears nothing. Runs in the
 nursery or as a program of its own.
 """
 
@@ -48,7 +48,7 @@ def main(spec: WorkerSpec, channel: socket.socket | None) -> int:
         listener.bind(spec.frames.path)
         listener.listen()
         threading.Thread(target=_serve, args=(listener,), daemon=True).start()
-    _send(channel, Ready())
+    _send(channel, Ready(models=tuple(env.get("MODELS", "").split())))
     return _until_told(channel, lingers="LINGER" in env)
 
 

@@ -71,9 +71,11 @@ class Loading(msgspec.Struct, frozen=True, tag=True):
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True):
-    """Every unit answers. `http_port` is the TCP port that was bound, 0 for none."""
+    """Every unit answers. `http_port` is the TCP port that was bound, 0 for none; `models` are the names that its
+    models go by, those that only their folders know (a Triton repository's, say) too."""
 
     http_port: int = 0
+    models: tuple[str, ...] = ()
 
 
 class Failed(msgspec.Struct, frozen=True, tag=True):

@@ -104,7 +104,7 @@ class _Worker:
             self._say(_not_listening(error))
             return 1
         if await self._all_answer(executor):
-            self._say(Ready(http_port=port))
+            self._say(Ready(http_port=port, models=surfaces.model_names))
             await self._stop
         grace_s = self._stop.result()
         surfaces.drain()

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import grpc
 import pytest
 
 from fairlead.backends.local.backend import LocalBackend
@@ -18,10 +19,11 @@ from fairlead.backends.local.gateway.client import GatewayClient
 from fairlead.backends.local.home import Home
 from fairlead.backends.local.ports import Ports
 from fairlead.errors import NotReady
-from fairlead.plan.model import Artifact, Component, Parameter, Plan, Unit, UserCode
+from fairlead.plan.model import Artifact, Component, Parameter, Plan, Protocol, Unit, UserCode
 from fairlead.plan.status import Phase
 from fairlead.storage import Fetcher
-from support.local_world import FakeGateway, FakeLookup, World, component, plan, unit
+from support.grpc_channels import channel_to
+from support.local_world import OWNER, FakeGateway, FakeLookup, World, component, plan, unit
 from support.supervising import RunningSupervisor, short_home, supervisor
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -32,6 +34,15 @@ class Model:
         self.answer = answer
     def predict(self, X, names, meta=None):
         return [self.answer, os.getpid()]
+"""
+SEVERAL = """
+from kserve import Model, ModelServer
+class Mine(Model):
+    def __init__(self, name):
+        super().__init__(name)
+        self.ready = True
+if __name__ == "__main__":
+    ModelServer().start([Mine("first"), Mine("second")])
 """
 COMMAND = """
 import http.server, json, os
@@ -115,6 +126,27 @@ async def test_a_users_class_answers_through_the_gateway(machine: Machine) -> No
 
     assert status == 200
     assert "hello" in json.dumps(answer)
+
+
+async def test_calls_find_models_by_names_that_only_the_worker_knows(machine: Machine) -> None:
+    (machine.code / "Several.py").write_text(SEVERAL)
+    made = component(unit(code=UserCode(target="Several", path=str(machine.code))))
+    await machine.apply(replace(made, revision=replace(made.revision, protocol=Protocol.V2)))
+    other = plan(component(machine.model("other")), owner=replace(OWNER, name="other"))
+    await machine.world.backend.apply(replace(other, routes=(replace(other.routes[0], path_prefix="/y/"),)))
+    await machine.world.until_routed()
+
+    def is_ready(model: bytes) -> bytes:
+        asked = b"\n" + bytes((len(model),)) + model
+        with channel_to(machine.port) as channel:
+            ask = channel.unary_unary("/inference.GRPCInferenceService/ModelReady")
+            answer: bytes = ask(asked, timeout=20, wait_for_ready=True)
+        return answer
+
+    assert await asyncio.to_thread(is_ready, b"second") == b"\x08\x01"
+    with pytest.raises(grpc.RpcError) as refused:
+        await asyncio.to_thread(is_ready, b"third")
+    assert refused.value.code() is grpc.StatusCode.NOT_FOUND
 
 
 async def test_no_request_is_dropped_while_revisions_and_replicas_change(machine: Machine) -> None:

@@ -50,6 +50,13 @@ async def test_a_replica_starts_serves_drains_and_leaves_nothing(home: Home) -> 
         assert not Path(spec.frames).exists()
 
 
+async def test_what_a_worker_calls_its_models_is_known(home: Home) -> None:
+    async with supervisor(home), watched(home) as seen:
+        await seen.client.start(replica_spec(home, "one", env={"MODELS": "a b"}))
+
+        assert (await seen.until_state("one", ReplicaState.READY)).models == ("a", "b")
+
+
 async def test_a_worker_that_cannot_load_says_why(home: Home) -> None:
     async with supervisor(home), watched(home) as seen:
         await seen.client.start(replica_spec(home, "bad", env={"FAIL": "LoadError:the file is corrupt"}))

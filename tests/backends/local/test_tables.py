@@ -67,6 +67,13 @@ def test_a_services_models_answer_to_the_names_of_units_and_of_the_resource() ->
     assert set(service.models) == {made.owner.name, unit.name, "m1"}
 
 
+def test_a_services_models_answer_to_the_names_that_replicas_found_in_their_folders() -> None:
+    made = plan()
+    serving = {"default": Serving(models=frozenset(("a", "b")))}
+
+    assert {"a", "b", made.owner.name} < set(service_of(made, _status(made, Phase.READY), serving).models)
+
+
 def test_a_table_does_not_depend_on_the_order_of_applying() -> None:
     one, two = plan(), plan(component(), owner=replace(plan().owner, name="other"))
     services = [

@@ -34,6 +34,8 @@ class RunningMember:
         self.end = born.end
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._channel, self._pump, self._log, self._clock = born.channel, pump, log, clock
+        self.models: tuple[str, ...] = ()
+        """What its models are called, once it is ready."""
         self._failure: Failed | None = None
         self._loading = ""
         self._writer: asyncio.StreamWriter | None = None
@@ -118,8 +120,8 @@ class RunningMember:
         match message:
             case Loading(unit=unit):
                 self._loading = unit
-            case Ready():
-                self._loading = ""
+            case Ready(models=models):
+                self._loading, self.models = "", models
                 if isinstance(self.member, Program):
                     # Beside the reading: what it says next may be why it never answers.
                     self._probing = asyncio.create_task(self._probe(self.member))

@@ -87,6 +87,8 @@ class ReplicaInfo(msgspec.Struct, frozen=True, kw_only=True):
     gone_at: float = 0.0
     is_stopping: bool = False
     cause: Cause | None = None
+    models: tuple[str, ...] = ()
+    """What the models of its graph are called, as its worker says."""
 
 
 class Start(msgspec.Struct, frozen=True, tag=True):

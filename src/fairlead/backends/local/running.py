@@ -58,6 +58,7 @@ class Replica:
             gone_at=self._gone_at,
             is_stopping=self._stop.done(),
             cause=self._cause,
+            models=next((member.models for member in self._members if not member.unit), ()),
         )
 
     def stop(self, grace_s: float | None) -> None:

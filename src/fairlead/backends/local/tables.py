@@ -15,9 +15,10 @@ WAIT_S = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Serving:
-    """Who serves a component: replicas with their sockets."""
+    """Who serves a component: replicas with their sockets, and what they call their models."""
 
     endpoints: tuple[Endpoint, ...] = ()
+    models: frozenset[str] = frozenset()
 
 
 def service_of(
@@ -39,7 +40,7 @@ def service_of(
         ),
         state=_state(status),
         docs_path=plan.docs_path,
-        models=tuple(sorted({plan.owner.name, *_model_names(plan)})),
+        models=tuple(sorted({plan.owner.name, *_model_names(plan)}.union(*(one.models for one in serving.values())))),
         certificates=certificates,
     )
 

@@ -159,8 +159,10 @@ class Tracked:
     def endpoints(self) -> Serving:
         """Where the serving replicas listen."""
         specs = self.specs()
+        known = [self.infos[name].models for name in self.serving if name in self.infos]
         return Serving(
-            endpoints=tuple(Endpoint(replica=name, frames=specs[name].frames) for name in sorted(self.serving))
+            endpoints=tuple(Endpoint(replica=name, frames=specs[name].frames) for name in sorted(self.serving)),
+            models=frozenset().union(*known),
         )
 
     def known_folders(self) -> dict[str, Path]:

@@ -90,6 +90,11 @@ class Surfaces:
                 return handler
         return self._grpc_surface() if _GRPC_PATH.fullmatch(path) else self._base
 
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """What its models are called."""
+        return tuple(self._parts.models.names)
+
     def drain(self) -> None:
         """The worker stops: what would go on for ever is to end."""
         self._is_draining = True
