@@ -95,7 +95,8 @@ def _varints(values: Array) -> bytes:
     is_there[:, 0] = True
     encoded = (groups & np.uint64(127)).astype(np.uint8)
     encoded[:, :-1] |= is_there[:, 1:].astype(np.uint8) << 7
-    return encoded[is_there].tobytes()
+    packed_bytes: bytes = encoded[is_there].tobytes()
+    return packed_bytes
 
 
 def _shape(shape: Any, what: str) -> tuple[int, ...]:

@@ -26,6 +26,9 @@ class Heard:
     def finished(self, uri: str) -> None:
         self.words.append(f"finished {uri}")
 
+    def building(self, unit: str, line: str | None) -> None:
+        self.words.append(f"building {unit}: {line}")
+
 
 class Stage:
     def __init__(self, folder: Path) -> None:

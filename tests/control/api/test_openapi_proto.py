@@ -2,8 +2,7 @@
 
 from typing import Any
 
-# protobuf ships no types.
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory  # type: ignore[import-untyped]
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 from fairlead.control.api import openapi_proto
 
