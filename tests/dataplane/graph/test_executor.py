@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fairlead.plan.model import Branch, Chain, Feedback, Method, Node, Step, UnitName
+from fairlead.plan.model import Branch, Chain, Feedback, Method, Node, Protocol, Step, UnitName
 from fairlead.protocols.exchange import Response
 from support.serving import Fake, Served, call, served, unit, worker_spec
 
@@ -236,3 +236,27 @@ async def test_the_graphs_ends_follow_the_kind_of_its_root(kind: str, inputs: st
         "graphinputs": [inputs],
         "graphoutputs": [outputs],
     }
+
+
+async def test_an_explanation_takes_the_way_of_a_prediction() -> None:
+    root = Chain(steps=(call("t", Method.TRANSFORM_INPUT), call("m"), call("o", Method.TRANSFORM_OUTPUT)))
+    fakes = {
+        "t": Fake("t", transform_input=plus(1)),
+        "m": Fake("m", predict=plus(10), explain=plus(20)),
+        "o": Fake("o", transform_output=plus(100)),
+    }
+    spec = worker_spec([unit(name) for name in fakes], root, protocol=Protocol.V1)
+
+    answer = value(await served(spec, **fakes).post("/v1/models/m:explain", {"instances": [[1.0]]}))
+
+    assert answer == {"explanations": [[122.0]]}
+
+
+async def test_an_explainer_that_no_step_asks_for_predictions_is_asked_alone() -> None:
+    root = Chain(steps=(call("t", Method.TRANSFORM_INPUT), call("m")))
+    fakes = {"t": Fake("t", transform_input=plus(1), explain=plus(5)), "m": Fake("m", predict=plus(10))}
+    spec = worker_spec([unit(name) for name in fakes], root, protocol=Protocol.V1)
+
+    answer = value(await served(spec, **fakes).post("/v1/models/m:explain", {"instances": [[1.0]]}))
+
+    assert answer == {"explanations": [[6.0]]}

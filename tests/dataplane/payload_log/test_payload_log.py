@@ -10,7 +10,7 @@ import pytest
 from fairlead.dataplane.payload_log.opening import address_of
 from fairlead.dataplane.payload_log.redaction import redacted
 from fairlead.errors import ConfigError
-from fairlead.plan.model import Branch, Call, Feedback, Logger, LogStyle, Method, UnitName
+from fairlead.plan.model import Branch, Call, Feedback, Logger, LogStyle, Method, Protocol, UnitName
 from support.cloud_event_sink import CloudEventSink, cloud_event_sink
 from support.serving import Fake, Served, served, unit, worker_spec
 
@@ -247,3 +247,17 @@ def test_addresses_come_from_the_logger_the_environment_or_not_at_all() -> None:
 async def test_an_address_that_cannot_be_is_refused_at_start(url: str) -> None:
     with pytest.raises(ConfigError, match="payload log: "):
         logged(url)
+
+
+@pytest.mark.parametrize("name", ["m", ""])
+async def test_explanations_are_logged_too(sink: CloudEventSink, name: str) -> None:
+    logger = Logger(unit=UnitName(name), mode="all", url=sink.url)
+    root = Call(unit=UnitName("m"), method=Method.PREDICT)
+    spec = worker_spec([unit("m")], root, loggers=(logger,), protocol=Protocol.V1)
+    asked = {"instances": [[1.0, 2.0]]}
+
+    await served(spec, m=Fake("m", explain=lambda rows: rows / 2)).post("/v1/models/m:explain", asked)
+
+    request, response = sorted(sink.wait(2), key=lambda event: event.headers["ce-type"])
+    assert json.loads(request.data) == asked
+    assert json.loads(response.data)["predictions"] == [[0.5, 1.0]]

@@ -7,6 +7,8 @@ is made of belongs to the units and the codecs. `driving` runs the coroutines.
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from msgspec.structs import replace
+
 from fairlead.dataplane.graph.driving import Step as Walking
 from fairlead.dataplane.graph.driving import gather
 from fairlead.dataplane.graph.gathering import Walked
@@ -49,6 +51,7 @@ class Executor:
         if gathered is not None:
             root = gathered(root)
         self._is_gathered = gathered is not None
+        self._explaining: dict[str, Walked] = {}
         self._root = _Watched(root, self._watchers[""]) if "" in self._watchers else root
 
     def lone_model(self) -> GraphUnit | None:
@@ -71,6 +74,20 @@ class Executor:
         """The graph's answer; `walk.routing` then holds what was called and which branches were taken. Raises
         `Stopped` with the first failure."""
         return self._root.run(parcel, walk)
+
+    def explain(self, name: str, parcel: Parcel, walk: Walk) -> Walking[Parcel]:
+        """A unit's explanation, on the way that predictions of it take: what is before it prepares the request, what
+        is after it the answer."""
+        step = self._explaining.get(name)
+        if step is None:
+            root = _explained(self._graph.root, name)
+            if root == self._graph.root:
+                root = Call(unit=self.units[name].unit.name, method=Method.EXPLAIN)
+            step = _bind(root, self._asked, self._watchers)
+            if "" in self._watchers:
+                step = _Watched(step, self._watchers[""])
+            self._explaining[name] = step
+        return step.run(parcel, walk)
 
     async def feedback(self, parcel: Parcel, reward: Reward, walk: Walk) -> Parcel:
         """Hand a reward to the units that were part of the answer it is about. The root's own answer comes back,
@@ -263,6 +280,15 @@ def _bind_branch(step: Branch, units: Mapping[str, GraphUnit], watchers: Mapping
         units[step.route] if step.route is not None else None,
         units[step.combine] if step.combine is not None else None,
     )
+
+
+def _explained(step: Step, name: str) -> Step:
+    """The same steps, of which those that ask this unit for predictions ask it for explanations."""
+    if isinstance(step, Call):
+        return replace(step, method=Method.EXPLAIN) if step.unit == name and step.method is Method.PREDICT else step
+    if isinstance(step, Chain):
+        return replace(step, steps=tuple(_explained(one, name) for one in step.steps))
+    return replace(step, choices=tuple(_explained(one, name) for one in step.choices))
 
 
 def _chosen(feedback: Feedback, route: Any) -> tuple[Feedback, ...]:

@@ -183,9 +183,9 @@ class Models:
         """Ask the first unit that explains; a peer is asked because only it can tell. Raises `NotOffered`."""
         if walk.model in self._known:
             walk.model = ""
-        for unit in self._executor.units.values():
+        for name, unit in self._executor.units.items():
             if not isinstance(unit, LocalUnit) or Method.EXPLAIN in unit.servable.methods:
-                return unit.call(Method.EXPLAIN, parcel, walk)
+                return self._executor.explain(name, parcel, walk)
         raise not_explained()
 
     @property
