@@ -158,6 +158,8 @@ async def test_an_exception_of_a_models_code_goes_by_its_type() -> None:
         ("/v1/models/m:predict", 404, b'{"error":"Model with name m:predict does not exist."}'),
         ("/v1/models/a%2Fb", 404, b'{"detail":"Not Found"}'),
         ("/v1/other", 404, b'{"detail":"Not Found"}'),
+        ("/nowhere", 404, b'{"detail":"Not Found"}'),
+        ("/api/v1.0/feedback", 405, b'{"detail":"Method Not Allowed"}'),
     ],
 )
 async def test_what_may_be_looked_at(path: str, status: int, body: bytes) -> None:
@@ -171,6 +173,12 @@ async def test_verbs_that_a_path_does_not_take_are_named_with_those_it_does() ->
 
     assert (response.status, response.body) == (405, b'{"detail":"Method Not Allowed"}')
     assert header(response, "Allow") == "GET"
+
+
+async def test_a_seldon_graph_says_in_its_own_words_what_is_not_there() -> None:
+    response = await v1(drawing=Node(unit=UnitName("m"), kind="model")).get("/nowhere")
+
+    assert (response.status, json.loads(response.body)["status"]["info"]) == (404, "404 page not found")
 
 
 async def test_a_model_that_is_not_ready_says_so() -> None:

@@ -8,6 +8,7 @@ from fairlead.dataplane.graph.executor import Executor
 from fairlead.dataplane.metering import CONTENT_TYPE, Meters
 from fairlead.dataplane.spec import WorkerSpec
 from fairlead.dataplane.surfaces.routing_table import ANY, Routes, Verbs
+from fairlead.dataplane.surfaces.seldon.elsewhere import Elsewhere, is_elsewhere
 from fairlead.dataplane.surfaces.seldon.graph_routes import GraphRoutes
 from fairlead.dataplane.surfaces.seldon.unit_routes import UnitRoutes
 from fairlead.protocols import seldon_v1
@@ -25,7 +26,7 @@ class SeldonSurface:
         graph = GraphRoutes(spec, executor, meters)
         self._graph = graph
         self._routes: Routes = {}
-        self._fallback: GraphRoutes | UnitRoutes = graph
+        self._fallback: GraphRoutes | UnitRoutes | Elsewhere = graph
         if bare is not None:
             self._routes |= bare.routes()
         if bare is None or not spec.single_unit:
@@ -34,12 +35,15 @@ class SeldonSurface:
             self._fallback = bare
             own = graph.routes()
             self._routes |= {path: own[path] for path in ("/ready", "/live", "/prometheus", "/metrics")}
+        self._has_graph = self._fallback is graph
+        if is_elsewhere(spec):
+            self._fallback = Elsewhere()
 
     def __call__(self, request: Request, reply: Reply) -> None:
         """Take one request."""
         verbs = self._routes.get(request.path)
         if verbs is None:
-            verbs = self._graph.find(request.path) if self._fallback is self._graph else None
+            verbs = self._graph.find(request.path) if self._has_graph else None
             if verbs is None:
                 self._fallback.unknown_path(request, reply)
                 return
