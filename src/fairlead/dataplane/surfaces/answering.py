@@ -15,6 +15,7 @@ from fairlead.dataplane.graph.units import LocalUnit
 from fairlead.dataplane.metering import Meters
 from fairlead.dataplane.puids import Puids
 from fairlead.dataplane.spec import WorkerSpec
+from fairlead.dataplane.surfaces.header_lines import besides_type, header_lines, one_line
 from fairlead.dataplane.surfaces.pouring import pieces_of, pour
 from fairlead.dataplane.surfaces.seldon.heads import GraphHeads, told
 from fairlead.errors import FairleadError, UnitFailed
@@ -124,19 +125,12 @@ class Answering:
     def written_to(self, message: Message, asked: Asked | None, wire: Wire | None = None) -> Answer:
         """A message as the answer to what was asked, in another wire format if one is named, with the headers that its
         unit wants."""
-        lines = b"".join(_line(name, value) for name, value in message.response_headers.items())
+        lines = header_lines(message.response_headers)
         return Answer((wire or self._wire).write_answer(message, asked), lines=lines)
 
     def worded(self, error: Exception) -> Answer:
         """A failure in the words of the wire format."""
-        if isinstance(error, Stopped):
-            status, body = error.worded(self._wire)
-            return Answer(body, status, failure_lines(error))
-        if not isinstance(error, FairleadError):
-            _log.error("a request could not be answered: %s", error, exc_info=error)
-            error = UnitFailed(f"{type(error).__name__} : {error}")
-        status, data = self._wire.failure(error)
-        return Answer(Body(data), status, failure_lines(error))
+        return worded(self._wire, error)
 
     def options(self, request: Request, reply: Reply, verbs: Sequence[str]) -> None:
         """Answer a preflight."""
@@ -150,13 +144,17 @@ class Answering:
             return worded(error)
 
 
+def worded(wire: Wire, error: Exception) -> Answer:
+    """A failure in the words of a wire format. What is none of ours is logged, because nobody else will tell of it."""
+    if isinstance(error, Stopped):
+        status, body = error.worded(wire)
+        return Answer(body, status, failure_lines(error))
+    if not isinstance(error, FairleadError):
+        _log.error("a request could not be answered: %s", error, exc_info=error)
+        error = UnitFailed(f"{type(error).__name__} : {error}")
+    status, data = wire.failure(error)
+    return Answer(Body(data), status, failure_lines(error))
+
+
 def _head_of(message: Message, pieces: Pieces) -> Answer:
-    headers = {name: value for name, value in message.response_headers.items() if name.lower() != "content-type"}
-    kind = pieces.media_type.encode("latin-1", "replace").replace(b"\r", b" ").replace(b"\n", b" ")
-    return Answer(Body(b"", kind), lines=b"".join(_line(name, value) for name, value in headers.items()))
-
-
-def _line(name: str, value: str) -> bytes:
-    """A header that a unit or a name of the plan gave: one line, whatever is in it."""
-    text = f"{name}: {value}".replace("\r", " ").replace("\n", " ")
-    return text.encode("latin-1", "replace") + b"\r\n"
+    return Answer(Body(b"", one_line(pieces.media_type)), lines=besides_type(message.response_headers))

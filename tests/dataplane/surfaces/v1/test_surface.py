@@ -100,7 +100,7 @@ async def test_headers_that_a_unit_wants_are_on_the_answer_and_stay_lines_of_the
 
     response = await v1(fake).post(PREDICT, {"instances": []})
 
-    assert header(response, "x-mine") == "1  x-other: 2"
+    assert header(response, "x-mine") == "1??x-other: 2"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from fairlead.dataplane.graph.parcel import Walk
 from fairlead.dataplane.metering import Latency, Meters
 from fairlead.dataplane.puids import Puids
 from fairlead.dataplane.surfaces.grpc.outcomes import Outcome, plain
+from fairlead.dataplane.surfaces.header_lines import header_line
 from fairlead.errors import FairleadError, GrpcCode
 from fairlead.plan.model import Protocol
 from fairlead.protocols.exchange import Handler, Reply, Request, Response
@@ -93,7 +94,7 @@ class Calls:
         """A call that failed."""
         lines = self.lines(puid)
         if outcome.unit:
-            lines += b"fairlead-unit: " + _one_line(outcome.unit) + b"\r\n"
+            lines += header_line("fairlead-unit", outcome.unit)
         return grpc_failure(outcome.code, outcome.words, lines)
 
     def unary(self, path: str, ask: Ask, *, worded: Callable[[Exception], Outcome] = plain) -> Handler:
@@ -161,7 +162,7 @@ def response_lines(headers: dict[str, str]) -> bytes:
     if not headers:
         return b""
     return b"".join(
-        _one_line(name.lower()) + b": " + _one_line(value) + b"\r\n"
+        header_line(name.lower(), value)
         for name, value in headers.items()
         if name.lower() not in _OURS and not name.lower().startswith("grpc-")
     )
@@ -173,10 +174,6 @@ _OURS = frozenset(("content-type", "content-length", "te", "connection"))
 def unimplemented(words: str) -> Response:
     """The answer to a call of something that is not here."""
     return grpc_failure(GrpcCode.UNIMPLEMENTED, words)
-
-
-def _one_line(text: str) -> bytes:
-    return "".join(char if " " <= char <= "~" else "?" for char in text).encode()
 
 
 def _limit(given: str, usual: int) -> int:

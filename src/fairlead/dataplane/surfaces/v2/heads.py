@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from fairlead.dataplane.graph.contracts import METHOD_HEADER
 from fairlead.dataplane.spec import WorkerSpec
+from fairlead.dataplane.surfaces.header_lines import one_line
 from fairlead.dataplane.surfaces.seldon.heads import GraphHeads
 from fairlead.protocols.exchange import Request
 from fairlead.protocols.jsontext import html_safe
@@ -98,18 +99,8 @@ class Heads:
 
     def event(self, request: Request, identity: str, model: str) -> bytes:
         """The CloudEvents headers of MLServer, for a request to a Seldon graph that is an event."""
-        said, named = _token(identity), _token(model)
+        said, named = one_line(identity), one_line(model)
         return (
             b"Ce-Specversion: 0.3\r\nCe-Type: io.seldon.serving.inference.response\r\nCe-Source: %b\r\nCe-Path: %b\r\n"
             b"Ce-Id: %b\r\nCe-Requestid: %b\r\nCe-Modelid: %b\r\nCe-Endpoint: %b\r\n"
-        ) % (self._source, _token(request.path), said, said, named, named)
-
-
-def line(name: str, value: str) -> bytes:
-    """A header that a unit or a name of the plan gave: one line, whatever is in it."""
-    return f"{name}: ".encode() + _token(value) + b"\r\n"
-
-
-def _token(text: str) -> bytes:
-    """Text of a client as a header's value: one line, and nothing but printable ASCII."""
-    return "".join(char if " " <= char <= "~" else "?" for char in text).encode()
+        ) % (self._source, one_line(request.path), said, said, named, named)

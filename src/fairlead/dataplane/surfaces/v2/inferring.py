@@ -1,18 +1,18 @@
 """Inference over V2 REST: any request, in any form, through the whole graph."""
 
-import logging
 from collections.abc import Callable
 from time import perf_counter
 from typing import NamedTuple
 
 from fairlead.dataplane.graph.driving import Step, drive
-from fairlead.dataplane.graph.parcel import Parcel, Stopped, Walk, failure_lines, plain
+from fairlead.dataplane.graph.parcel import Parcel, Walk, plain
 from fairlead.dataplane.metering import Meters
 from fairlead.dataplane.puids import Puids
+from fairlead.dataplane.surfaces.header_lines import besides_type, header_line, header_lines
 from fairlead.dataplane.surfaces.models import Models
 from fairlead.dataplane.surfaces.pouring import can_pour, pieces_of, pour
 from fairlead.dataplane.surfaces.v2.events import Events
-from fairlead.dataplane.surfaces.v2.heads import Heads, Told, line, told
+from fairlead.dataplane.surfaces.v2.heads import Heads, Told, told
 from fairlead.errors import FairleadError
 from fairlead.protocols.cloudevents import Event
 from fairlead.protocols.exchange import Reply, Request, Response
@@ -20,7 +20,6 @@ from fairlead.protocols.message import Asked, Message, Pieces
 from fairlead.protocols.v2_json import V2_JSON, read_request, with_id
 from fairlead.protocols.wire import Body
 
-_log = logging.getLogger(__name__)
 POST = b"OPTIONS,POST"
 
 Ask = Callable[[Parcel, Walk], Step[Parcel]]
@@ -179,7 +178,7 @@ class Inferring:
         if body is None:
             message = answer.message()
             body = V2_JSON.write_answer(message, question.asked())
-            lines = b"".join(line(name, value) for name, value in message.response_headers.items())
+            lines = header_lines(message.response_headers)
         elif not question.parcel.is_bytes:
             body = with_id(body, question.asked().id)
         if question.event is not None:
@@ -193,24 +192,10 @@ class Inferring:
 
     def _pour(self, question: _Question, answer: Parcel, pieces: Pieces, reply: Reply, started: float) -> None:
         assert self._streaming is not None  # or no answer would be a stream
-        headers = answer.message().response_headers.items()
-        kind = line("Content-Type", pieces.media_type)
-        lines = b"".join(line(name, value) for name, value in headers if name.lower() != "content-type")
+        kind = header_line("Content-Type", pieces.media_type)
+        lines = besides_type(answer.message().response_headers)
         head = self._heads.block(question.puid, POST, kind) + lines
         pour(pieces, self._streaming, reply, Response(200, head, b""), lambda: self._count(started, 200))
 
     def _count(self, started: float, status: int) -> None:
         self._meters.server("predictions", "post", str(status)).observe(perf_counter() - started)
-
-
-def worded(error: Exception) -> tuple[int, Body, bytes]:
-    """Status, body and extra header lines of a failure."""
-    if isinstance(error, Stopped):
-        status, body = error.worded(V2_JSON)
-        return status, body, failure_lines(error)
-    if isinstance(error, FairleadError):
-        status, data = V2_JSON.failure(error)
-        return status, Body(data), failure_lines(error)
-    _log.error("a request could not be answered: %s", error, exc_info=error)
-    _, data = V2_JSON.failure(FairleadError(f"{type(error).__name__} : {error}"))
-    return 500, Body(data), b""

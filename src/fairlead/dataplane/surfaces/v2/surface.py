@@ -11,16 +11,18 @@ from fairlead.dataplane.graph.contracts import SELDON_PATHS
 from fairlead.dataplane.graph.driving import drive
 from fairlead.dataplane.puids import Puids
 from fairlead.dataplane.surfaces import docs
+from fairlead.dataplane.surfaces.answering import worded
 from fairlead.dataplane.surfaces.routing_table import Route, Verbs, has_room
 from fairlead.dataplane.surfaces.v2 import open_api
 from fairlead.dataplane.surfaces.v2.bare_unit import bare_routes
 from fairlead.dataplane.surfaces.v2.describing import Describing
 from fairlead.dataplane.surfaces.v2.events import Events
 from fairlead.dataplane.surfaces.v2.heads import JSON_LINE, Heads, told
-from fairlead.dataplane.surfaces.v2.inferring import Inferring, Target, worded
+from fairlead.dataplane.surfaces.v2.inferring import Inferring, Target
 from fairlead.dataplane.surfaces.v2.quick import Quick
 from fairlead.plan.model import Method
 from fairlead.protocols.exchange import Handler, Reply, Request, Response
+from fairlead.protocols.v2_json import V2_JSON
 
 if TYPE_CHECKING:
     from fairlead.dataplane.surfaces.composing import Parts
@@ -177,7 +179,7 @@ class V2Surface:
         return None if response is None else {"GET": lambda request, reply: reply(response)}  # noqa: ARG005
 
     def _refuse(self, request: Request, reply: Reply, puid: bytes, error: Exception) -> int:
-        status, body, lines = worded(error)
+        body, status, lines = worded(V2_JSON, error)
         methods = _methods((request.method,))
         reply(Response(status, self._heads.block(puid, methods, self._heads.of_body(body)) + lines, body.data))
         return status
