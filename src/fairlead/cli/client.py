@@ -19,7 +19,6 @@ from fairlead.cli.kubeconfig import Target
 from fairlead.cli.trust import trusting
 from fairlead.errors import FairleadError, Retryable
 
-MERGE_PATCH = "application/merge-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
 
