@@ -149,3 +149,30 @@ def test_wanted_outputs_are_given_in_their_order() -> None:
 
 def test_errors_have_no_body() -> None:
     assert V2_PROTO.failure(BadRequest("x")) == (400, b"")
+
+
+@pytest.mark.parametrize("place", ["tensor", "request"])
+@pytest.mark.parametrize("is_raw", [False, True])
+def test_base64_is_decoded_and_encoded_as_over_rest(place: str, is_raw: bool) -> None:
+    said = {"content_type": "base64"}
+    sent = Tensor("x", np.array([b"\xff\x00"], dtype=object), BYTES, said)
+    written = V2_PROTO.write_request(Message(Payload(Form.TENSORS, [sent]), asked=Asked("m", is_binary=is_raw)))
+    proto = protos.parse(REQUEST, written.data)
+    if place == "request":
+        proto.parameters["content_type"].string_param = "base64"
+        del proto.inputs[0].parameters["content_type"]
+
+    came = read_request(proto.SerializeToString()).payload.value
+
+    encoded = proto.raw_input_contents[0][4:] if is_raw else proto.inputs[0].contents.bytes_contents[0]
+    assert encoded == b"/wA="
+    assert same(came, [sent])
+
+
+def test_what_is_no_base64_is_refused() -> None:
+    proto = protos.message(REQUEST)(model_name="m", inputs=[{"name": "x", "datatype": BYTES, "shape": [1]}])
+    proto.inputs[0].contents.bytes_contents.append(b"?")
+    proto.inputs[0].parameters["content_type"].string_param = "base64"
+
+    with pytest.raises(BadRequest, match="its content_type is base64, its data is not"):
+        read_request(proto.SerializeToString())

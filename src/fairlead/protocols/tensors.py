@@ -49,6 +49,10 @@ class Tensor(msgspec.Struct):
     parameters: dict[str, Any] = {}
 
 
+MLSERVERS_ARRAY = {"content_type": "np"}
+"""The parameters of arrays in MLServer's answers, by which its clients decode them."""
+
+
 def tensor(name: str, array: Array, parameters: dict[str, Any] | None = None) -> Tensor:
     """A tensor of any array that has a datatype: text becomes BYTES. Raises `BadRequest` for other kinds."""
     if not array.dtype.isnative:

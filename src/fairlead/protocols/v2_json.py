@@ -110,14 +110,14 @@ def read_request(body: Body, *, model: str = "") -> Message:
         outputs=_outputs(value.get("outputs")),
         is_binary=parameters.get("binary_data_output") is True,
     )
-    _decode_contents(tensors, parameters)
+    decode_contents(tensors, parameters)
     return Message(Payload(Form.TENSORS, tensors), asked=asked)
 
 
 def _answer(value: dict[str, Any], tail: "_Tail | None") -> Message:
     tensors = _tensors(value.get("outputs"), tail, "output", "")
     identity, parameters = _identity(value), _object(value, "parameters", "the answer")
-    _decode_contents(tensors, parameters)
+    decode_contents(tensors, parameters)
     asked = Asked(id=identity, parameters=parameters)
     return Message(Payload(Form.TENSORS, tensors), Meta(tags=dict(parameters)), asked=asked)
 
@@ -255,7 +255,7 @@ def _outputs(items: Any) -> list[Output]:
     return [Output(item["name"], _object(item, "parameters", f"output {item['name']!r}")) for item in items]
 
 
-def _decode_contents(tensors: list[Tensor], parameters: dict[str, Any]) -> None:
+def decode_contents(tensors: list[Tensor], parameters: dict[str, Any]) -> None:
     """BYTES that are base64 text become the bytes they stand for; the other content types need nothing here."""
     general = parameters.get("content_type")
     for one in tensors:
@@ -282,7 +282,7 @@ def _answered(message: Message) -> list[Tensor]:
 
 
 def _item(one: Tensor, tail: list[bytes], *, is_binary: bool) -> dict[str, Any]:
-    one = _with_text(one, is_binary=is_binary)
+    one = encoded_contents(one, is_binary=is_binary)
     item: dict[str, Any] = {"name": one.name, "shape": list(one.array.shape), "datatype": one.datatype}
     if is_binary:
         raw = write_raw(one.array, one.datatype)
@@ -295,7 +295,7 @@ def _item(one: Tensor, tail: list[bytes], *, is_binary: bool) -> dict[str, Any]:
     return item
 
 
-def _with_text(one: Tensor, *, is_binary: bool) -> Tensor:
+def encoded_contents(one: Tensor, *, is_binary: bool) -> Tensor:
     """BYTES as they are to be written: base64 when the tensor says so, or when JSON could not hold them."""
     if one.datatype != BYTES:
         return one

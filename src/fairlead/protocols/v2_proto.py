@@ -21,7 +21,7 @@ from fairlead.protocols.tensor_messages import read_numbers
 from fairlead.protocols.tensors import BYTES, DEFAULT_INPUT, DEFAULT_OUTPUT, DTYPES, Array, Tensor, as_tensors
 from fairlead.protocols.v2_binary import read_raw, write_raw
 from fairlead.protocols.v2_data import checked_datatype, checked_shape
-from fairlead.protocols.v2_json import wanted_tensors
+from fairlead.protocols.v2_json import decode_contents, encoded_contents, wanted_tensors
 from fairlead.protocols.wire import Body
 
 REQUEST, ANSWER = "inference.ModelInferRequest", "inference.ModelInferResponse"
@@ -83,6 +83,7 @@ class V2Proto:
         raw = raw or list(proto.raw_output_contents)
         tensors = _tensors(proto.outputs, raw, "output", proto.model_name)
         parameters = _read_parameters(proto.parameters)
+        decode_contents(tensors, parameters)
         asked = Asked(id=proto.id, parameters=parameters, is_binary=bool(raw))
         return Message(Payload(Form.TENSORS, tensors), Meta(tags=dict(parameters)), asked=asked)
 
@@ -124,7 +125,9 @@ def read_request(data: bytes) -> Message:
         outputs=[Output(one.name, _read_parameters(one.parameters)) for one in proto.outputs] if proto.outputs else [],
         is_binary=bool(raw),
     )
-    return Message(Payload(Form.TENSORS, _tensors(proto.inputs, raw, "input", asked.model)), asked=asked)
+    tensors = _tensors(proto.inputs, raw, "input", asked.model)
+    decode_contents(tensors, asked.parameters)
+    return Message(Payload(Form.TENSORS, tensors), asked=asked)
 
 
 def read_rows(request: Any) -> tuple[Array, bool] | None:
@@ -287,6 +290,7 @@ def _write_tensors(
     is_raw = is_raw or any(one.datatype not in _FIELDS for one in tensors)
     after = [] if before_raw is None else before_raw
     for one in tensors:
+        one = encoded_contents(one, is_binary=True)
         head = b"".join(
             (
                 text(b"\x0a", one.name),

@@ -17,6 +17,9 @@ from fairlead.plan.model import Protocol as WireProtocol
 from fairlead.protocols.message import Asked, Message, Payload, Reward
 from fairlead.protocols.tensors import Tensor
 
+MLSERVER = "mlserver"
+"""The variant of units that stand for an MLServer."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadContext:

@@ -16,19 +16,25 @@ import numpy as np
 from fairlead.errors import BadRequest, FairleadError, UnitFailed
 from fairlead.plan.model import Method, Protocol
 from fairlead.protocols.message import Asked, Form, Message, Payload
-from fairlead.protocols.tensors import DEFAULT_INPUT, DEFAULT_OUTPUT, DTYPES, Array, Tensor, as_array_payload, tensor
+from fairlead.protocols.tensors import (
+    DEFAULT_INPUT,
+    DEFAULT_OUTPUT,
+    DTYPES,
+    MLSERVERS_ARRAY,
+    Array,
+    Tensor,
+    as_array_payload,
+    tensor,
+)
 from fairlead.runtimes.answers import passed_on
 from fairlead.runtimes.artifact import find_file
-from fairlead.runtimes.base import Columns, LoadContext, TensorSpec
+from fairlead.runtimes.base import MLSERVER, Columns, LoadContext, TensorSpec
 from fairlead.runtimes.component import Component
 from fairlead.runtimes.libraries import need
 from fairlead.runtimes.metadata import read_metadata
 from fairlead.runtimes.model_settings import ModelSettings, model_file, read_settings
 from fairlead.runtimes.row_wise import RowFunction
 from fairlead.runtimes.tensor_checks import texts
-
-MLSERVER = "mlserver"
-"""The variant of units that stand for an MLServer."""
 
 Answer = Callable[[Any], Any]
 _NO_WISHES = Asked()
@@ -120,7 +126,8 @@ class EstimatorUnit(Component):
             value = answer(table)
         except Exception as error:
             raise told(error) from error
-        return tensor(name, self._shaped(_dense(name, value)))
+        parameters = dict(MLSERVERS_ARRAY) if self._is_mlserver else None
+        return tensor(name, self._shaped(_dense(name, value)), parameters)
 
     def _shaped(self, array: Array) -> Array:
         return array.reshape(-1, 1) if self._is_mlserver and array.ndim == 1 else array

@@ -10,19 +10,10 @@ import numpy as np
 
 from fairlead.errors import LoadError
 from fairlead.runtimes.artifact import unreadable
-from fairlead.runtimes.base import LoadContext
+from fairlead.runtimes.base import MLSERVER, LoadContext
 from fairlead.runtimes.columns import columns_of
 from fairlead.runtimes.compiled import compiled
-from fairlead.runtimes.estimator import (
-    MLSERVER,
-    Answer,
-    Estimator,
-    EstimatorUnit,
-    TableServer,
-    is_seldon,
-    locate,
-    told,
-)
+from fairlead.runtimes.estimator import Answer, Estimator, EstimatorUnit, TableServer, is_seldon, locate, told
 from fairlead.runtimes.failures import translated
 from fairlead.runtimes.libraries import need
 from fairlead.runtimes.parameters import threads_of

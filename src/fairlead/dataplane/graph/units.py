@@ -21,9 +21,9 @@ from fairlead.plan.model import Method, Unit
 from fairlead.protocols import seldon_v1
 from fairlead.protocols.message import Form, Message, Meta, Payload, Reward
 from fairlead.protocols.seldon_json import SELDON_JSON
-from fairlead.protocols.tensors import Tensor, tensor
+from fairlead.protocols.tensors import MLSERVERS_ARRAY, Tensor, tensor
 from fairlead.protocols.wire import Body
-from fairlead.runtimes.base import Columns, Rows, Servable
+from fairlead.runtimes.base import MLSERVER, Columns, Rows, Servable
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -307,15 +307,15 @@ def rows_answer(unit: Unit, model: Rows, asked: Message, rows: np.ndarray[Any, A
     path = {unit.name: unit.image, **meta.request_path} if unit.image else meta.request_path
     form = asked.payload.form
     if form is _TENSORS:
-        payload = Payload(form, [named_rows(model, rows)])
+        payload = Payload(form, [named_rows(unit, model, rows)])
     else:
         payload = Payload(seldon_v1.answer_form(form, rows), rows, seldon_v1.column_names(model.class_names, rows))
     return Message(payload, Meta(meta.puid, meta.tags, {}, path, meta.metrics))
 
 
-def named_rows(model: Rows, rows: np.ndarray[Any, Any]) -> Tensor:
-    """A row-wise model's answer as the tensor protocols have it."""
-    return tensor(model.output_name, rows)
+def named_rows(unit: Unit, model: Rows, rows: np.ndarray[Any, Any]) -> Tensor:
+    """A row-wise model's answer as the tensor protocols have it; an MLServer says how it was encoded."""
+    return tensor(model.output_name, rows, dict(MLSERVERS_ARRAY) if unit.variant == MLSERVER else None)
 
 
 def _child(parcel: Parcel) -> Message:

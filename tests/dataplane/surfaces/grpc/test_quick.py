@@ -66,10 +66,12 @@ def v2(*, is_raw: bool, **more: Any) -> bytes:
     return bytes(protos.message("inference.ModelInferRequest")(**fields).SerializeToString())
 
 
-async def both(path: str, body: bytes, model: Giving, *, single: bool = False) -> tuple[Response, Response]:
+async def both(
+    path: str, body: bytes, model: Giving, *, variant: str = "", single: bool = False
+) -> tuple[Response, Response]:
     """The answer of a worker with the short way, and of one without."""
     protocol = Protocol.V2 if path == INFER else Protocol.SELDON
-    spec = worker_spec([unit("m")], call("m"), protocol=protocol, single_unit=single)
+    spec = worker_spec([unit("m", variant=variant)], call("m"), protocol=protocol, single_unit=single)
     answers = []
     for is_short in (True, False):
         over = served(spec, m=Fake("m", rows=model))
@@ -96,6 +98,16 @@ async def test_both_ways_give_the_same_bytes(path: str, body: bytes, dtype: str,
 
     assert short == plain
     assert b"grpc-status: 0" in short.headers
+
+
+@pytest.mark.parametrize("dtype", ["f8", "i8"])
+@pytest.mark.parametrize("is_raw", [False, True])
+async def test_an_mlserver_says_how_its_arrays_are_encoded_either_way(dtype: str, is_raw: bool) -> None:
+    short, plain = await both(INFER, v2(is_raw=is_raw), Giving(dtype, 3), variant="mlserver")
+
+    answer = protos.message("inference.ModelInferResponse").FromString(short.body[5:])
+    assert short == plain
+    assert answer.outputs[0].parameters["content_type"].string_param == "np"
 
 
 async def test_a_bare_unit_says_nothing_of_routing_either_way() -> None:

@@ -37,16 +37,18 @@ class Rows(Times):
             return flat.astype(self.dtype).reshape(len(rows), *self.tail)
 
 
-def ways(rows: Rows | None = None, *, seldon: bool = False) -> tuple[Served, Served, Fake]:
+def ways(rows: Rows | None = None, *, seldon: bool = False, variant: str = "") -> tuple[Served, Served, Fake]:
     """A surface with the short way, one whose unit is batched without it (the graph is a chain), and the first's
     unit."""
     drawing = Node(unit=UnitName("m"), kind="model") if seldon else None
     rows = rows or Rows()
     quick = Fake("m", rows=rows)
     told: dict[str, Any] = {"protocol": Protocol.V2, "drawing": drawing}
-    short = served(worker_spec([unit("m")], call("m"), **told), m=quick)
+    short = served(worker_spec([unit("m", variant=variant)], call("m"), **told), m=quick)
     chain = Chain(steps=(call("m"),))
-    plain = served(worker_spec([unit("m")], chain, **told), m=Fake("m", rows=Rows(rows.dtype, rows.tail)))
+    plain = served(
+        worker_spec([unit("m", variant=variant)], chain, **told), m=Fake("m", rows=Rows(rows.dtype, rows.tail))
+    )
     return short, plain, quick
 
 
@@ -264,3 +266,15 @@ async def test_both_ways_agree_on_any_rows(
     one, other = await both(short, plain, headers, body_of(id=identity, inputs=[item]))
 
     assert (one.status, one.body) == (other.status, other.body)
+
+
+@pytest.mark.parametrize("is_binary", [False, True])
+async def test_an_mlserver_says_how_its_arrays_are_encoded(is_binary: bool) -> None:
+    short, plain, quick = ways(variant="mlserver")
+    told = {"parameters": {"binary_data_output": True}} if is_binary else {}
+
+    first, second = await both(short, plain, [JSON], body_of(**told))
+
+    assert len(quick.asked) == 0  # the short way asks for rows alone
+    assert first == second
+    assert b'"parameters":{"content_type":"np"' in first.body

@@ -492,4 +492,4 @@ class Tolerant(Times):
     """Rows of any width."""
 
     def predict(self, rows: Any) -> Any:
-        return rows.astype(np.float64)
+        return rows.astype(np.float64) if rows.dtype.kind in "biuf" else np.zeros(rows.shape)
