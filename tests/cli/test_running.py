@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from support.certificates import make_certificate
 from support.instance import FAIRLEAD, Installation, call, installation, lives, until
 from support.manifests import sdep, sklearn
 
@@ -144,6 +145,18 @@ def test_two_ports_that_are_the_same_are_refused_before_anything_starts(tmp_path
     assert (done.returncode, done.stdout) == (1, "")
     assert f"--port and --control-port are both {port}" in done.stderr
     assert not home.exists()
+
+
+def test_a_certificate_with_the_key_of_another_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    home, other = tmp_path / "home", tmp_path / "other"
+    other.mkdir()
+    certificate, key = make_certificate(tmp_path)[0], make_certificate(other)[1]
+
+    done = fairlead("up", "--home", str(home), *FREE, "--tls-cert", str(certificate), "--tls-key", str(key))
+
+    pair = f"the TLS certificate {certificate} and key {key}"
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == f"fairlead: {pair} cannot be used: the key belongs to another certificate\n"
 
 
 def test_a_home_that_cannot_be_made_is_named(tmp_path: Path) -> None:

@@ -85,7 +85,7 @@ class Instance:
         ports = {"--port": settings.port, "--grpc-port": settings.grpc_port, "--control-port": settings.control_port}
         self._order = _order(home, settings, settle(settings.host, ports), config=config, is_detached=is_detached)
         self._token = settings.token
-        self._authority = read_certificates(settings.tls_cert) if settings.tls_cert is not None else b""
+        self._authority = _certificates_of(settings)
         self._is_detached = is_detached
         self._process = self._start(settings)
 
@@ -197,6 +197,17 @@ def stop_running(running: Running, *, timeout_s: float) -> None:
                 "`fairlead down` again ends it at once"
             )
         time.sleep(_POLL_S)
+
+
+def _certificates_of(settings: Settings) -> bytes:
+    """What clients have to trust. A pair that no listener could use is refused here, before anything starts."""
+    if settings.tls_cert is None:
+        return b""
+    from fairlead.dataplane.net.tls import server_context
+
+    found = read_certificates(settings.tls_cert)
+    server_context(settings.tls_cert, settings.tls_key)
+    return found
 
 
 def _order(

@@ -28,6 +28,18 @@ def test_it_holds_the_address_the_token_and_the_authority_for_its_owner_only(tmp
     assert config["current-context"] == config["contexts"][0]["name"]
 
 
+def test_over_https_there_is_always_a_token_so_that_kubectl_asks_for_no_password(tmp_path: Path) -> None:
+    path = tmp_path / "kubeconfig"
+
+    write_kubeconfig(path, "https://127.0.0.1:8090", authority=b"PEM")
+    over_tls = yaml.safe_load(path.read_text())
+    write_kubeconfig(path, "http://127.0.0.1:8090")
+    over_tcp = yaml.safe_load(path.read_text())
+
+    assert over_tls["users"][0]["user"]["token"]
+    assert over_tcp["users"][0]["user"] == {}
+
+
 def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -168,6 +168,26 @@ def test_a_pair_that_cannot_be_used_is_refused_with_its_names(tmp_path: Path) ->
     assert server_context(both) is not None
 
 
+@pytest.mark.parametrize(
+    ("certificate", "key", "why"),
+    [
+        ("cert", "other", "the key belongs to another certificate"),
+        ("cert", "noise", "there is no PEM private key in .*noise.pem"),
+        ("noise", "key", "there is no PEM certificate in .*noise.pem"),
+        ("cert", None, "there is no PEM private key in .*cert.pem"),
+    ],
+)
+def test_what_is_wrong_with_a_pair_is_said_in_words(
+    tmp_path: Path, certificate: str, key: str | None, why: str
+) -> None:
+    make_certificate(tmp_path)
+    another(tmp_path / "new")[1].rename(tmp_path / "other.pem")
+    (tmp_path / "noise.pem").write_text("noise")
+
+    with pytest.raises(ConfigError, match=f"cannot be used: {why}"):
+        server_context(tmp_path / f"{certificate}.pem", tmp_path / f"{key}.pem" if key else None)
+
+
 def test_a_key_with_a_passphrase_is_refused_without_asking(tmp_path: Path) -> None:
     certificate, key = make_certificate(tmp_path)
     locked = tmp_path / "locked.pem"

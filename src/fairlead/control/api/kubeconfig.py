@@ -8,6 +8,7 @@ from pathlib import Path
 import yaml
 
 _NAME = "fairlead"
+_NOT_ASKED_FOR = "not-asked-for"
 
 
 def write_kubeconfig(
@@ -23,9 +24,11 @@ def write_kubeconfig(
 
     `authority` is the PEM certificate to trust for an https `url`, and `tls_name` the name in it when that is not the
     host of the `url`. kubectl sends a token over https only; over plain
-    http it leaves it out and is refused.
+    http it leaves it out and is refused. Over https it asks its user for a name and a password unless it has a token,
+    so that it gets one there which nobody reads.
     """
-    user = {"token": token} if token else {}
+    known = token or (_NOT_ASKED_FOR if url.startswith("https://") else "")
+    user = {"token": known} if known else {}
     cluster = {"server": url}
     if authority:
         cluster["certificate-authority-data"] = base64.b64encode(authority).decode()

@@ -5,6 +5,7 @@ connects, at most once a second; what changed is loaded whole into a context of 
 on. Connections that stand are not touched, and a pair that cannot be used changes nothing but the log.
 """
 
+import contextlib
 import logging
 import ssl
 import time
@@ -138,8 +139,21 @@ class _Followed:
         except (OSError, ssl.SSLError, ValueError) as error:
             names = f"the TLS certificate {self._certificate}"
             names += f" and key {self._key}" if self._key is not None else ""
-            raise ConfigError(f"{names} cannot be used: {error}") from error
+            raise ConfigError(f"{names} cannot be used: {self._why(error)}") from error
         return context
+
+    def _why(self, error: Exception) -> str:
+        """OpenSSL's words, except where they tell nobody anything."""
+        if isinstance(error, ssl.SSLError) and error.reason == "KEY_VALUES_MISMATCH":
+            return "the key belongs to another certificate"
+        for path, mark, what in (
+            (self._certificate, b"-----BEGIN CERTIFICATE-----", "certificate"),
+            (self._key or self._certificate, b"PRIVATE KEY-----", "private key"),
+        ):
+            with contextlib.suppress(OSError):
+                if mark not in path.read_bytes():
+                    return f"there is no PEM {what} in {path}"
+        return str(error)
 
 
 def _refuse_passphrase() -> str:
