@@ -300,7 +300,21 @@ def test_status_lists_what_is_served(running: Installation) -> None:
     assert document["url"] == running.url
     (iris,) = [item for item in document["serving"] if item["name"] == "iris"]
     assert iris["state"] == "Available"
+    shown = json.loads(running.run("get", "sdep", "iris", "-n", "seldon", "-o", "json").stdout)
+    assert iris["url"] == shown["status"]["address"]["url"]
     assert iris["url"].startswith(running.url)
+
+
+def test_status_says_where_a_deployment_of_another_protocol_is_asked(
+    running: Installation, iris: Path, tmp_path: Path
+) -> None:
+    running.run("apply", "--wait", "-f", write(tmp_path, sdep("flowers", sklearn(iris), protocol="v2")))
+
+    (item,) = [
+        item for item in json.loads(running.run("status", "-o", "json").stdout)["serving"] if item["name"] == "flowers"
+    ]
+
+    assert item["url"] == f"{running.url}/seldon/default/flowers/v2/models/classifier/infer"
 
 
 def screens(command: list[str], env: dict[str, str]) -> Iterator[str]:

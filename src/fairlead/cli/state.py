@@ -51,11 +51,12 @@ def _served(server: Server, running: Running) -> list[dict[str, Any]]:
 
 def _summary(item: dict[str, Any], url: str) -> dict[str, Any]:
     meta, seen = item["metadata"], readiness.read(item)
+    address = (item.get("status") or {}).get("address") or {}
     return {
         "kind": "SeldonDeployment",
         "namespace": meta["namespace"],
         "name": meta["name"],
         "state": seen.word,
         "why": seen.why,
-        "url": f"{url}/seldon/{meta['namespace']}/{meta['name']}/api/v1.0/predictions",
+        "url": address.get("url") or f"{url}/seldon/{meta['namespace']}/{meta['name']}/",
     }
