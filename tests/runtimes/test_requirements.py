@@ -105,6 +105,13 @@ def test_what_is_installed_in_another_version_or_not_at_all_is_unmet() -> None:
     assert found[1] == "cowsay==6.1 (installed: not at all)"
 
 
+@pytest.mark.parametrize("line", ["numpy=>1.2", "numpy=1.2", "numpy 1.2", "numpy>=1.2,<=two"])
+def test_a_mistyped_version_is_unmet_and_refused_with_its_line(line: str) -> None:
+    assert unmet(wanted(line)) == ["numpy (its version cannot be read)"]
+    with pytest.raises(BadRequirements, match=f"requirements.txt: '{line}' cannot be installed; accepted: names with"):
+        to_install(wanted(line))
+
+
 def test_addresses_are_not_repeated_since_they_may_hold_a_password() -> None:
     assert unmet(wanted("cowsay @ https://me:secret@example.org/cowsay-6.1-py3-none-any.whl")) == [
         "cowsay (installed: not at all)"

@@ -30,6 +30,8 @@ _INDEX_OPTIONS = ("--index-url", "--extra-index-url", "--find-links", "--no-inde
 _SHORT = {"-i": "--index-url", "-f": "--find-links", "-r": "--requirement", "-c": "--constraint", "-e": "--editable"}
 _OPTION = re.compile(r"(-+[\w-]*)[=\s]*(.*)")
 _HASH = re.compile(r"\s--hash[= ]\S+")
+# A name with something behind it that was meant to be a version; paths and addresses look otherwise.
+_NAMED = re.compile(r"([A-Za-z0-9][\w.-]*?)\s*[\[(=<>!~;,\s].*")
 
 
 class BadRequirements(Permanent):
@@ -74,12 +76,17 @@ def wanted_by(folder: Path | None, code: Path | None = None) -> Wanted | None:
 
 
 def unmet(wanted: Wanted) -> list[str]:
-    """Requirements that what is installed here does not meet, each with what is installed. Lines that are no plain
-    requirement cannot be told and count as met."""
+    """Requirements that what is installed here does not meet, each with what is installed. Paths and the like cannot
+    be told and count as met; a mistyped version does not, or nobody would hear of it."""
     differing = []
     for line in wanted.requirements:
         requirement = parsed(line)
-        if requirement is None or not _is_for_us(requirement):
+        if requirement is None:
+            differing += [
+                f"{named.group(1)} (its version cannot be read)" for named in [_NAMED.fullmatch(line)] if named
+            ]
+            continue
+        if not _is_for_us(requirement):
             continue
         version = _installed(requirement.name)
         if version is None or not requirement.specifier.contains(version, prereleases=True):
