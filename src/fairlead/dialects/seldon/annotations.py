@@ -62,7 +62,7 @@ def number(annotations: Mapping[str, str], name: str, findings: Findings) -> int
     if not text:
         return None
     if not re.fullmatch(r"[0-9]{1,12}", text):
-        findings.warn(f"annotation {name} is ignored: {text!r} is not a whole number")
+        findings.warn(f"annotation {name} is ignored: {text!r} is not a whole number of 0 or more")
         return None
     return int(text)
 
