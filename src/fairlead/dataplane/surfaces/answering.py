@@ -7,26 +7,27 @@ of a SeldonDeployment puts the orchestrator's headers on every answer (Seldon sp
 import logging
 from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
+from fairlead.dataplane.graph.contracts import SELDON_PATHS
 from fairlead.dataplane.graph.driving import Step, drive
 from fairlead.dataplane.graph.parcel import Parcel, Stopped, Walk, failure_lines
-from fairlead.dataplane.graph.units import LocalUnit
+from fairlead.dataplane.graph.units import LocalUnit, rows_answer
 from fairlead.dataplane.metering import Meters
 from fairlead.dataplane.puids import Puids
 from fairlead.dataplane.spec import WorkerSpec
 from fairlead.dataplane.surfaces.header_lines import besides_type, header_lines, one_line
 from fairlead.dataplane.surfaces.pouring import pieces_of, pour
-from fairlead.dataplane.surfaces.seldon.heads import GraphHeads, told
+from fairlead.dataplane.surfaces.quick import Plain, Quick, RowsOf, TextOf, as_numpy_lists
+from fairlead.dataplane.surfaces.seldon.heads import GET, POST, GraphHeads, has_orchestrator, told
 from fairlead.errors import FairleadError, UnitFailed
+from fairlead.plan.model import Method
 from fairlead.protocols.exchange import Reply, Request, Response
 from fairlead.protocols.jsontext import html_safe
-from fairlead.protocols.message import Asked, Message, Pieces
+from fairlead.protocols.message import Asked, Form, Message, Payload, Pieces
 from fairlead.protocols.wire import JSON, Body, Wire
 
 _log = logging.getLogger(__name__)
-_POST = b"OPTIONS,POST"
-_GET = b"GET,OPTIONS"
 
 T = TypeVar("T")
 
@@ -44,14 +45,13 @@ class Answering:
 
     def __init__(self, spec: WorkerSpec, meters: Meters, wire: Wire) -> None:
         env = {var.name: var.value for var in spec.revision.env}
-        # Only Seldon's graphs have a drawing; a bare unit of one has no orchestrator in front of it.
-        self.is_seldon = spec.revision.graph.drawing is not None and not spec.single_unit
+        self.is_seldon = has_orchestrator(spec)
         self.puids = Puids()
         self._heads = GraphHeads(spec.service, spec.namespace, env)
         self._meters = meters
         self._wire = wire
 
-    def parts(self, methods: bytes = _POST, content_type: bytes = JSON) -> tuple[bytes, bytes | None]:
+    def parts(self, methods: bytes = POST, content_type: bytes = JSON) -> tuple[bytes, bytes | None]:
         """Header lines before and after the puid; without an `after` no puid is sent."""
         line = b"Content-Type: " + content_type + b"\r\n"
         return self._heads.parts(methods, line) if self.is_seldon else (line, None)
@@ -102,7 +102,7 @@ class Answering:
         """The answer as it leaves."""
         body = answer.body
         kind = body.content_type or JSON
-        before, after = self.parts(_POST if request.method == "POST" else _GET, kind)
+        before, after = self.parts(POST if request.method == "POST" else GET, kind)
         head = before
         if after is not None:
             head += puid + after + self._heads.event(request, puid)
@@ -131,6 +131,33 @@ class Answering:
     def worded(self, error: Exception) -> Answer:
         """A failure in the words of the wire format."""
         return worded(self._wire, error)
+
+    def short_way(
+        self, local: LocalUnit | None, plain: Plain, rows_of: RowsOf, text_of: TextOf = as_numpy_lists
+    ) -> Quick | None:
+        """The short way to a unit whose rows may be joined with other requests'; `None` without one. `plain` is the way
+        of all other requests."""
+        if local is None or local.queue is None or local.servable.rows is None:
+            return None
+        model, unit = local.servable.rows, local.unit
+
+        def write(rows: Any) -> bytes:
+            asked = Message(Payload(Form.NDARRAY, rows))
+            return self.body_of(Answer(self._wire.write_answer(rows_answer(unit, model, asked, rows), None)))
+
+        return Quick(
+            local.queue,
+            plain,
+            write,
+            heads=self.parts(),
+            puids=self.puids,
+            observe=(
+                self._meters.server("predictions", "post", "200"),
+                self._meters.client(unit, SELDON_PATHS[Method.PREDICT], "200"),
+            ),
+            rows_of=rows_of,
+            text_of=text_of,
+        )
 
     def options(self, request: Request, reply: Reply, verbs: Sequence[str]) -> None:
         """Answer a preflight."""

@@ -9,7 +9,7 @@ docs/performance.md.
 
 from collections.abc import Callable
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import orjson
@@ -26,6 +26,8 @@ Plain = Callable[[Request, Reply, bytes], None]
 """The plain way: a request, where its answer goes, and its puid (empty: not chosen yet)."""
 RowsOf = Callable[[bytes], Array | None]
 """The rows in a body that holds nothing but rows; `None` for every other."""
+TextOf = Callable[[Array], bytes]
+"""An array's numbers as the protocol writes them."""
 
 _PLACE = "here"
 
@@ -50,7 +52,7 @@ class Quick:
         puids: Puids,
         observe: tuple[Latency, ...],
         rows_of: RowsOf,
-        text_of: Callable[[Array], bytes] = as_numpy_lists,
+        text_of: TextOf = as_numpy_lists,
     ) -> None:
         self._rows_of = rows_of
         self._text_of = text_of
@@ -70,13 +72,13 @@ class Quick:
             self._plain(request, reply, seen.puid)
             return
         try:
-            self._queue.submit(_Ticket(self, request, reply, rows, seen.puid))
+            self._queue.submit(Ticket(self, request, reply, rows, seen.puid))
         except Overloaded:
             self._plain(request, reply, seen.puid)  # which says so in the protocol's words
 
-    def finish(self, ticket: "_Ticket", answer: Array | None) -> None:
+    def finish(self, ticket: "Ticket", answer: Array | None) -> None:
         """Send what the model gave for this ticket's rows."""
-        puid = ticket.puid
+        puid = ticket.note
         if self._after is not None and not puid:
             puid = self._puids.take()
         body = None if answer is None else self._body(answer)
@@ -112,17 +114,23 @@ class Quick:
         return before, after
 
 
-class _Ticket:
-    """One request in a batch."""
+class Finishing(Protocol):
+    """A short way that waits for its batch. It gets tickets of the kind it made."""
 
-    __slots__ = ("puid", "quick", "reply", "request", "rows", "started")
+    def finish(self, ticket: Any, answer: Array | None) -> None: ...
 
-    def __init__(self, quick: Quick, request: Request, reply: Reply, rows: Array, puid: bytes) -> None:
+
+class Ticket:
+    """One request in a batch. `note` is what its short way wants to know of it again."""
+
+    __slots__ = ("note", "quick", "reply", "request", "rows", "started")
+
+    def __init__(self, quick: Finishing, request: Request, reply: Reply, rows: Array, note: Any) -> None:
         self.quick = quick
         self.request = request
         self.reply = reply
         self.rows = rows
-        self.puid = puid
+        self.note = note
         self.started = perf_counter()
 
     @property
@@ -131,4 +139,5 @@ class _Ticket:
         return bool(getattr(self.reply, "is_wanted", True))
 
     def give(self, answer: Array | None) -> None:
+        """What the model gave for the rows; `None` when they are to be asked for by themselves."""
         self.quick.finish(self, answer)

@@ -20,6 +20,7 @@ from fairlead.dataplane.graph.units import LocalUnit, rows_answer
 from fairlead.dataplane.metering import Latency
 from fairlead.dataplane.surfaces.grpc.calling import Calls, told
 from fairlead.dataplane.surfaces.models import Models
+from fairlead.dataplane.surfaces.quick import Ticket
 from fairlead.errors import FairleadError, Overloaded
 from fairlead.plan.model import Method
 from fairlead.protocols import protos
@@ -44,28 +45,6 @@ class Around(NamedTuple):
 
     before: bytes
     after: bytes
-
-
-class _Ticket:
-    """One call in a batch. `note` is what its kind of quick way wants to know of it again."""
-
-    __slots__ = ("note", "quick", "reply", "request", "rows", "started")
-
-    def __init__(self, quick: "_Quick", request: Request, reply: Reply, rows: Array, note: Any) -> None:
-        self.quick = quick
-        self.request = request
-        self.reply = reply
-        self.rows = rows
-        self.note = note
-        self.started = perf_counter()
-
-    @property
-    def is_wanted(self) -> bool:
-        """Whether the client is still there."""
-        return bool(getattr(self.reply, "is_wanted", True))
-
-    def give(self, answer: Array | None) -> None:
-        self.quick.finish(self, answer)
 
 
 class _Quick(ABC):
@@ -96,13 +75,13 @@ class _Quick(ABC):
             found = self._read(body[PREFIX_BYTES:])
         if found is not None:
             try:
-                self._queue.submit(_Ticket(self, request, reply, *found))
+                self._queue.submit(Ticket(self, request, reply, *found))
                 return
             except Overloaded:
                 pass  # the plain way says so in its words
         self._plain(request, reply)
 
-    def finish(self, ticket: _Ticket, answer: Array | None) -> None:
+    def finish(self, ticket: Ticket, answer: Array | None) -> None:
         """Send what the model gave for this call's rows."""
         if answer is None or not _is_usual(answer):
             self._plain(ticket.request, ticket.reply)

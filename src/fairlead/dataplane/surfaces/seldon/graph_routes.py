@@ -18,7 +18,7 @@ from fairlead.dataplane.surfaces import docs
 from fairlead.dataplane.surfaces.quick import Quick
 from fairlead.dataplane.surfaces.routing_table import ANY, Routes, Verbs
 from fairlead.dataplane.surfaces.seldon import open_api
-from fairlead.dataplane.surfaces.seldon.heads import JSON_LINE, GraphHeads, told
+from fairlead.dataplane.surfaces.seldon.heads import GET, JSON_LINE, POST, GraphHeads, told
 from fairlead.dataplane.surfaces.seldon.parcels import parcel_of
 from fairlead.dataplane.surfaces.seldon.plain_rows import rows_of
 from fairlead.errors import FairleadError, NotFound
@@ -33,8 +33,6 @@ from fairlead.protocols.wire import Body
 _log = logging.getLogger(__name__)
 
 VERSIONS = ("/api/v1.0", "/api/v0.1")
-_POST = b"OPTIONS,POST"
-_GET = b"GET,OPTIONS"
 
 
 class _Outcome(NamedTuple):
@@ -123,7 +121,7 @@ class GraphRoutes:
             unit.queue,
             self.predict_plain,
             write,
-            heads=self._heads.parts(_POST),
+            heads=self._heads.parts(POST),
             puids=self._puids,
             observe=(
                 self._meters.server("predictions", "post", "200"),
@@ -197,7 +195,7 @@ class GraphRoutes:
         self._run(request, reply, "metadata", Walk(self._puid(request), []), step, _as_json)
 
     def _ready(self, request: Request, reply: Reply) -> None:
-        before, after = self._heads.parts(_GET, b"")
+        before, after = self._heads.parts(GET, b"")
         head = before + self._puid(request) + after
 
         def done(is_ready: bool | None, error: Exception | None) -> None:
@@ -263,7 +261,7 @@ class GraphRoutes:
 
     def _head(self, request: Request, puid: bytes, outcome: _Outcome) -> bytes:
         before, after = self._heads.parts(
-            _POST if request.method == "POST" else _GET, b"Content-Type: " + outcome.content_type + b"\r\n"
+            POST if request.method == "POST" else GET, b"Content-Type: " + outcome.content_type + b"\r\n"
         )
         head = before + puid + after + self._heads.event(request, puid)
         if outcome.content_encoding:

@@ -4,10 +4,14 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from fairlead.dataplane.graph.contracts import METHOD_HEADER
+from fairlead.dataplane.spec import WorkerSpec
 from fairlead.protocols.exchange import Request
 
 _ALLOWED_HEADERS = "Accept, Accept-Encoding, Authorization, Content-Length, Content-Type, X-CSRF-Token"
 JSON_LINE = b"Content-Type: application/json\r\n"
+POST = b"OPTIONS,POST"
+GET = b"GET,OPTIONS"
+"""What the orchestrator says that a path takes."""
 
 
 _TYPES = frozenset((b"application/json", b"application/json; charset=utf-8", b"application/json;charset=utf-8"))
@@ -47,6 +51,12 @@ def _scan(request: Request) -> Told:
         request.header(b"content-encoding"),
         bool(request.header(b"ce-specversion")),
     )
+
+
+def has_orchestrator(spec: WorkerSpec) -> bool:
+    """Whether Seldon's orchestrator stands before these units: only its graphs have a drawing, and a bare unit of one
+    is asked by an orchestrator elsewhere."""
+    return spec.revision.graph.drawing is not None and not spec.single_unit
 
 
 class GraphHeads:

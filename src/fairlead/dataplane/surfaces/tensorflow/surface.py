@@ -6,15 +6,12 @@ Any model answers it. A graph that is a single peer is asked by the path that ca
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from fairlead.dataplane.graph.contracts import SELDON_PATHS
 from fairlead.dataplane.graph.driving import Step
 from fairlead.dataplane.graph.parcel import Parcel, Walk, plain
-from fairlead.dataplane.graph.units import GraphUnit, LocalUnit, rows_answer
+from fairlead.dataplane.graph.units import GraphUnit, LocalUnit
 from fairlead.dataplane.graph.v1_contract import addressed
-from fairlead.dataplane.metering import Meters
 from fairlead.dataplane.surfaces import docs
 from fairlead.dataplane.surfaces.answering import Answer, Answering
-from fairlead.dataplane.surfaces.quick import Quick
 from fairlead.dataplane.surfaces.routing_table import Verbs, has_room
 from fairlead.dataplane.surfaces.tensorflow import examples, open_api, paths
 from fairlead.dataplane.surfaces.tensorflow.paths import Target
@@ -22,10 +19,9 @@ from fairlead.dataplane.surfaces.tensorflow.served import DEFAULT_SIGNATURE, Ser
 from fairlead.dataplane.surfaces.v1.bare_unit import bare_verbs
 from fairlead.dataplane.surfaces.v1.plain_rows import rows_of
 from fairlead.errors import BadRequest, FairleadError
-from fairlead.plan.model import Method
 from fairlead.protocols import jsontext
 from fairlead.protocols.exchange import Handler, Reply, Request
-from fairlead.protocols.message import Asked, Form, Message, Payload
+from fairlead.protocols.message import Asked, Message
 from fairlead.protocols.tensorflow_rest import TENSORFLOW_JSON, text_of
 from fairlead.protocols.wire import JSON, Body
 
@@ -51,7 +47,7 @@ class TensorflowSurface:
         self._limit_bytes = parts.spec.max_body_bytes
         self._peer: GraphUnit | None = None if len(units) > 1 or isinstance(units[0], LocalUnit) else units[0]
         self._own_names = frozenset(("", parts.spec.service, parts.spec.component, *parts.models.names))
-        self._quick = self._short_way(parts.meters)
+        self._quick = self._answering.short_way(parts.models.row_wise(), self._ask_plain, rows_of, text_of)
         bare = parts.models.bare
         self._bare = {} if bare is None else bare_verbs(bare, self._answering, TENSORFLOW_JSON, self._limit_bytes)
         self._title = f"{parts.spec.service}: {parts.spec.component}"
@@ -206,35 +202,10 @@ class TensorflowSurface:
         walk = self._answering.walk(request, "")
         self._answering.run(request, reply, walk, step, lambda answer: answer, service=service)
 
-    def _short_way(self, meters: Meters) -> Quick | None:
-        local = self._models.row_wise()
-        if local is None or local.queue is None or local.servable.rows is None:
-            return None
-        model, unit = local.servable.rows, local.unit
-
-        def write(rows: Any) -> bytes:
-            asked = Message(Payload(Form.NDARRAY, rows))
-            answer = TENSORFLOW_JSON.write_answer(rows_answer(unit, model, asked, rows), None)
-            return self._answering.body_of(Answer(answer))
-
-        def go(request: Request, reply: Reply, puid: bytes) -> None:
-            target = paths.asked(request.path)
-            assert target is not None  # or it would not be asked here
-            self._ask(request, reply, target, puid)
-
-        return Quick(
-            local.queue,
-            go,
-            write,
-            heads=self._answering.parts(),
-            puids=self._answering.puids,
-            observe=(
-                meters.server("predictions", "post", "200"),
-                meters.client(unit, SELDON_PATHS[Method.PREDICT], "200"),
-            ),
-            rows_of=rows_of,
-            text_of=text_of,
-        )
+    def _ask_plain(self, request: Request, reply: Reply, puid: bytes) -> None:
+        target = paths.asked(request.path)
+        assert target is not None  # or it would not be asked here
+        self._ask(request, reply, target, puid)
 
     def _echo(self, request: Request, reply: Reply) -> None:
         """Rewards mean nothing in this protocol; Seldon's orchestrator hands them back."""

@@ -3,25 +3,19 @@
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from fairlead.dataplane.graph.contracts import SELDON_PATHS
-from fairlead.dataplane.graph.units import rows_answer
-from fairlead.dataplane.metering import Meters
 from fairlead.dataplane.surfaces import docs
 from fairlead.dataplane.surfaces.answering import Answer, Answering
 from fairlead.dataplane.surfaces.models import ModelNotReady, Models
 from fairlead.dataplane.surfaces.open_api import example_rows
-from fairlead.dataplane.surfaces.quick import Quick
 from fairlead.dataplane.surfaces.routing_table import Verbs, has_room
 from fairlead.dataplane.surfaces.v1 import open_api
 from fairlead.dataplane.surfaces.v1.bare_unit import bare_verbs
 from fairlead.dataplane.surfaces.v1.plain_rows import rows_of
 from fairlead.dataplane.surfaces.v1.predicting import Predicting
 from fairlead.errors import FairleadError
-from fairlead.plan.model import Method
 from fairlead.protocols import jsontext
 from fairlead.protocols.exchange import Handler, Reply, Request
 from fairlead.protocols.kserve_v1 import V1_JSON
-from fairlead.protocols.message import Form, Message, Payload
 from fairlead.protocols.wire import Body
 
 if TYPE_CHECKING:
@@ -43,7 +37,7 @@ class V1Surface:
         self._models: Models = parts.models
         self._answering = Answering(parts.spec, parts.meters, V1_JSON)
         self._predicting = Predicting(parts, self._answering)
-        self._quick = self._short_way(parts.meters)
+        self._quick = self._answering.short_way(parts.models.row_wise(), self._predict_plain, rows_of)
         bare, limit_bytes = parts.models.bare, parts.spec.max_body_bytes
         self._bare = {} if bare is None else bare_verbs(bare, self._answering, V1_JSON, limit_bytes)
         self._title = f"{parts.spec.service}: {parts.spec.component}"
@@ -105,32 +99,9 @@ class V1Surface:
             return False
         return True
 
-    def _short_way(self, meters: Meters) -> Quick | None:
-        local = self._models.row_wise()
-        if local is None or local.queue is None or local.servable.rows is None:
-            return None
-        model, unit = local.servable.rows, local.unit
-
-        def write(rows: Any) -> bytes:
-            asked = Message(Payload(Form.NDARRAY, rows))
-            return self._answering.body_of(Answer(V1_JSON.write_answer(rows_answer(unit, model, asked, rows), None)))
-
-        def plain(request: Request, reply: Reply, puid: bytes) -> None:
-            name = unquote(request.path[len(_MODELS) + 1 :]).removesuffix(_PREDICT)
-            self._predicting.predict(request, reply, name, puid)
-
-        return Quick(
-            local.queue,
-            plain,
-            write,
-            heads=self._answering.parts(),
-            puids=self._answering.puids,
-            observe=(
-                meters.server("predictions", "post", "200"),
-                meters.client(unit, SELDON_PATHS[Method.PREDICT], "200"),
-            ),
-            rows_of=rows_of,
-        )
+    def _predict_plain(self, request: Request, reply: Reply, puid: bytes) -> None:
+        name = unquote(request.path[len(_MODELS) + 1 :]).removesuffix(_PREDICT)
+        self._predicting.predict(request, reply, name, puid)
 
     def _alive(self, request: Request, reply: Reply) -> None:
         self._answering.send(request, reply, _object({"status": "alive"}))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from fairlead.dataplane.graph.contracts import METHOD_HEADER
 from fairlead.dataplane.spec import WorkerSpec
 from fairlead.dataplane.surfaces.header_lines import one_line
-from fairlead.dataplane.surfaces.seldon.heads import GraphHeads
+from fairlead.dataplane.surfaces.seldon.heads import GraphHeads, has_orchestrator
 from fairlead.protocols.exchange import Request
 from fairlead.protocols.jsontext import html_safe
 from fairlead.protocols.v2_json import OCTETS
@@ -69,8 +69,7 @@ class Heads:
 
     def __init__(self, spec: WorkerSpec) -> None:
         env = {var.name: var.value for var in spec.revision.env}
-        # Only Seldon's graphs have a drawing; a bare unit of one has no orchestrator in front of it.
-        self.is_seldon = spec.revision.graph.drawing is not None and not spec.single_unit
+        self.is_seldon = has_orchestrator(spec)
         self._graph = GraphHeads(spec.service, spec.namespace, env)
         self._source = f"seldon.{spec.service}".encode()
 

@@ -11,6 +11,7 @@ from fairlead.dataplane.puids import Puids
 from fairlead.dataplane.surfaces.header_lines import besides_type, header_line, header_lines
 from fairlead.dataplane.surfaces.models import Models
 from fairlead.dataplane.surfaces.pouring import can_pour, pieces_of, pour
+from fairlead.dataplane.surfaces.seldon.heads import POST
 from fairlead.dataplane.surfaces.v2.events import Events
 from fairlead.dataplane.surfaces.v2.heads import Heads, Told, told
 from fairlead.errors import FairleadError
@@ -19,8 +20,6 @@ from fairlead.protocols.exchange import Reply, Request, Response
 from fairlead.protocols.message import Asked, Message, Pieces
 from fairlead.protocols.v2_json import V2_JSON, read_request, with_id
 from fairlead.protocols.wire import Body
-
-POST = b"OPTIONS,POST"
 
 Ask = Callable[[Parcel, Walk], Step[Parcel]]
 Refuse = Callable[[Request, Reply, bytes, Exception], int]

@@ -16,8 +16,10 @@ from fairlead.dataplane.graph.units import LocalUnit, rows_answer
 from fairlead.dataplane.metering import Latency
 from fairlead.dataplane.puids import Puids
 from fairlead.dataplane.surfaces.models import Models
+from fairlead.dataplane.surfaces.quick import Ticket
+from fairlead.dataplane.surfaces.seldon.heads import POST
 from fairlead.dataplane.surfaces.v2.heads import OCTETS_LINE, Heads, told
-from fairlead.dataplane.surfaces.v2.inferring import POST, Inferring, Target
+from fairlead.dataplane.surfaces.v2.inferring import Inferring, Target
 from fairlead.dataplane.surfaces.v2.usual import Asking, UsualRequests
 from fairlead.errors import FairleadError, Overloaded
 from fairlead.protocols.exchange import Reply, Request, Response
@@ -101,7 +103,7 @@ class Quick:
 
     def finish(self, ticket: "_Ticket", answer: Array | None) -> None:
         """Send what the model gave for this ticket's rows."""
-        puid = ticket.puid or (self._puids.take() if self._after is not None or not ticket.id else b"")
+        puid = ticket.note or (self._puids.take() if self._after is not None or not ticket.id else b"")
         if answer is None or answer.dtype.kind not in "iuf" or answer.dtype.itemsize not in (1, 2, 4, 8):
             self._plain(ticket.request, ticket.reply, ticket.target, puid)
             return
@@ -149,22 +151,10 @@ class Quick:
         return _Template(start, middle, end)
 
 
-class _Ticket:
-    """One request in a batch."""
+class _Ticket(Ticket):
+    """One request in a batch; its note is its puid."""
 
-    __slots__ = (
-        "id",
-        "is_binary",
-        "model",
-        "puid",
-        "quick",
-        "reply",
-        "request",
-        "rows",
-        "started",
-        "target",
-        "version",
-    )
+    __slots__ = ("id", "is_binary", "model", "target", "version")
 
     def __init__(
         self,
@@ -176,19 +166,7 @@ class _Ticket:
         names: tuple[str, str],
         puid: bytes,
     ) -> None:
-        self.quick = quick
-        self.request = request
-        self.reply = reply
+        rows, self.id, self.is_binary = asking
+        super().__init__(quick, request, reply, rows, puid)
         self.target = target
-        self.rows, self.id, self.is_binary = asking
         self.model, self.version = names
-        self.puid = puid
-        self.started = perf_counter()
-
-    @property
-    def is_wanted(self) -> bool:
-        """Whether the client is still there."""
-        return bool(getattr(self.reply, "is_wanted", True))
-
-    def give(self, answer: Array | None) -> None:
-        self.quick.finish(self, answer)

@@ -13,6 +13,7 @@ from fairlead.dataplane.puids import Puids
 from fairlead.dataplane.surfaces import docs
 from fairlead.dataplane.surfaces.answering import worded
 from fairlead.dataplane.surfaces.routing_table import Route, Verbs, has_room
+from fairlead.dataplane.surfaces.seldon.heads import GET
 from fairlead.dataplane.surfaces.v2 import open_api
 from fairlead.dataplane.surfaces.v2.bare_unit import bare_routes
 from fairlead.dataplane.surfaces.v2.describing import Describing
@@ -73,7 +74,7 @@ class V2Surface:
         path = request.path
         verbs = self._by_path[path] if path in self._by_path else self._remember(path)
         if verbs is None:
-            reply(Response(404, self._head(request, b"GET,OPTIONS"), _said("Not Found", f"there is no {path} here")))
+            reply(Response(404, self._head(request, GET), _said("Not Found", f"there is no {path} here")))
             return
         route = verbs.get(request.method)
         if route is not None:
@@ -163,7 +164,7 @@ class V2Surface:
             if error is not None:
                 self._refuse(request, reply, self._puid(request), error)
             elif isinstance(value, bytes):
-                reply(Response(200, self._head(request, b"GET,OPTIONS", _YAML_LINE), value))
+                reply(Response(200, self._head(request, GET, _YAML_LINE), value))
             else:
                 reply(Response(200, self._head(request, _methods((request.method,))), orjson.dumps(value)))
 
