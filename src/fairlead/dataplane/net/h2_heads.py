@@ -22,6 +22,7 @@ _OF_CONNECTIONS = frozenset({b"connection", b"proxy-connection", b"keep-alive", 
 _NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9a-z]+")
 _METHOD = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _PATH = re.compile(rb"[\x21-\x7e]+")
+_Key = tuple[tuple[bytes, bytes], ...]
 _BAD_VALUE = re.compile(rb"[\x00\r\n]|^[ \t]|[ \t]$")
 
 
@@ -43,7 +44,8 @@ class CallMemory:
 
     def __init__(self, streams: Streams | None) -> None:
         self._streams = streams
-        self._calls: dict[tuple[tuple[bytes, bytes], ...], Call] = {}
+        self._calls: dict[_Key, Call] = {}
+        self._timed: dict[_Key, Call] = {}
         self._seen: set[int] = set()
 
     def find(self, headers: Headers) -> Call:
@@ -53,19 +55,37 @@ class CallMemory:
         call = self._calls.get(key)
         if call is not None:
             return call
+        # A client's deadline is what is left of some time, another in each call; the rest of the head repeats.
+        timeouts = [value for name, value in headers if name == b"grpc-timeout"]
+        if len(timeouts) == 1:
+            without = _without_timeout(headers)
+            known = self._timed.get(without)
+            if known is not None:
+                call = _with_timeout(known, timeouts[0])
+            else:
+                call = self._read(headers)
+                self._keep(self._timed, without, call)
+        else:
+            call = self._read(headers)
+        self._keep(self._calls, key, call)
+        return call
+
+    def _read(self, headers: Headers) -> Call:
         call = read_call(headers)
         if self._streams is not None:
             call.head.is_streamed = self._streams(call.head)
+        return call
+
+    def _keep(self, calls: dict[_Key, Call], key: _Key, call: Call) -> None:
         mark = hash(key)
         if mark not in self._seen:
             if len(self._seen) >= 8 * _KEPT_HEADS:
                 self._seen.clear()
             self._seen.add(mark)
-        elif sum(len(name) + len(value) for name, value in headers) <= _KEPT_BYTES:
-            if len(self._calls) >= _KEPT_HEADS:
-                self._calls.clear()
-            self._calls[key] = call
-        return call
+        elif sum(len(name) + len(value) for name, value in key) <= _KEPT_BYTES:
+            if len(calls) >= _KEPT_HEADS:
+                calls.clear()
+            calls[key] = call
 
 
 def read_call(headers: Headers) -> Call:
@@ -88,11 +108,38 @@ def read_call(headers: Headers) -> Call:
     grpc = is_grpc(content_type)
     if grpc:
         raw = next((value for name, value in fields if name == b"grpc-timeout"), None)
-        if raw is not None and (asked_s := parse_timeout(raw)) is not None:
-            timeout_s = max(asked_s, _SHORTEST_S)
+        timeout_s = 0.0 if raw is None else _timeout_s(raw)
     expects = any(name == b"expect" and value.lower() == b"100-continue" for name, value in fields)
     head = Head(method, path.decode("latin-1"), query, fields, length=length, expects_continue=expects)
     return Call(head, length, grpc, timeout_s)
+
+
+def _without_timeout(headers: Headers) -> _Key:
+    """The headers as they are with every timeout. No request has such a header, so this is no head of any."""
+    return tuple([pair if pair[0] != b"grpc-timeout" else (b"grpc-timeout", b"\x00") for pair in headers])
+
+
+def _with_timeout(call: Call, raw: bytes) -> Call:
+    """The same call with another timeout; raises `Malformed`."""
+    _check_field(b"grpc-timeout", raw)
+    head = call.head
+    fields = [pair if pair[0] != b"grpc-timeout" else (b"grpc-timeout", raw) for pair in head.headers]
+    own = Head(
+        head.method,
+        head.path,
+        head.query,
+        fields,
+        length=head.length,
+        expects_continue=head.expects_continue,
+        is_streamed=head.is_streamed,
+    )
+    return Call(own, call.length, call.is_grpc, _timeout_s(raw) if call.is_grpc else 0.0)
+
+
+def _timeout_s(raw: bytes) -> float:
+    """Seconds, 0 for what is no timeout."""
+    asked_s = parse_timeout(raw)
+    return 0.0 if asked_s is None else max(asked_s, _SHORTEST_S)
 
 
 def check_trailers(headers: Headers) -> None:
