@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from fairlead.dataplane.net.server import Answer, HttpServer, Limits
+from fairlead.dataplane.net.h1_connection import Answer
+from fairlead.dataplane.net.server import HttpServer, Limits
 from fairlead.dataplane.spec import TcpSocket, UnixSocket
 from fairlead.errors import ConfigError, NotReady
 from fairlead.protocols.exchange import Handler, Reply, Request, Response
