@@ -26,7 +26,7 @@ def test_a_new_revision_takes_over_without_a_dropped_request(shared: Installatio
             seen = requests.count
             shared.apply(sdep("rolling", fixed(version)))
             shared.wait_for("rolling")
-            until(lambda seen=seen: requests.count > seen + 100)  # type: ignore[misc]
+            until(lambda seen=seen: requests.count > seen + 100)  # type: ignore[misc]  # a lambda with a default
 
     assert requests.failures == []
     assert set(requests.answers) == {200}
@@ -56,7 +56,7 @@ def test_scaling_up_and_down_under_load_drops_nothing(shared: Installation) -> N
     with load(f"{shared.url}/seldon/default/elastic/api/v1.0/predictions", ROW) as requests:
         for replicas in (3, 1, 2):
             shared.scale("elastic", replicas)
-            until(lambda replicas=replicas: len(shared.pods("elastic")) == replicas)  # type: ignore[misc]
+            until(lambda replicas=replicas: len(shared.pods("elastic")) == replicas)  # type: ignore[misc]  # a lambda with a default
             shared.wait_for("elastic")
 
     assert requests.failures == []

@@ -96,11 +96,11 @@ def save_tensorflow(folder: Path) -> Path:
     tf = needed("tensorflow", "make setup")
 
     class Model(tf.Module):  # type: ignore[misc, name-defined]  # the library has no types
-        @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float32, name="x")])  # type: ignore[untyped-decorator]
+        @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float32, name="x")])  # type: ignore[untyped-decorator]  # TensorFlow has no types
         def line(self, x: Any) -> Any:
             return {"y": tf.linalg.matvec(x, tf.constant([2.0, 1.0])), "double": x * 2}
 
-        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])  # type: ignore[untyped-decorator]
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])  # type: ignore[untyped-decorator]  # TensorFlow has no types
         def upper(self, text: Any) -> Any:
             return {"upper": tf.strings.upper(text), "length": tf.strings.length(text)}
 

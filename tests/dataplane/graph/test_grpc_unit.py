@@ -256,7 +256,7 @@ async def test_a_unit_in_the_worker_has_the_limit_of_grpc_for_calls_over_grpc() 
     spec = worker_spec([unit("m")], call("m"), timeout_s=60.0, grpc_timeout_s=0.05)
     async with calling(spec, m=Fake("m", predict=lambda value: release.wait(20))) as ask:
         # What was never measured runs on the loop; a unit that has been slow once runs on a thread.
-        ask.served.executor.units["m"]._lane.pace.note(1.0, 1)  # type: ignore[attr-defined]
+        ask.served.executor.units["m"]._lane.pace.note(1.0, 1)  # type: ignore[attr-defined]  # a unit of this process
         with pytest.raises(Failed) as failed:
             await ask(PREDICT, MESSAGE, MESSAGE, TENSOR)
         release.set()

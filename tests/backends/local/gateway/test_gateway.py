@@ -309,7 +309,7 @@ async def test_a_route_that_allows_retries_asks_another_replica() -> None:
             answers = []
             for number in range(2):
                 await wire.send(get("/seldon/ns/iris/x"))
-                await until(lambda number=number: bool(doomed.held) or len(other.requests) > number)  # type: ignore[misc]
+                await until(lambda number=number: bool(doomed.held) or len(other.requests) > number)  # type: ignore[misc]  # a lambda with a default
                 if doomed.held:
                     await doomed.die()
                 answers.append(await wire.receive())

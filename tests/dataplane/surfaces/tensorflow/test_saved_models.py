@@ -75,11 +75,11 @@ async def test_classify_and_regress_of_a_model_that_reads_examples(tmp_path: Pat
     features = {"x": tf.io.FixedLenFeature([], tf.float32), "who": tf.io.FixedLenFeature([], tf.string, "nobody")}
 
     class Model(tf.Module):  # type: ignore[misc, name-defined]  # the library has no types
-        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])  # type: ignore[untyped-decorator]
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])  # type: ignore[untyped-decorator]  # TensorFlow has no types
         def regress(self, inputs: Any) -> Any:
             return {"outputs": tf.io.parse_example(inputs, features)["x"] * 0.5 + 3}
 
-        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])  # type: ignore[untyped-decorator]
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])  # type: ignore[untyped-decorator]  # TensorFlow has no types
         def classify(self, inputs: Any) -> Any:
             given = tf.io.parse_example(inputs, features)
             return {"classes": given["who"][:, None], "scores": given["x"][:, None]}

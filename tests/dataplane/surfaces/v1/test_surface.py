@@ -187,7 +187,7 @@ async def test_a_model_that_is_not_ready_says_so() -> None:
     async def is_ready() -> bool:
         return False
 
-    surface.executor.units["m"].is_ready = is_ready  # type: ignore[method-assign]
+    surface.executor.units["m"].is_ready = is_ready  # type: ignore[method-assign]  # a unit that is not ready
     response = await surface.get("/v1/models/m")
 
     assert (response.status, error(response)) == (503, "Model with name m is not ready.")
