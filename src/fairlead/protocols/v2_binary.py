@@ -6,7 +6,7 @@ bytes (specs 5.3.1 and 5.4).
 
 import math
 import struct
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -21,7 +21,10 @@ def read_raw(data: bytes | memoryview, datatype: str, shape: list[int], what: st
     names the tensor in errors. Raises `BadRequest` when the bytes are too few or too many."""
     count = math.prod(shape)
     if datatype == BYTES:
-        return _elements(bytes(data), count, what).reshape(shape)
+        elements = read_elements(bytes(data), what)
+        if len(elements) != count:
+            raise BadRequest(f"{what}: its shape needs {count} elements of BYTES, got {len(elements)}")
+        return elements.reshape(shape)
     dtype = DTYPES[datatype]
     if len(data) != count * dtype.itemsize:
         raise BadRequest(
@@ -39,11 +42,17 @@ def read_raw(data: bytes | memoryview, datatype: str, shape: list[int], what: st
 def write_raw(array: Array, datatype: str) -> bytes:
     """The bytes of an array."""
     if datatype == BYTES:
-        return b"".join(_LENGTH.pack(len(value)) + value for value in array.reshape(-1).tolist())
+        return write_elements(array.reshape(-1).tolist())
     return array.tobytes()
 
 
-def _elements(data: bytes, count: int, what: str) -> np.ndarray[Any, Any]:
+def write_elements(values: Iterable[bytes]) -> bytes:
+    """Elements of BYTES one after the other."""
+    return b"".join([_LENGTH.pack(len(value)) + value for value in values])
+
+
+def read_elements(data: bytes, what: str) -> Array:
+    """All elements of BYTES in some bytes, as a flat array. Raises `BadRequest` for bytes that end inside one."""
     values: list[bytes] = []
     place = 0
     while place < len(data):
@@ -56,8 +65,6 @@ def _elements(data: bytes, count: int, what: str) -> np.ndarray[Any, Any]:
             raise BadRequest(f"{what}: element {len(values)} of BYTES has {length} bytes, only {left} are left")
         values.append(data[place : place + length])
         place += length
-    if len(values) != count:
-        raise BadRequest(f"{what}: its shape needs {count} elements of BYTES, got {len(values)}")
-    array = np.empty(count, dtype=np.object_)
+    array = np.empty(len(values), dtype=np.object_)
     array[:] = values
     return array

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from fairlead.protocols.v2_binary import read_elements, write_elements
 from fairlead.runtimes.kserve_shim.errors import InferenceError, InvalidInput
 from fairlead.runtimes.kserve_shim.utils.numpy_codec import from_np_dtype, to_np_dtype
-from fairlead.runtimes.tensor_bytes import deserialized, serialized
 
 Array = np.ndarray[Any, Any]
 Parameters = dict[str, Any]
@@ -17,12 +17,12 @@ Parameters = dict[str, Any]
 
 def serialize_byte_tensor(input_tensor: Array) -> Array:
     """An array of BYTES as one array that holds its binary form."""
-    return np.array([serialized(input_tensor)], dtype=np.object_)
+    return np.array([_elements(input_tensor)], dtype=np.object_)
 
 
 def deserialize_bytes_tensor(encoded_tensor: bytes) -> Array:
     """The BYTES in their binary form."""
-    return deserialized(encoded_tensor)
+    return read_elements(encoded_tensor, "BYTES in binary")
 
 
 class _Tensor:
@@ -94,7 +94,7 @@ class _Tensor:
         """The values as they travel in binary; `None` for a tensor that travels as JSON."""
         if not self._is_binary or self._array is None:
             return None
-        return serialized(self._array) if self._datatype == "BYTES" else self._array.tobytes()
+        return _elements(self._array) if self._datatype == "BYTES" else self._array.tobytes()
 
     def as_numpy(self) -> Array:
         """The values as an array of the tensor's shape."""
@@ -308,9 +308,14 @@ def _fields(one: dict[str, Any]) -> dict[str, Any]:
     return {key: one.get(key) for key in ("name", "shape", "datatype", "data", "parameters")}
 
 
+def _elements(array: Array) -> bytes:
+    values = array.reshape(-1).tolist()
+    return write_elements(value if isinstance(value, bytes) else str(value).encode() for value in values)
+
+
 def _from_raw(one: _Tensor, raw: bytes) -> Array:
     if one.datatype == "BYTES":
-        return deserialized(raw).reshape(one.shape)
+        return read_elements(raw, f"tensor {one.name!r}").reshape(one.shape)
     return np.frombuffer(raw, dtype=to_np_dtype(one.datatype)).reshape(one.shape)
 
 
