@@ -2,8 +2,8 @@
 
 It answers each connection on its frames socket with its pid. A unit's env says what else it does:
 `FAIL=reason:message` fails to load, `EXIT=n` exits after saying what is in `SAY`, `DIE_WHEN=path` exits once that
-file exists when it starts, `LINGER=1` ignores a drain, `MODELS` are the names it says it has, `LOADING=1` never gets ready and hears nothing. Runs in the
-nursery or as a program of its own.
+file exists when it starts, `LINGER=1` ignores a drain, `MODELS` are the names it says it has, `LOADING=1` never gets
+ready and hears nothing. Runs in the nursery or as a program of its own.
 """
 
 import argparse

@@ -219,7 +219,8 @@ async def test_a_bare_combiner_wants_a_list_of_answers() -> None:
 async def test_only_bare_units_are_asked_like_routers() -> None:
     response = await served(graph(), **components(0)).post("/route", ASKED)
 
-    assert (response.status, json.loads(response.body)) == (404, {"detail": "Not Found", "error": "there is no /route here"})
+    assert response.status == 404
+    assert json.loads(response.body) == {"detail": "Not Found", "error": "there is no /route here"}
 
 
 async def test_a_body_goes_to_a_peer_and_back_untouched() -> None:
