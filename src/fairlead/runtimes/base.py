@@ -14,7 +14,7 @@ import numpy as np
 
 from fairlead.plan.model import Method, Unit
 from fairlead.plan.model import Protocol as WireProtocol
-from fairlead.protocols.message import Asked, Message, Payload, Reward
+from fairlead.protocols.message import Asked, Message, Reward
 from fairlead.protocols.tensors import Tensor
 
 MLSERVER = "mlserver"
@@ -163,10 +163,3 @@ class Servable(Protocol):
     def health(self) -> Message: ...
     def metadata(self) -> dict[str, Any]: ...
     def close(self) -> None: ...
-
-
-def empty_payload() -> Payload:
-    """An array payload with nothing in it."""
-    from fairlead.protocols.message import Form
-
-    return Payload(Form.EMPTY_DATA, np.array([]))

@@ -76,7 +76,6 @@ class EstimatorUnit(Component):
             server, unit, env=context.env or None, rows=rows, columns=estimator.columns, output_name=self._default
         )
         self.version = settings.version
-        self.served_name = settings.name
         self.platform = settings.platform or estimator.platform
         self.inputs = settings.inputs or _inputs(estimator)
         self.outputs = settings.outputs or self._known_outputs()

@@ -25,12 +25,8 @@ from fairlead.dataplane.spec import WorkerSpec
 from fairlead.errors import FairleadError, NotFound, Retryable
 from fairlead.plan.model import Method
 from fairlead.protocols.tensors import DEFAULT_INPUT
-from fairlead.runtimes.base import ModelState, Repository, RepositoryModel, Servable, Signature, TensorSpec
+from fairlead.runtimes.base import MLSERVER, ModelState, Repository, RepositoryModel, Servable, Signature, TensorSpec
 from fairlead.runtimes.failures import not_explained
-
-_MLSERVER = "mlserver"
-"""The variant of units that stand in for MLServer, which calls a model without a version of its own `v1` when Seldon
-starts it (specs 5)."""
 
 _PASSING = (Method.PREDICT, Method.TRANSFORM_INPUT, Method.TRANSFORM_OUTPUT)
 
@@ -121,7 +117,8 @@ class Models:
         unit = self._unit(name)
         if not isinstance(unit, LocalUnit):
             return ()
-        version = getattr(unit.servable, "version", "") or ("v1" if unit.unit.variant == _MLSERVER else "")
+        # MLServer calls a model without a version of its own `v1` when Seldon starts it (specs 5).
+        version = getattr(unit.servable, "version", "") or ("v1" if unit.unit.variant == MLSERVER else "")
         return (version,) if version else ()
 
     def describe(self, name: str, version: str = "") -> Described:

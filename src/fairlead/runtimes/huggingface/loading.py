@@ -8,7 +8,7 @@ from typing import Any
 from fairlead.errors import LoadError
 from fairlead.plan.model import Protocol
 from fairlead.runtimes.artifact import listing
-from fairlead.runtimes.base import LoadContext
+from fairlead.runtimes.base import MLSERVER, LoadContext
 from fairlead.runtimes.huggingface.options import Options, options_of
 from fairlead.runtimes.huggingface.pipeline_calls import PipelineCalls
 from fairlead.runtimes.huggingface.predictions import Predictions
@@ -19,7 +19,6 @@ from fairlead.runtimes.parameters import threads_of
 
 _log = logging.getLogger(__name__)
 
-MLSERVER = "mlserver"
 _EXTRA = "huggingface"
 _NEW_TOKENS = 20
 """How much is generated when neither the model nor the request says: what transformers generates then."""
