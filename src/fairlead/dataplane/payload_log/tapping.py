@@ -60,17 +60,17 @@ class Tap:
 
     def request(self, parcel: Parcel, walk: Walk) -> None:
         """A message enters the step."""
-        self._offer(REQUEST, parcel, walk, lambda: self._request_body(parcel))
+        self._offer(REQUEST, walk, lambda: self._request_body(parcel))
 
     def response(self, parcel: Parcel, walk: Walk) -> None:
         """The step's answer."""
-        self._offer(RESPONSE, parcel, walk, lambda: self._answer_body(parcel))
+        self._offer(RESPONSE, walk, lambda: self._answer_body(parcel))
 
     def feedback(self, parcel: Parcel, walk: Walk) -> None:
         """A reward reached the unit."""
-        self._offer(FEEDBACK, parcel, walk, lambda: self._request_body(parcel))
+        self._offer(FEEDBACK, walk, lambda: self._request_body(parcel))
 
-    def _offer(self, kind: str, parcel: Parcel, walk: Walk, body: Callable[[], Body]) -> None:  # noqa: ARG002
+    def _offer(self, kind: str, walk: Walk, body: Callable[[], Body]) -> None:
         if not self._takes[kind] or _is_skipped(walk):
             return
         now = datetime.now(UTC)
