@@ -315,6 +315,11 @@ class Revision:
     drain_s: float = 20.0
     include_routing: bool = True
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """`env` by name."""
+        return {var.name: var.value for var in self.env}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScalePolicy:

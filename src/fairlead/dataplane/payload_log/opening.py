@@ -29,7 +29,7 @@ class PayloadLog:
         self.taps: dict[str, Tap] = {}
         self._dispatchers: dict[tuple[str, LogStyle], Dispatcher] = {}
         revision = spec.revision
-        env = {var.name: var.value for var in revision.env}
+        env = revision.settings
         origin = Origin(spec.service, spec.namespace, spec.component, revision.protocol.value, spec.replica)
         limit = dict(revision.annotations).get(_QUEUE_SIZE, "")
         for logger in revision.loggers:

@@ -44,10 +44,9 @@ class Answering:
     """The answers of one surface."""
 
     def __init__(self, spec: WorkerSpec, meters: Meters, wire: Wire) -> None:
-        env = {var.name: var.value for var in spec.revision.env}
         self.is_seldon = has_orchestrator(spec)
         self.puids = Puids()
-        self._heads = GraphHeads(spec.service, spec.namespace, env)
+        self._heads = GraphHeads(spec)
         self._meters = meters
         self._wire = wire
 

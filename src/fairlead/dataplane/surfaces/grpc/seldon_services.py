@@ -57,16 +57,10 @@ def handlers(parts: "Parts", calls: Calls) -> dict[str, Handler]:
         for path in (f"/{_PACKAGE}.Seldon/Predict", f"/{_PACKAGE}.Model/Predict"):
             if path not in found:
                 continue
-            is_graph = "Seldon/" in path and not parts.spec.single_unit and includes_routing(parts)
+            is_graph = "Seldon/" in path and not parts.spec.single_unit and parts.spec.revision.include_routing
             routing = {str(unit.unit.name): -1} if is_graph else {}
             found[path] = SeldonQuick(unit, calls, found[path], path, routing=routing)
     return found
-
-
-def includes_routing(parts: "Parts") -> bool:
-    """Whether answers of the graph say which branches they took."""
-    env = {var.name: var.value for var in parts.spec.revision.env}
-    return parts.spec.revision.include_routing or bool(env.get("SELDON_ENABLE_ROUTING_INJECTION"))
 
 
 class _Graph:
@@ -76,7 +70,7 @@ class _Graph:
         self._executor = parts.executor
         self._name = parts.spec.component
         self._limit_bytes = limit_bytes
-        self._with_routing = includes_routing(parts)
+        self._with_routing = parts.spec.revision.include_routing
 
     def asks(self) -> dict[str, Ask]:
         return {

@@ -1,7 +1,7 @@
 """What a worker that is no graph of Seldon's says outside its protocols' paths: KServe's words (specs/kserve 5.5)."""
 
 from fairlead.dataplane.spec import WorkerSpec
-from fairlead.dataplane.surfaces.seldon.heads import JSON_LINE
+from fairlead.dataplane.surfaces.seldon.heads import JSON_LINE, has_orchestrator
 from fairlead.plan.model import Protocol
 from fairlead.protocols.exchange import Reply, Request, Response
 from fairlead.protocols.jsontext import compact
@@ -12,8 +12,7 @@ _KSERVES = frozenset((Protocol.V1, Protocol.V2))
 def is_elsewhere(spec: WorkerSpec) -> bool:
     """Whether clients of this worker expect KServe's answers rather than those of Seldon's orchestrator."""
     revision = spec.revision
-    is_seldon_graph = revision.graph.drawing is not None and not spec.single_unit
-    return _KSERVES.issuperset((revision.protocol, *revision.also)) and not is_seldon_graph
+    return _KSERVES.issuperset((revision.protocol, *revision.also)) and not has_orchestrator(spec)
 
 
 class Elsewhere:

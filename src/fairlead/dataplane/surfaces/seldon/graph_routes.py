@@ -47,15 +47,14 @@ class GraphRoutes:
     """The routes of one predictor."""
 
     def __init__(self, spec: WorkerSpec, executor: Executor, meters: Meters) -> None:
-        env = {var.name: var.value for var in spec.revision.env}
         self._spec = spec
         self._executor = executor
         self._meters = meters
-        self._heads = GraphHeads(spec.service, spec.namespace, env)
+        self._heads = GraphHeads(spec)
         self._puids = Puids()
         self._metrics: Response | None = None
         self._limit_bytes = spec.max_body_bytes
-        self._with_routing = spec.revision.include_routing or bool(env.get("SELDON_ENABLE_ROUTING_INJECTION"))
+        self._with_routing = spec.revision.include_routing
 
     def routes(self) -> Routes:
         """Paths to verbs to handlers."""

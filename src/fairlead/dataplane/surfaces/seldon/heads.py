@@ -1,6 +1,5 @@
 """Header blocks of Seldon answers (specs 3.2 and 4.5), assembled from parts that were joined once."""
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from fairlead.dataplane.graph.contracts import METHOD_HEADER
@@ -62,15 +61,16 @@ def has_orchestrator(spec: WorkerSpec) -> bool:
 class GraphHeads:
     """Headers of the orchestrator: a puid on every answer, and CORS as its environment says."""
 
-    def __init__(self, service: str, namespace: str, env: Mapping[str, str]) -> None:
+    def __init__(self, spec: WorkerSpec) -> None:
+        env = spec.revision.settings
         origin = env.get("CORS_ALLOWED_ORIGINS") or "*"
         allowed = env.get("CORS_ALLOWED_HEADERS") or _ALLOWED_HEADERS
         self._cors = (
             f"X-Content-Type-Options: nosniff\r\nAccess-Control-Allow-Origin: {origin}\r\n"
             f"Access-Control-Allow-Headers: {allowed}\r\n"
         ).encode("latin-1")
-        self._event_type = f"seldon.{service}.{namespace}.response".encode()
-        self._event_source = f"seldon.{service}".encode()
+        self._event_type = f"seldon.{spec.service}.{spec.namespace}.response".encode()
+        self._event_source = f"seldon.{spec.service}".encode()
 
     def parts(self, methods: bytes, content_type: bytes = JSON_LINE) -> tuple[bytes, bytes]:
         """What comes before and after the puid in the headers of a plain answer."""

@@ -32,7 +32,7 @@ class Predicting:
         self._models = parts.models
         self._answering = answering
         self._limit_bytes = parts.spec.max_body_bytes
-        self._env = {var.name: var.value for var in parts.spec.revision.env}
+        self._env = parts.spec.revision.settings
         for placement in parts.spec.placements:
             self._env |= placement.env
         self._is_batched = parts.spec.revision.batching is not None

@@ -22,7 +22,7 @@ class Events:
     """The events of one worker."""
 
     def __init__(self, spec: WorkerSpec, *, is_seldon: bool, limit_bytes: int) -> None:
-        env = {var.name: var.value for var in spec.revision.env}
+        env = spec.revision.settings
         for placement in spec.placements:
             env |= placement.env
         self._env: Mapping[str, str] = env

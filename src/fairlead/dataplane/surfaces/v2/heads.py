@@ -68,9 +68,8 @@ class Heads:
     """Header blocks of one worker's answers."""
 
     def __init__(self, spec: WorkerSpec) -> None:
-        env = {var.name: var.value for var in spec.revision.env}
         self.is_seldon = has_orchestrator(spec)
-        self._graph = GraphHeads(spec.service, spec.namespace, env)
+        self._graph = GraphHeads(spec)
         self._source = f"seldon.{spec.service}".encode()
 
     def parts(self, methods: bytes, content_type: bytes = JSON_LINE) -> tuple[bytes, bytes | None]:
