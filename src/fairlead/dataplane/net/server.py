@@ -111,7 +111,8 @@ class HttpServer:
             async with asyncio.timeout(grace_s):
                 await self._is_empty.wait()
         except TimeoutError:
-            log.warning("%d connections were cut after a grace of %g s", len(self._connections), grace_s)
+            if self._connections:  # the last one may have left at that very moment
+                log.warning("%d connections were cut after a grace of %g s", len(self._connections), grace_s)
             for connection in list(self._connections):
                 connection.abort()
         finally:
