@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from fairlead.dataplane.access_log import AccessLog, open_log, share_of
+from fairlead.dataplane.access_log import AccessLog, open_log
+from fairlead.dataplane.access_policy import share_of
 from fairlead.errors import ConfigError
 
 

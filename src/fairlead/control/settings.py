@@ -16,7 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from fairlead.dataplane.access_log import ACCEPTED, share_of
+from fairlead.dataplane.access_policy import ACCEPTED, share_of
 from fairlead.environments.mode import Mode
 from fairlead.errors import ConfigError, Where
 from fairlead.protocols.trace_context import Propagator

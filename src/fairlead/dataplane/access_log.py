@@ -13,30 +13,13 @@ from typing import Any
 
 import orjson
 
-from fairlead.errors import ConfigError
+from fairlead.dataplane.access_policy import share_of
 from fairlead.protocols.grpc import code_of
 
-VARIABLE = "FAIRLEAD_ACCESS_LOG"
-"""By which workers are told."""
-ACCEPTED = "off, errors, all, or the share of requests to log, such as 0.01"
 _LONGEST = 256
 _STATUS = re.compile(rb"^grpc-status:[ \t]*([0-9]+)", re.IGNORECASE | re.MULTILINE)
 _PUID = re.compile(rb"^seldon-puid:[ \t]*([^\r\n]*)", re.IGNORECASE | re.MULTILINE)
 _NAMED = re.compile(r"[^\x20-\x7e]")
-
-
-def share_of(policy: str) -> float | None:
-    """The share of good answers that a policy logs, `None` when it logs nothing. Raises `ConfigError`."""
-    words: dict[str, float | None] = {"": None, "off": None, "errors": 0.0, "all": 1.0}
-    if policy in words:
-        return words[policy]
-    try:
-        share = float(policy)
-    except ValueError:
-        share = -1.0
-    if not 0 <= share <= 1:
-        raise ConfigError(f"access_log: {policy!r} is not accepted; expected {ACCEPTED}")
-    return share
 
 
 class AccessLog:

@@ -17,7 +17,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Protocol
 
-from fairlead.dataplane.access_log import VARIABLE, open_log
+from fairlead.dataplane.access_log import open_log
+from fairlead.dataplane.access_policy import VARIABLE
 from fairlead.dataplane.assembling import assemble
 from fairlead.dataplane.channel import Channel
 from fairlead.dataplane.graph.driving import as_future
@@ -166,7 +167,7 @@ class _Worker:
 
 def _environment(spec: WorkerSpec) -> dict[str, str]:
     """What the process, the revision and its units say, the nearest last."""
-    env = dict(os.environ) | {var.name: var.value for var in spec.revision.env}
+    env = dict(os.environ) | spec.revision.settings
     for placement in spec.placements:
         env |= placement.env
     return env

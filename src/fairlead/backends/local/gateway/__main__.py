@@ -13,7 +13,7 @@ from pathlib import Path
 import uvloop
 
 from fairlead.backends.local.gateway.process import Gateway, Settings
-from fairlead.dataplane.access_log import VARIABLE
+from fairlead.dataplane.access_policy import VARIABLE
 from fairlead.dataplane.spec import TcpSocket
 from fairlead.errors import ConfigError
 from fairlead.protocols.http1 import Limits
