@@ -12,16 +12,14 @@ from fairlead.plan.model import Artifact, Method, Unit, UserCode
 from fairlead.runtimes import registry
 from fairlead.runtimes.component import Component
 from support.units import asking, context, unit
+from support.user_files import forgotten
 
 
 @pytest.fixture(autouse=True)
 def _forgotten() -> Iterator[None]:
     """What a test's module leaves behind in this process."""
-    modules, path = set(sys.modules), list(sys.path)
-    yield
-    sys.path[:] = path
-    for name in set(sys.modules) - modules:
-        del sys.modules[name]
+    with forgotten():
+        yield
 
 
 def write(folder: Path, name: str, source: str) -> UserCode:

@@ -161,7 +161,7 @@ class Watched:
         self.history: list[tuple[str, ReplicaState]] = []
         self._changes = client.changes()
 
-    async def until(self, condition: Callable[[dict[str, rpc.ReplicaInfo]], bool], *, timeout_s: float = 20.0) -> None:
+    async def until(self, condition: Callable[[dict[str, rpc.ReplicaInfo]], bool], *, timeout_s: float = 60.0) -> None:
         async with asyncio.timeout(timeout_s):
             while not condition(self.replicas):
                 self._take(await anext(self._changes))
@@ -195,7 +195,7 @@ async def ask_pid(path: str) -> int:
         await writer.wait_closed()
 
 
-async def until(condition: Callable[[], bool], *, timeout_s: float = 20.0) -> None:
+async def until(condition: Callable[[], bool], *, timeout_s: float = 60.0) -> None:
     """Wait for something outside that tells nobody, such as the end of a process that is not ours."""
     async with asyncio.timeout(timeout_s):
         while not condition():

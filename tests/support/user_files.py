@@ -21,11 +21,15 @@ def forgotten() -> Iterator[None]:
     modules, path, finders = set(sys.modules), list(sys.path), list(sys.meta_path)
     yield
     sys.path[:], sys.meta_path[:] = path, finders
-    for name in set(sys.modules) - modules:
-        # Modules of installed libraries stay: many of them cannot be imported twice.
-        module = sys.modules[name]
-        if "-packages" not in (getattr(module, "__file__", None) or ""):
-            del sys.modules[name]
+    # Modules of installed libraries stay: many of them cannot be imported twice.
+    for name in [name for name in set(sys.modules) - modules if not _is_installed(name)]:
+        del sys.modules[name]
+
+
+def _is_installed(name: str) -> bool:
+    """Whether a module belongs to an installed library; those inside a compiled one have no file of their own."""
+    own, top = (sys.modules.get(part) for part in (name, name.partition(".")[0]))
+    return any("-packages" in (getattr(module, "__file__", None) or "") for module in (own, top))
 
 
 def write(folder: Path, name: str, source: str, target: str = "") -> UserCode:
