@@ -17,7 +17,7 @@ run: setup ## Start Fairlead with the quick-start model and keep serving (ONCE=1
 	@exec $(BIN)/python examples/quickstart/quickstart.py
 
 test: setup system-packages torch lint ## Check everything: style, types, import contracts, tests
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
 
 lint: setup ## Check style, formatting, types and import contracts
 	$(BIN)/ruff check .
