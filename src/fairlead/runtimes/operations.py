@@ -39,7 +39,7 @@ def is_component_base(kind: type) -> bool:
 class Operation:
     """One operation of one object."""
 
-    __slots__ = ("_plain", "_protos", "_raws", "exists", "name", "takes_meta")
+    __slots__ = ("_plain", "_protos", "_raws", "exists", "has_raw", "name", "takes_meta")
 
     def __init__(self, target: object, name: str) -> None:
         self.name = name
@@ -47,12 +47,9 @@ class Operation:
         self._protos = _methods(target, name, ("_grpc", "_raw"))
         self._plain = own_method(target, name)
         self.takes_meta = self._plain is not None and _takes_keyword(self._plain, "meta")
-        self.exists = bool(self._raws or self._protos) or self._plain is not None
-
-    @property
-    def has_raw(self) -> bool:
-        """Whether a method wants the whole message, as JSON or as protobuf."""
-        return bool(self._raws or self._protos)
+        # Whether a method wants the whole message, as JSON or as protobuf.
+        self.has_raw = bool(self._raws or self._protos)
+        self.exists = self.has_raw or self._plain is not None
 
     def call_raw(self, message: dict[str, Any]) -> Any:
         """The first answer of the methods that take the whole message."""
