@@ -46,8 +46,8 @@ class Collector:
 
 
 @contextmanager
-def collector() -> Iterator[Collector]:
-    """One for a test."""
+def collector(port: int = 0) -> Iterator[Collector]:
+    """One for a test, on a free port unless one is named."""
     pytest.importorskip("opentelemetry.exporter.otlp.proto.http", reason="not run: no OpenTelemetry here")
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -69,8 +69,8 @@ def collector() -> Iterator[Collector]:
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    with loopback_server(Taking) as port:
-        made.port = port
+    with loopback_server(Taking, port) as bound:
+        made.port = bound
         yield made
 
 

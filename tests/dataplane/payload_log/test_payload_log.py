@@ -6,12 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from anyio import fail_after, sleep
 
+from fairlead.dataplane.payload_log.event import Event
+from fairlead.dataplane.payload_log.kafka_sink import KafkaSink
 from fairlead.dataplane.payload_log.opening import address_of
 from fairlead.dataplane.payload_log.redaction import redacted
 from fairlead.errors import ConfigError
 from fairlead.plan.model import Branch, Call, Feedback, Logger, LogStyle, Method, Protocol, UnitName
 from support.cloud_event_sink import CloudEventSink, cloud_event_sink
+from support.free_ports import free_ports
 from support.serving import Fake, Served, served, unit, worker_spec
 
 pytestmark = pytest.mark.anyio
@@ -230,6 +234,28 @@ async def test_kafka_records_carry_the_attributes_as_headers() -> None:
     headers = {name: value.decode() for name, value in record.headers()}
     assert headers["type"] == "io.seldon.serving.inference.request"
     assert (headers["requestid"], headers["content-type"]) == ("p-1", "application/json")
+
+
+@pytest.mark.slow
+async def test_kafka_that_is_down_is_one_line(
+    caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("confluent_kafka", reason="not run: confluent-kafka is not installed")
+    (port,) = free_ports(1)
+    sink = KafkaSink(f"kafka://127.0.0.1:{port}/payloads", {})
+    event = Event(attributes={"id": "1"}, data=b"{}", content_type="application/json")
+    with fail_after(10):
+        while not caplog.messages:
+            sink.send(event)
+            await sleep(0.05)
+    for _ in range(20):
+        sink.send(event)
+        await sleep(0.05)
+
+    (message,) = caplog.messages
+    assert message.startswith(f"payload log: Kafka at 127.0.0.1:{port}: ")
+    assert message.endswith("; events wait for it")
+    assert capfd.readouterr().err == ""
 
 
 def test_addresses_come_from_the_logger_the_environment_or_not_at_all() -> None:

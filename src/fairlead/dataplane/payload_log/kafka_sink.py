@@ -4,6 +4,7 @@ librdkafka batches and sends on a thread of its own; `send` waits for the broker
 what the broker refuses is a failure of a later `send`.
 """
 
+import logging
 import os
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +13,8 @@ from urllib.parse import urlsplit
 from fairlead.dataplane.payload_log.event import Event
 from fairlead.errors import Retryable
 from fairlead.runtimes.libraries import need
+
+_log = logging.getLogger(__name__)
 
 DEFAULT_TOPIC = "seldon"
 _FLUSH_S = 5.0
@@ -40,7 +43,11 @@ class KafkaSink:
         self._topic = parts.path.strip("/") or DEFAULT_TOPIC
         self._problem = ""
         settings = {ours: env[theirs] for theirs, ours in _SECURITY.items() if env.get(theirs)}
-        own = {"bootstrap.servers": parts.netloc, "client.id": f"fairlead-{os.getpid()}"}
+        self._brokers = parts.netloc
+        self._is_down = False
+        # Its own log is a line for every attempt to connect; `_failed` says it once.
+        own = {"bootstrap.servers": parts.netloc, "client.id": f"fairlead-{os.getpid()}", "log_level": 0}
+        own["error_cb"] = self._failed
         self._producer = library.Producer(own | settings)
 
     def send(self, event: Event) -> None:
@@ -64,3 +71,12 @@ class KafkaSink:
     def _delivered(self, error: Any, _record: Any) -> None:
         if error is not None:
             self._problem = str(error)
+        elif self._is_down:
+            self._is_down = False
+            _log.info("payload log: Kafka at %s takes events again", self._brokers)
+
+    def _failed(self, error: Any) -> None:
+        """What concerns the connection and no event in particular: events wait until their time is over."""
+        if not self._is_down:
+            self._is_down = True
+            _log.warning("payload log: Kafka at %s: %s; events wait for it", self._brokers, error)

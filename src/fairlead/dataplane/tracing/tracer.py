@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from opentelemetry.context import Context
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
@@ -24,6 +23,7 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
+from fairlead.dataplane.tracing.exporting import Exporter
 from fairlead.dataplane.tracing.kinds import Kind
 from fairlead.dataplane.tracing.settings import TracingSettings
 from fairlead.protocols import trace_context
@@ -65,7 +65,7 @@ class Tracer:
             sampler = ParentBased(sampler)
         told = {**dict(settings.attributes), **(about or {}), "service.name": settings.service}
         self._provider = TracerProvider(sampler=sampler, resource=Resource.create(told), shutdown_on_exit=False)
-        exporter = OTLPSpanExporter(endpoint=settings.endpoint, headers=dict(settings.headers), timeout=5)
+        exporter = Exporter(settings.endpoint, dict(settings.headers))
         self._provider.add_span_processor(
             BatchSpanProcessor(exporter, max_queue_size=_QUEUED, schedule_delay_millis=1000, export_timeout_millis=5000)
         )
