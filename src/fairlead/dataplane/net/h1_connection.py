@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Protocol, cast
 
 from fairlead.dataplane.net.answer_stream import AnswerStream
+from fairlead.dataplane.net.hanging_up import hang_up
 from fairlead.dataplane.net.opening import Clients
 from fairlead.errors import FairleadError
 from fairlead.protocols.exchange import Handler, Head, Outgoing, Request, Response, Streams
@@ -363,8 +364,7 @@ class Connection(asyncio.Protocol):
             self._transport.writelines(out)
 
     def _end(self) -> None:
-        """Send what is due and end. The client hangs up first where it can (`write_eof`): closing with its bytes
-        unread would reset the connection and could take the answer with it."""
+        """Send what is due and end."""
         if self._out:
             self._flush()
         self._set_full(False)
@@ -374,10 +374,7 @@ class Connection(asyncio.Protocol):
         self._is_closing = True
         self._since = self._server.now()
         self._parser.phase = Phase.OVER
-        if self._transport.can_write_eof():
-            self._transport.write_eof()
-        else:
-            self._transport.close()
+        hang_up(self._transport)
 
     # What the server's sweep calls.
 

@@ -16,6 +16,7 @@ from fairlead.dataplane.net.h2_bodies import StreamedAnswer, StreamedBody
 from fairlead.dataplane.net.h2_calls import ServerStream
 from fairlead.dataplane.net.h2_deadlines import Deadlines
 from fairlead.dataplane.net.h2_heads import Call, CallMemory, Malformed, check_trailers
+from fairlead.dataplane.net.hanging_up import hang_up
 from fairlead.dataplane.net.opening import Clients
 from fairlead.errors import FairleadError, GrpcCode
 from fairlead.protocols import h2
@@ -485,14 +486,10 @@ class H2Connection(h2.Connection, asyncio.Protocol):
         self._hang_up()
 
     def _hang_up(self) -> None:
-        """Send what is due and end. The client hangs up first where it can, as closing with its bytes unread could
-        take what was sent with it."""
+        """Send what is due and end."""
         if self._is_closing:
             return
         self._flush()
         self._is_closing = True
         self._since = self._site.now()
-        if self._transport.can_write_eof():
-            self._transport.write_eof()
-        else:
-            self._transport.close()
+        hang_up(self._transport)
