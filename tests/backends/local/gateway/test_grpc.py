@@ -474,3 +474,20 @@ async def test_the_second_port_serves_the_same() -> None:
 
     assert called_there == b"b"
     assert asked_there.status == 200
+
+
+async def test_streams_that_are_open_keep_no_request_out() -> None:
+    async with bench() as made:
+        worker = await made.worker("a", Named("a"))
+        wanted = pool(worker)
+        await made.serve(called("a", {"main": Pool(endpoints=wanted.endpoints, wait_s=5, replica_limit=1)}))
+        async with calling(made) as channel:
+            idle = [channel.stream_stream(STREAM_INFER)(timeout=20) for _ in range(3)]
+            for stream in idle:
+                await stream.write(named("a"))
+                await stream.read()
+            answer = await ask(channel, INFER, named("a"))
+            for stream in idle:
+                stream.cancel()
+
+    assert answer == b"a"

@@ -32,6 +32,7 @@ _FIRST_RETRY_S = 0.01
 _LAST_RETRY_S = 1.0
 _LENGTH_AND_ID = Struct(">IIB")
 _LARGE_BYTES = 64 * 1024
+_MOST_STREAMS = 4096
 _MOST_LARGE_BYTES = 64 * 1024 * 1024
 """How many bytes of large bodies one replica may hold; a single one may be larger."""
 
@@ -121,12 +122,21 @@ class WorkerLink(FrameLink):
     def _count_in(self, body: bytes) -> None:
         if len(body) > _LARGE_BYTES:
             self._large_bytes += len(body)
-        self.is_full = len(self.open) >= self._limit or self._large_bytes >= _MOST_LARGE_BYTES
+        self.is_full = self._has_enough
+
+    @property
+    def _has_enough(self) -> bool:
+        """Streams are counted apart: one may be open for hours with nothing in it, and must not keep requests out."""
+        return (
+            len(self.open) - len(self.sinks) >= self._limit
+            or len(self.sinks) >= _MOST_STREAMS
+            or self._large_bytes >= _MOST_LARGE_BYTES
+        )
 
     def _count_out(self, body: bytes) -> None:
         if len(body) > _LARGE_BYTES:
             self._large_bytes -= len(body)
-        if self.is_full and len(self.open) < self._limit and self._large_bytes < _MOST_LARGE_BYTES:
+        if self.is_full and not self._has_enough:
             self.is_full = False
             if self.is_open and not self._is_leaving:
                 self._on_free()
