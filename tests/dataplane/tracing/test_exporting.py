@@ -23,7 +23,7 @@ def sender(endpoint: str) -> Callable[[], None]:
     settings = settings_of({"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint}, service="test")
     assert settings is not None
     provider = TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(SimpleSpanProcessor(Exporter(settings.endpoint, {}, timeout_s=1.5)))
+    provider.add_span_processor(SimpleSpanProcessor(Exporter(settings.endpoint, {}, timeout_s=3)))
     return lambda: provider.get_tracer("test").start_span("one").end()
 
 

@@ -49,7 +49,7 @@ class Exporter(SpanExporter):
 
     def shutdown(self) -> None:
         """Send nothing more."""
-        self._inner.shutdown()
+        self._inner.shutdown()  # type: ignore[no-untyped-call]  # OpenTelemetry left it without types
         logging.getLogger(trace_exporter.__name__).removeFilter(self._heard)
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
