@@ -118,6 +118,15 @@ def test_a_token_is_asked_for_and_known_to_the_command_line(tmp_path: Path) -> N
     assert (tmp_path / "home" / "kubeconfig").stat().st_mode & 0o077 == 0
 
 
+def test_an_instance_that_runs_already_is_named_and_not_its_port(tmp_path: Path) -> None:
+    with installation(tmp_path / "home") as running:
+        port = running.url.rpartition(":")[2]
+        done = fairlead("up", "--home", str(running.home), "--port", port)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"fairlead: Fairlead runs in {running.home} already: {running.url} (process ")
+
+
 def test_a_mistake_in_the_configuration_stops_the_start(tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text("[images.x]\nklass = 'A'\n")
 

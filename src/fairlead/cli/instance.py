@@ -82,6 +82,8 @@ class Instance:
 
     def __init__(self, home: Home, settings: Settings, *, config: Path | None, is_detached: bool) -> None:
         self._home = home
+        # Before its ports are looked at: the program that holds them may be our own.
+        _refuse_second(home)
         ports = {"--port": settings.port, "--grpc-port": settings.grpc_port, "--control-port": settings.control_port}
         self._order = _order(home, settings, settle(settings.host, ports), config=config, is_detached=is_detached)
         self._token = settings.token
@@ -149,12 +151,6 @@ class Instance:
         return self._last_words()
 
     def _start(self, settings: Settings) -> "subprocess.Popen[bytes]":
-        running = find_running(self._home)
-        if running is not None:
-            raise Conflict(
-                f"Fairlead runs in {self._home.root} already: {running.url} (process {running.pid}); "
-                "`fairlead down` stops it, --home starts another"
-            )
         self._home.prepare()
         log = self._log()
         if log.exists() and log.stat().st_size > settings.log_max_bytes:
@@ -197,6 +193,15 @@ def stop_running(running: Running, *, timeout_s: float) -> None:
                 "`fairlead down` again ends it at once"
             )
         time.sleep(_POLL_S)
+
+
+def _refuse_second(home: Home) -> None:
+    running = find_running(home)
+    if running is not None:
+        raise Conflict(
+            f"Fairlead runs in {home.root} already: {running.url} (process {running.pid}); "
+            "`fairlead down` stops it, --home starts another"
+        )
 
 
 def _certificates_of(settings: Settings) -> bytes:
