@@ -70,6 +70,20 @@ def test_probes_are_never_held_up() -> None:
     assert ask(limiter, "GET").answer == OK
 
 
+def test_grpc_calls_are_refused_with_a_code_and_health_is_not_held_up() -> None:
+    limiter = Limiter(Held(), Limits(concurrency=1, waiting=0), refusal)
+    ask(limiter)
+
+    call, health = Client(), Client()
+    kind = [(b"content-type", b"application/grpc")]
+    limiter(Request("POST", "/inference.GRPCInferenceService/ModelInfer", b"", kind, b""), call)
+    limiter(Request("POST", "/grpc.health.v1.Health/Check", b"", kind, b""), health)
+
+    assert call.answer is not None
+    assert b"grpc-status: 8\r\n" in call.answer.headers.lower()
+    assert health.answer is None
+
+
 def test_a_client_that_leaves_gives_its_place_to_the_next() -> None:
     held = Held()
     limiter = Limiter(held, Limits(concurrency=1, waiting=5), refusal)
