@@ -183,3 +183,16 @@ def test_names_that_are_more_than_names_are_refused(name: str) -> None:
 def test_a_negative_share_is_refused() -> None:
     with pytest.raises(InvalidManifest, match=r"spec\.predictors\[1\]\.traffic: traffic -50 is negative"):
         lower(sdep(predictor("a", traffic=150), predictor("b", traffic=-50)))
+
+
+def test_an_annotation_of_ours_that_is_misspelt_is_told_with_the_one_that_was_meant() -> None:
+    doc = sdep(predictor(graph=MODEL, annotations={"fairlead.dev/max-concurrencyy": "1"}))
+    doc["metadata"]["annotations"] = {"fairlead.dev/colour": "red", "seldon.io/grpc-max-message-size": "1e9"}
+
+    warnings = lower(doc).warnings
+
+    assert (
+        "annotation fairlead.dev/max-concurrencyy is not known; did you mean fairlead.dev/max-concurrency?" in warnings
+    )
+    assert any(text.startswith("annotation fairlead.dev/colour is not known; there are ") for text in warnings)
+    assert any(text.startswith("annotation seldon.io/grpc-max-message-size is ignored: '1e9'") for text in warnings)

@@ -3,6 +3,7 @@
 A text that cannot be read is a warning and the annotation has no effect, as upstream; it never stops a manifest.
 """
 
+import difflib
 import re
 from collections.abc import Mapping
 
@@ -18,6 +19,9 @@ ENVIRONMENT = "fairlead.dev/environment"
 LOG_REDACT = "fairlead.dev/log-redact"
 BATCH_SIZE, BATCH_LATENCY = "fairlead.dev/batch-size", "fairlead.dev/batch-latency-ms"
 CONCURRENCY, QUEUE = "fairlead.dev/max-concurrency", "fairlead.dev/max-queue"
+_OURS = "fairlead.dev/"
+_KNOWN = (ENVIRONMENT, LOG_REDACT, BATCH_SIZE, BATCH_LATENCY, CONCURRENCY, QUEUE)
+MESSAGE_SIZE = "seldon.io/grpc-max-message-size"
 ENGINE_PREFIX, SEPARATE_ENGINE = "seldon.io/engine-", "seldon.io/engine-separate-pod"
 
 _WORKER = frozenset(
@@ -27,7 +31,7 @@ _WORKER = frozenset(
         REST_TIMEOUT,
         "seldon.io/executor-logger-queue-size",
         "seldon.io/executor-logger-write-timeout-ms",
-        "seldon.io/grpc-max-message-size",
+        MESSAGE_SIZE,
     }
 )
 _CLUSTER_ONLY = ("seldon.io/ambassador-config",)
@@ -128,10 +132,17 @@ def engine_env(sdep: SeldonDeployment) -> dict[str, str]:
 
 
 def warn_of_ignored(sdep: SeldonDeployment, findings: Findings) -> None:
-    """Annotations that shape a gateway we do not have."""
+    """Annotations that shape a gateway we do not have, and names of ours that mean nothing."""
     for name in _CLUSTER_ONLY:
         if name in of_deployment(sdep):
             findings.warn(f"annotation {name} is ignored: there is no Ambassador to configure")
+    given = {name: value for predictor in sdep.spec.predictors for name, value in of_predictor(sdep, predictor).items()}
+    number(given, MESSAGE_SIZE, findings)
+    for name in sorted(given):
+        if name.startswith(_OURS) and name not in _KNOWN:
+            near = difflib.get_close_matches(name, _KNOWN, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(_KNOWN)}"
+            findings.warn(f"annotation {name} is not known; {hint}")
 
 
 def _is_regex(text: str) -> bool:
