@@ -140,8 +140,9 @@ def warn_of_ignored(sdep: SeldonDeployment, findings: Findings) -> None:
     number(given, MESSAGE_SIZE, findings)
     for name in sorted(given):
         if name.startswith(_OURS) and name not in _KNOWN:
-            near = difflib.get_close_matches(name, _KNOWN, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(_KNOWN)}"
+            known = {text.removeprefix(_OURS): text for text in _KNOWN}
+            near = difflib.get_close_matches(name.removeprefix(_OURS), known, n=1)
+            hint = f"did you mean {known[near[0]]}?" if near else f"there are {', '.join(_KNOWN)}"
             findings.warn(f"annotation {name} is not known; {hint}")
 
 
