@@ -7,7 +7,7 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -269,13 +269,13 @@ def _read(port: int, path: str) -> str:
 
 
 @contextlib.asynccontextmanager
-async def _every(seconds: float, work: Callable[[], object]) -> AsyncIterator[None]:
+async def _every(seconds: float, work: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
     """Do something at a steady pace for as long as the block lasts."""
 
     async def repeat() -> None:
         while True:
             began = time.monotonic()
-            await work()  # type: ignore[misc]
+            await work()
             await asyncio.sleep(max(0.05, seconds - (time.monotonic() - began)))
 
     async with asyncio.TaskGroup() as tasks:
