@@ -33,14 +33,16 @@ def _has_torch() -> bool:
 def _install() -> str:
     """Install torch and what it imports; the returned text is the reason when that cannot be."""
     print("setup: looking for a CPU build of PyTorch", file=sys.stderr, flush=True)
-    pip = [sys.executable, "-m", "pip", "--python", str(PYTHON), "install", "-q", "--no-deps"]
-    if (why := _run([*pip, "--no-index", "torch"], {})) != "":
-        return f"no torch at hand ({why}); CONTRIBUTING.md says how to add one"
     uv = shutil.which("uv") or str(ROOT / ".bootstrap" / "bin" / "uv")
-    # `--no-config`: the project's own settings keep torch and what it needs out of every resolution.
-    return _run(
-        [uv, "pip", "install", "-q", "--no-config", "--python", str(PYTHON), *SMALL_ONES], {"UV_SYSTEM_CERTS": "true"}
-    )
+    # What torch imports comes first, so that there is never a torch that cannot be imported. `--no-config`: the project's
+    # own settings keep torch out of every resolution.
+    small = [uv, "pip", "install", "-q", "--no-config", "--python", str(PYTHON), *SMALL_ONES]
+    if (why := _run(small, {"UV_SYSTEM_CERTS": "true"})) != "":
+        return why
+    pip = [sys.executable, "-m", "pip", "--python", str(PYTHON), "install", "-q", "--no-deps", "--no-index", "torch"]
+    if (why := _run(pip, {})) != "":
+        return f"no torch at hand ({why}); CONTRIBUTING.md says how to add one"
+    return ""
 
 
 def _run(command: list[str], env: dict[str, str]) -> str:
