@@ -34,8 +34,8 @@ def _install() -> str:
     """Install torch and what it imports; the returned text is the reason when that cannot be."""
     print("setup: looking for a CPU build of PyTorch", file=sys.stderr, flush=True)
     uv = shutil.which("uv") or str(ROOT / ".bootstrap" / "bin" / "uv")
-    # What torch imports comes first, so that there is never a torch that cannot be imported. `--no-config`: the project's
-    # own settings keep torch out of every resolution.
+    # What torch imports comes first, so that there is never a torch that cannot be imported. `--no-config`: the
+    # project's own settings keep torch out of every resolution.
     small = [uv, "pip", "install", "-q", "--no-config", "--python", str(PYTHON), *SMALL_ONES]
     if (why := _run(small, {"UV_SYSTEM_CERTS": "true"})) != "":
         return why
