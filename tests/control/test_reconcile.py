@@ -1,7 +1,7 @@
 """The loop with a real store, a dialect of two lines and a back-end that only remembers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,10 @@ import pytest
 from fairlead.backends.base import Notice
 from fairlead.control.reconcile import Followed, Reconciler
 from fairlead.control.store import Store
-from fairlead.dialects.base import Document, Kind
+from fairlead.control.world import StoredWorld
+from fairlead.dialects.base import ALONE, Document, Happened, Kind, World
 from fairlead.dialects.catalog import Catalog
-from fairlead.errors import InvalidManifest, Problem, Where
+from fairlead.errors import FairleadError, InvalidManifest, Problem, Where
 from fairlead.plan.model import Owner, Plan
 from fairlead.plan.status import PlanStatus
 
@@ -31,9 +32,20 @@ class OneLineDialect:
     def prune(self, doc: Document) -> dict[str, Any]:
         return dict(doc)
 
-    def validate(self, doc: Document, *, catalog: Catalog) -> None: ...
+    def seeds(self) -> Sequence[Document]:
+        return ()
 
-    def lower(self, doc: Document, *, catalog: Catalog) -> Plan:
+    def default(self, doc: Document, *, world: World = ALONE) -> dict[str, Any]:
+        return dict(doc)
+
+    def records(self, doc: Document, *, catalog: Catalog, world: World = ALONE) -> Sequence[Document]:
+        return ()
+
+    def validate(
+        self, doc: Document, *, catalog: Catalog, old: Document | None = None, world: World = ALONE
+    ) -> None: ...
+
+    def lower(self, doc: Document, *, catalog: Catalog, world: World = ALONE) -> Plan:
         if doc["spec"].get("bad"):
             raise InvalidManifest([Problem(where=Where(path="spec.bad"), message="must not be set")])
         given = doc["metadata"]
@@ -47,11 +59,19 @@ class OneLineDialect:
         )
         return Plan(owner=owner, components=(), routes=(), warnings=tuple(doc["spec"].get("warn", ())))
 
-    def status(self, doc: Document, plan: Plan, observed: PlanStatus, *, now: str) -> dict[str, Any]:
+    def status(
+        self, doc: Document, plan: Plan, observed: PlanStatus, *, now: str, world: World = ALONE
+    ) -> dict[str, Any]:
         return {"state": "Available" if observed.routed else "Creating"}
 
-    def failed_status(self, doc: Document, message: str, *, now: str) -> dict[str, Any]:
-        return {"state": "Failed", "description": message}
+    def failed_status(self, doc: Document, error: FairleadError, *, now: str, world: World = ALONE) -> dict[str, Any]:
+        return {"state": "Failed", "description": str(error)}
+
+    def derived_status(self, doc: Document, *, now: str, world: World = ALONE) -> dict[str, Any] | None:
+        return None
+
+    def events(self, doc: Document, status: Mapping[str, Any]) -> Sequence[Happened]:
+        return ()
 
     def open_api(self, kind: Kind) -> dict[str, Any]:
         return {}
@@ -96,6 +116,7 @@ async def running(store: Store) -> AsyncIterator[RememberingBackend]:
     backend = RememberingBackend()
     reconciler = Reconciler(
         store=store,
+        world=StoredWorld(store, (THING,)),
         followed=(Followed(kind=THING, dialect=OneLineDialect()),),
         backend=backend,
         catalog=Catalog(),

@@ -35,11 +35,14 @@ from fairlead.control.api.kinds import CLAIM, CONFIG_MAP, POD, SECRET, SERVICE_A
 from fairlead.control.lookup import StoreLookup
 from fairlead.control.reconcile import Followed, Reconciler
 from fairlead.control.replica_logs import ReplicaLogs
+from fairlead.control.seeding import seed
 from fairlead.control.settings import Settings
 from fairlead.control.store import Store
+from fairlead.control.world import StoredWorld
 from fairlead.dataplane.net.tls import server_context
-from fairlead.dialects.base import Dialect, Kind
+from fairlead.dialects.base import Dialect, Kind, World
 from fairlead.dialects.catalog import Catalog
+from fairlead.dialects.kserve import SHARED, KServeDialect
 from fairlead.dialects.seldon import SeldonDialect
 from fairlead.environments.building import Builder
 from fairlead.errors import ConfigError, FairleadError
@@ -98,14 +101,23 @@ async def run_control(config: ControlConfig) -> int:
     """Serve until SIGTERM or SIGINT."""
     config.home.prepare()
     catalog = Catalog.from_config(config.settings.catalog, config.settings.base)
-    dialects: tuple[Dialect, ...] = (SeldonDialect(external_url=config.data_url),)
+    dialects: tuple[Dialect, ...] = (
+        SeldonDialect(external_url=config.data_url),
+        KServeDialect(external_url=config.data_url),
+    )
     async with _open_store(config.home) as store, SupervisorClient(config.home.supervisor_socket) as supervisor:
         fetcher = _fetcher(config)
         builder = _builder(config)
         backend = _backend(config, store, supervisor, fetcher, builder)
+        followed = [Followed(kind=kind, dialect=dialect) for dialect in dialects for kind in dialect.kinds]
+        world = StoredWorld(
+            store, [CONFIG_MAP, SERVICE_ACCOUNT, CLAIM, *(each.kind for each in followed)], shared_namespaces=SHARED
+        )
+        await seed(store, dialects, world)
         reconciler = Reconciler(
             store=store,
-            followed=[Followed(kind=kind, dialect=dialect) for dialect in dialects for kind in dialect.kinds],
+            world=world,
+            followed=followed,
             backend=backend,
             catalog=catalog,
             references=_REFERENCES,
@@ -113,7 +125,7 @@ async def run_control(config: ControlConfig) -> int:
             node=platform.node() or "localhost",
             clock=_now,
         )
-        server = _Server(_app(config, store, dialects, catalog), store, config)
+        server = _Server(_app(config, store, dialects, catalog, world), store, config)
         async with asyncio.TaskGroup() as tasks:
             work = [tasks.create_task(backend.run()), tasks.create_task(reconciler.run())]
             if config.settings.cache_max_bytes:
@@ -170,12 +182,14 @@ def _backend(
     return LocalBackend(config.home, supervisor, gateway, fetcher, lookup, furnisher)
 
 
-def _app(config: ControlConfig, store: Store, dialects: Sequence[Dialect], catalog: Catalog) -> Starlette:
+def _app(config: ControlConfig, store: Store, dialects: Sequence[Dialect], catalog: Catalog, world: World) -> Starlette:
     by_kind = {kind: dialect for dialect in dialects for kind in dialect.kinds}
 
-    def admission(_operation: str, kind: Kind, new: dict[str, Any], _old: dict[str, Any] | None) -> dict[str, Any]:
-        by_kind[kind].validate(new, catalog=catalog)
-        return new
+    def admission(_operation: str, kind: Kind, new: dict[str, Any], old: dict[str, Any] | None) -> dict[str, Any]:
+        dialect = by_kind[kind]
+        defaulted = dialect.default(new, world=world)
+        dialect.validate(defaulted, catalog=catalog, old=old, world=world)
+        return defaulted
 
     return build_app(
         store,

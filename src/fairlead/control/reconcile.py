@@ -2,28 +2,32 @@
 
 Two streams meet here: changes of resources go down (lower, then hand the plan to the back-end), observations come up
 (status, pods and Events). It decides nothing about either: dialects say what a manifest means, the back-end says how
-far it has got. A manifest that cannot be lowered fails alone, and what it ran before goes on running.
+far it has got. A manifest that cannot be lowered fails alone, and what it ran before goes on running. A manifest that
+refers to others is looked at again when one of those changes.
 """
 
 import asyncio
+import hashlib
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from fairlead.backends.base import Backend, Notice
 from fairlead.control.pods import pods_of
+from fairlead.control.records import Records
 from fairlead.control.store import Store, WatchEvent
+from fairlead.control.world import Key, StoredWorld
 from fairlead.dialects.base import Dialect, Kind
 from fairlead.dialects.catalog import Catalog
 from fairlead.errors import FairleadError, Gone, NotFound
-from fairlead.plan.model import Owner, Plan
+from fairlead.plan.model import Owner
 from fairlead.plan.status import PlanStatus
 
 _log = logging.getLogger(__name__)
-
-Key = tuple[str, str, str]
-"""Kind, namespace and name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +40,11 @@ class Followed:
 
 @dataclass(slots=True, kw_only=True)
 class Reconciler:
-    """`references` are the kinds that manifests refer to (Secrets and the like). `clock` gives RFC 3339 times; `node`
-    is the name pods are shown on; `pod_kind` is the API's own Pod."""
+    """`references` are the kinds that a back-end looks up (Secrets and the like), `world` is where dialects look things
+    up. `clock` gives RFC 3339 times; `node` is the name pods are shown on; `pod_kind` is the API's own Pod."""
 
     store: Store
+    world: StoredWorld
     followed: Sequence[Followed]
     backend: Backend
     catalog: Catalog
@@ -47,13 +52,18 @@ class Reconciler:
     pod_kind: Kind
     node: str
     clock: Callable[[], str]
-    _plans: dict[Key, Plan] = field(default_factory=dict)
+    _locks: dict[Key, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+    _records: Records = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._records = Records(store=self.store, kinds=[each.kind for each in self.followed])
 
     async def run(self) -> None:
         """Run until cancelled."""
-        listed = asyncio.Barrier(len(self.followed) + 1)
+        planned = [each for each in self.followed if each.kind.is_planned]
+        listed = asyncio.Barrier(len(planned) + 1)
         async with asyncio.TaskGroup() as tasks:
-            for each in self.followed:
+            for each in planned:
                 tasks.create_task(self._follow(each, listed))
             for kind in self.references:
                 tasks.create_task(self._follow_reference(kind))
@@ -62,6 +72,11 @@ class Reconciler:
             # Replicas whose resource was deleted while nobody watched are known to nobody: only now, with every
             # manifest applied, can the back-end tell them from the others.
             await self.backend.settle()
+            for name in {name for each in self.followed for name in each.kind.reads}:
+                tasks.create_task(self._follow_read(name))
+            for each in self.followed:
+                if not each.kind.is_planned and each.kind.reads:
+                    tasks.create_task(self._follow_unplanned(each))
 
     async def _follow(self, followed: Followed, listed: asyncio.Barrier) -> None:
         is_first = True
@@ -88,49 +103,102 @@ class Reconciler:
             except Gone:
                 since = self.store.revision
 
+    async def _follow_read(self, name: str) -> None:
+        """Look again at what refers to an object of this kind when it changes."""
+        kind = self.world.kind(name)
+        seen: dict[tuple[str, str], bytes] = {}
+        is_listed = False
+        while kind is not None:
+            try:
+                async for event in self.store.watch(kind):
+                    if event.type == "BOOKMARK":
+                        is_listed = True
+                    elif _is_news(kind, event, seen) and is_listed:
+                        await self._look_again(name, event.object["metadata"].get("namespace", ""))
+                return
+            except Gone:
+                continue
+
+    async def _look_again(self, changed: str, namespace: str) -> None:
+        # What is installed for everybody lives in a namespace of its own, or in none.
+        is_for_all = not namespace or namespace in self.world.shared_namespaces
+        for followed in self.followed:
+            if changed not in followed.kind.reads:
+                continue
+            for doc in self.world.list(followed.kind.kind, None if is_for_all else namespace):
+                if followed.kind.is_planned:
+                    await self._apply_safely(followed, doc)
+                else:
+                    await self._derive(followed, doc)
+
+    async def _follow_unplanned(self, followed: Followed) -> None:
+        while True:
+            try:
+                async for event in self.store.watch(followed.kind):
+                    if event.type in ("ADDED", "MODIFIED"):
+                        await self._derive(followed, event.object)
+                return
+            except Gone:
+                continue
+
     async def _drop_deleted(self, followed: Followed) -> None:
         present = {_key(doc) for doc in (await self.store.list(followed.kind)).items}
-        for key in [key for key in self._plans if key[0] == followed.kind.kind and key not in present]:
-            await self.backend.delete(self._plans.pop(key).owner)
+        gone = [key for key in self.world.plans if key[0] == followed.kind.kind and key not in present]
+        for key in gone:
+            plan = self.world.forget(key)
+            if plan is not None:
+                await self.backend.delete(plan.owner)
 
     async def _take(self, followed: Followed, event: WatchEvent) -> None:
+        if event.type == "DELETED":
+            await self._delete(event.object)
+        else:
+            await self._apply_safely(followed, event.object)
+
+    async def _apply_safely(self, followed: Followed, doc: Mapping[str, Any]) -> None:
+        """A manifest must never stop the loop for the others, whatever it holds."""
         try:
-            if event.type == "DELETED":
-                await self._delete(event.object)
-            else:
-                await self._apply(followed, event.object)
+            async with self._locks[_key(doc)]:
+                current = self.world.get(*_key(doc))
+                if current is not None and current["metadata"].get("uid") == doc["metadata"].get("uid"):
+                    await self._apply(followed, current)
         except Exception as error:
-            # A manifest must never stop the loop for the others, whatever it holds.
-            _log.exception("%s %s/%s", *_key(event.object))
-            await self._refuse(followed, event.object, f"internal error: {error}", "InternalError")
+            _log.exception("%s %s/%s", *_key(doc))
+            await self._refuse(followed, doc, FairleadError(f"internal error: {error}"), "InternalError")
 
     async def _apply(self, followed: Followed, doc: Mapping[str, Any]) -> None:
+        dialect, world = followed.dialect, self.world
         try:
-            plan = followed.dialect.lower(doc, catalog=self.catalog)
+            wanted = dialect.records(doc, catalog=self.catalog, world=world)
+            await self._records.keep(doc, wanted)
+            plan = dialect.lower(doc, catalog=self.catalog, world=world)
         except FairleadError as error:
-            await self._refuse(followed, doc, str(error), error.reason)
+            await self._refuse(followed, doc, error, error.reason)
             return
         key = _key(doc)
-        if self._plans.get(key) == plan:
+        known = world.plans.get(key)
+        if known == plan:
             return
-        known = key in self._plans
-        self._plans[key] = plan
+        world.plans[key] = plan
         await self.backend.apply(plan)
-        for warning in () if known else plan.warnings:
+        for warning in plan.warnings if known is None else set(plan.warnings) - set(known.warnings):
             await self.store.record_event(doc, "NotUsed", warning, "Warning")
 
     async def _delete(self, doc: Mapping[str, Any]) -> None:
-        plan = self._plans.pop(_key(doc), None)
-        if plan is not None:
-            await self.backend.delete(plan.owner)
+        key = _key(doc)
+        async with self._locks[key]:
+            plan = self.world.forget(key)
+            if plan is not None:
+                await self.backend.delete(plan.owner)
+        self._locks.pop(key, None)
 
-    async def _refuse(self, followed: Followed, doc: Mapping[str, Any], why: str, reason: str) -> None:
-        status = followed.dialect.failed_status(doc, why, now=self.clock())
+    async def _refuse(self, followed: Followed, doc: Mapping[str, Any], error: FairleadError, reason: str) -> None:
+        status = followed.dialect.failed_status(doc, error, now=self.clock(), world=self.world)
         try:
             await self.store.update_status(followed.kind, *_key(doc)[1:], status)
         except NotFound:
             return
-        await self.store.record_event(doc, reason, why, "Warning")
+        await self.store.record_event(doc, reason, str(error), "Warning")
 
     async def _report(self) -> None:
         async for news in self.backend.observe():
@@ -152,23 +220,45 @@ class Reconciler:
 
     async def _write_status(self, observed: PlanStatus) -> None:
         owner = observed.owner
-        plan = self._plans.get((owner.kind, owner.namespace, owner.name))
+        plan = self.world.plans.get((owner.kind, owner.namespace, owner.name))
         followed = self._followed(owner)
         if plan is None or followed is None or plan.owner.uid != owner.uid:
             await self.store.mirror(self.pod_kind, (), owner_uid=owner.uid)
             return
+        self.world.observe(observed)
         pods = pods_of(plan, observed, node=self.node)
         await self.store.mirror(self.pod_kind, pods, owner_uid=owner.uid)
         doc = await self.store.get(followed.kind, owner.namespace, owner.name)
         if doc["metadata"].get("generation", 0) > plan.owner.generation and self._is_refused(followed, doc):
             return
-        status = followed.dialect.status(doc, plan, observed, now=self.clock())
+        status = followed.dialect.status(doc, plan, observed, now=self.clock(), world=self.world)
+        happened = followed.dialect.events(doc, status)
         await self.store.update_status(followed.kind, owner.namespace, owner.name, status)
+        for one in happened:
+            await self.store.record_event(doc, one.reason, one.message, "Warning" if one.is_warning else "Normal")
+        await self._derive_beside(followed.dialect, owner)
+
+    async def _derive_beside(self, dialect: Dialect, owner: Owner) -> None:
+        """Objects whose status follows from this plan's."""
+        for each in self.followed:
+            if each.dialect is dialect and not each.kind.is_planned and owner.kind in each.kind.reads:
+                for doc in self.world.list(each.kind.kind, owner.namespace if each.kind.is_namespaced else None):
+                    await self._derive(each, doc)
+
+    async def _derive(self, followed: Followed, doc: Mapping[str, Any]) -> None:
+        try:
+            status = followed.dialect.derived_status(doc, now=self.clock(), world=self.world)
+            if status is not None:
+                await self.store.update_status(followed.kind, *_key(doc)[1:], status)
+        except NotFound:
+            return
+        except Exception:
+            _log.exception("the status of %s %s/%s", *_key(doc))
 
     def _is_refused(self, followed: Followed, doc: Mapping[str, Any]) -> bool:
         """Whether the newest manifest cannot be lowered; then its failure is what the status tells."""
         try:
-            followed.dialect.lower(doc, catalog=self.catalog)
+            followed.dialect.lower(doc, catalog=self.catalog, world=self.world)
         except FairleadError:
             return True
         return False
@@ -182,6 +272,23 @@ class Reconciler:
 
     def _followed(self, owner: Owner) -> Followed | None:
         return next((each for each in self.followed if each.kind.kind == owner.kind), None)
+
+
+def _is_news(kind: Kind, event: WatchEvent, seen: dict[tuple[str, str], bytes]) -> bool:
+    """Whether a change says something to those who read the kind: what it asks for, and its status where they look at
+    that. `seen` keeps what each object said last."""
+    metadata = event.object["metadata"]
+    place = metadata.get("namespace", ""), metadata["name"]
+    if event.type == "DELETED":
+        return seen.pop(place, None) is not None
+    left_out = {"metadata"} if kind.is_watched_with_status else {"metadata", "status"}
+    said = {name: value for name, value in event.object.items() if name not in left_out}
+    said["labels"] = metadata.get("labels"), metadata.get("annotations"), metadata.get("uid")
+    mark = hashlib.sha256(orjson.dumps(said, option=orjson.OPT_SORT_KEYS)).digest()
+    if seen.get(place) == mark:
+        return False
+    seen[place] = mark
+    return True
 
 
 def _key(doc: Mapping[str, Any]) -> Key:

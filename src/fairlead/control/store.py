@@ -114,6 +114,20 @@ class Store:
             raise faults.not_found(kind, name)
         return _parse(record)
 
+    def peek_all(self, kind: Kind, namespace: str | None = None) -> list[Document]:
+        """Copies of all objects of a kind, in the order of namespace and name, for callers that cannot wait."""
+        records = self._ledger.committed(kind.group, kind.plural)
+        return [_parse(records[place]) for place in _places(records, namespace, EVERYTHING)]
+
+    def peek_owned(self, owner_uid: str) -> list[tuple[str, str, Document]]:
+        """Copies of what depends on an object, each with its group and plural."""
+        found = []
+        for key in sorted(self._ledger.dependents(owner_uid)):
+            record = self._ledger.committed(key.group, key.plural).get((key.namespace, key.name))
+            if record is not None:
+                found.append((key.group, key.plural, _parse(record)))
+        return found
+
     async def list(
         self,
         kind: Kind,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from fairlead.dialects.catalog import Catalog
+from fairlead.errors import FairleadError
 from fairlead.plan.model import Plan
 from fairlead.plan.status import PlanStatus
 
@@ -43,6 +44,64 @@ class Kind:
     scale_status_path: str = ""
     is_read_only: bool = False
     columns: tuple[Column, ...] = ()
+    is_planned: bool = True
+    """Whether its objects ask for something to run. The others are there to be read by those that do."""
+    reads: tuple[str, ...] = ()
+    """Kinds whose objects change what this kind's mean: they are looked at again when one of those changes."""
+    is_watched_with_status: bool = False
+    """Whether those that read this kind look at its status too."""
+
+
+class World(Protocol):
+    """Other objects that are stored now, for manifests that refer to them. Never Secrets. Kinds go by name alone."""
+
+    def get(self, kind: str, namespace: str, name: str) -> Document | None:
+        """One object; the namespace of a cluster-wide one is empty."""
+        ...
+
+    def list(self, kind: str, namespace: str | None = None) -> Sequence[Document]:
+        """All objects of a kind, in the order of their names; in every namespace when none is given."""
+        ...
+
+    def plan(self, kind: str, namespace: str, name: str) -> Plan | None:
+        """What an object was lowered to last."""
+        ...
+
+    def observed(self, kind: str, namespace: str, name: str) -> PlanStatus | None:
+        """How far that plan has got."""
+        ...
+
+
+class EmptyWorld:
+    """A world with nothing in it: of a manifest that stands alone."""
+
+    def get(self, kind: str, namespace: str, name: str) -> Document | None:  # noqa: ARG002
+        """Nothing."""
+        return None
+
+    def list(self, kind: str, namespace: str | None = None) -> Sequence[Document]:  # noqa: ARG002
+        """Nothing."""
+        return ()
+
+    def plan(self, kind: str, namespace: str, name: str) -> Plan | None:  # noqa: ARG002
+        """Nothing."""
+        return None
+
+    def observed(self, kind: str, namespace: str, name: str) -> PlanStatus | None:  # noqa: ARG002
+        """Nothing."""
+        return None
+
+
+ALONE: World = EmptyWorld()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happened:
+    """Something that an object's change of status means to those who watch its Events."""
+
+    reason: str
+    message: str
+    is_warning: bool = False
 
 
 class Dialect(Protocol):
@@ -50,25 +109,51 @@ class Dialect(Protocol):
 
     kinds: tuple[Kind, ...]
 
+    def seeds(self) -> Sequence[Document]:
+        """Objects that are there from the start, unless somebody has made others of these names. They may be changed;
+        what is deleted is there again after the next start."""
+        ...
+
+    def default(self, doc: Document, *, world: World = ALONE) -> dict[str, Any]:
+        """The document with what the dialect's mutating webhook fills in."""
+        ...
+
+    def records(self, doc: Document, *, catalog: Catalog, world: World = ALONE) -> Sequence[Document]:
+        """The objects that are to be stored beside this one, its own and read-only, before it is lowered: those that
+        `world` has and that are not among these are deleted. Complete documents of kinds of this dialect, with name,
+        namespace and labels; the owner is added. Versions of an object that are needed later are kept so."""
+        ...
+
     def prune(self, doc: Document) -> dict[str, Any]:
         """The document with what its schema does not know removed, as the cluster's API server would store it."""
         ...
 
-    def validate(self, doc: Document, *, catalog: Catalog) -> None:
-        """Raise `InvalidManifest` with every problem, in the texts of the dialect's own webhook."""
+    def validate(self, doc: Document, *, catalog: Catalog, old: Document | None = None, world: World = ALONE) -> None:
+        """Raise `InvalidManifest` with every problem, in the texts of the dialect's own webhook. `old` is what an
+        update replaces."""
         ...
 
-    def lower(self, doc: Document, *, catalog: Catalog) -> Plan:
-        """The plan of a valid document."""
+    def lower(self, doc: Document, *, catalog: Catalog, world: World = ALONE) -> Plan:
+        """The plan of a valid document. Its `status` may be read for what was decided before."""
         ...
 
-    def status(self, doc: Document, plan: Plan, observed: PlanStatus, *, now: str) -> dict[str, Any]:
+    def status(
+        self, doc: Document, plan: Plan, observed: PlanStatus, *, now: str, world: World = ALONE
+    ) -> dict[str, Any]:
         """The document's new `status`; `now` is an RFC 3339 time for transitions. Equal inputs give equal output,
         and an unchanged condition keeps its transition time."""
         ...
 
-    def failed_status(self, doc: Document, message: str, *, now: str) -> dict[str, Any]:
+    def failed_status(self, doc: Document, error: FairleadError, *, now: str, world: World = ALONE) -> dict[str, Any]:
         """The status of a document that cannot be lowered."""
+        ...
+
+    def derived_status(self, doc: Document, *, now: str, world: World = ALONE) -> dict[str, Any] | None:
+        """The status of an object without a plan, which follows from others; `None` when there is nothing to tell."""
+        ...
+
+    def events(self, doc: Document, status: Mapping[str, Any]) -> Sequence[Happened]:
+        """What the change from the document's status to this one is worth telling."""
         ...
 
     def open_api(self, kind: Kind) -> dict[str, Any]:

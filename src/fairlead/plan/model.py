@@ -103,6 +103,37 @@ class Artifact:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Prefetched:
+    """A model to have here before anybody asks for it, under the name that the manifest knows it by."""
+
+    name: str
+    artifact: Artifact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostedModel:
+    """A model that a running component takes in and lets go of, beside those that it starts with. `memory_bytes` is
+    what the manifest says it needs, 0 when it says nothing."""
+
+    name: str
+    artifact: Artifact
+    framework: str = ""
+    memory_bytes: int = 0
+    mark: str = ""
+    """Changes when the model is to be loaded anew."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upstream:
+    """Another service that a unit's code calls by itself (a transformer's predictor). `host` is a name that the
+    service's routes have, with a port if there is one; `protocol` is how it is asked (`v1`, `v2`, `grpc-v2`)."""
+
+    host: str
+    protocol: str = "v1"
+    is_tls: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
     """Limits and requests in plain units. `None` means not set."""
 
@@ -178,6 +209,9 @@ class Unit:
     command: tuple[str, ...] = ()
     container: Container | None = None
     url: str = ""
+    is_inside: bool = False
+    """`url` names a host of one of our own services, which only a back-end knows the way to."""
+    upstream: Upstream | None = None
     http_port: int = 0
     grpc_port: int = 0
     metrics_port: int = 0
@@ -321,13 +355,97 @@ class Revision:
         return {var.name: var.value for var in self.env}
 
 
+class ScaleMetric(StrEnum):
+    """What a component's load is measured by."""
+
+    CONCURRENCY = "concurrency"
+    RPS = "rps"
+    CPU = "cpu"
+    MEMORY = "memory"
+    EXTERNAL = "external"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnativeScaling:
+    """Knative's pod autoscaler: requests under way, or per second, averaged over a stable and a panic window.
+
+    `target` is per replica, before `utilization` is applied; 0 means the limit of concurrent requests, else the
+    metric's default. The defaults are Knative's.
+    """
+
+    metric: ScaleMetric = ScaleMetric.CONCURRENCY
+    target: float = 0.0
+    utilization: float = 0.7
+    stable_window_s: float = 60.0
+    panic_window_percent: float = 10.0
+    panic_threshold_percent: float = 200.0
+    max_up_rate: float = 1000.0
+    max_down_rate: float = 2.0
+    may_reach_zero: bool = True
+    zero_grace_s: float = 30.0
+    zero_retention_s: float = 0.0
+    burst_capacity: float = 211.0
+    down_delay_s: float = 0.0
+    activation_scale: int = 1
+    is_weighted: bool = False
+    """Newer measurements count for more (`weighted-exponential`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricTarget:
+    """One metric of Kubernetes' rule. `kind` is `utilization` (percent of what is requested), `average` (per replica;
+    cores or bytes for resources) or `value` (all replicas together). External metrics say where to ask: `server` is
+    `prometheus` or `graphite`."""
+
+    metric: ScaleMetric
+    kind: str
+    target: float
+    server: str = ""
+    address: str = ""
+    query: str = ""
+    namespace: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScalingPolicy:
+    """At most so many replicas (`Pods`) or percent of them (`Percent`) in a period."""
+
+    type: str
+    value: int
+    period_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScalingRules:
+    """One direction of Kubernetes' `behavior`. `select` is `Max`, `Min` or `Disabled`."""
+
+    window_s: float
+    select: str = "Max"
+    policies: tuple[ScalingPolicy, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HorizontalScaling:
+    """Kubernetes' rule: replicas x current / target, the largest of all metrics, within a tolerance of 10 %."""
+
+    metrics: tuple[MetricTarget, ...]
+    up: ScalingRules = field(default_factory=lambda: ScalingRules(window_s=0.0))
+    down: ScalingRules = field(default_factory=lambda: ScalingRules(window_s=300.0))
+    may_reach_zero: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScalePolicy:
-    """How many replicas. A fixed number has `min_replicas == max_replicas`."""
+    """How many replicas. Without `auto` it is a fixed number: `initial_replicas` within the bounds. With it
+    `max_replicas` 0 is no bound; `initial_replicas` is where a component starts whose replicas nobody knows of, and the
+    least until it first had that many. A component that is not reachable gets no requests by any route of its own, and
+    its `min_replicas` does not count."""
 
     min_replicas: int = 1
     max_replicas: int = 1
     initial_replicas: int = 1
+    auto: KnativeScaling | HorizontalScaling | None = None
+    is_reachable: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -343,6 +461,11 @@ class Component:
     progress_deadline_s: float = 600.0
     labels: tuple[tuple[str, str], ...] = ()
     """What its replicas are found by; no part of the revision."""
+    role: str = ""
+    """What it is in its resource (predictor, transformer, …), for logs of payloads; its name when empty."""
+    patience_s: float = 30.0
+    """How long requests wait while no replica is ready."""
+    hosted: tuple[HostedModel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -374,9 +497,14 @@ class Mirror:
 class Route:
     """Requests that match go to the targets by weight. A match removes `path_prefix` and puts `rewrite` in its
     place. `metadata` is what a gRPC call must carry to match. `grpc_timeout_s` limits the gRPC calls of a route that
-    takes other requests too; a route with `metadata` takes no others and has `timeout_s` alone."""
+    takes other requests too; a route with `metadata` takes no others and has `timeout_s` alone.
+
+    `path_pattern` is a regular expression that the whole path after the prefix must match; a route that has one comes
+    before its like without. One that `is_internal` is for our own services, not for clients."""
 
     path_prefix: str = ""
+    path_pattern: str = ""
+    is_internal: bool = False
     host: str = ""
     headers: tuple[HeaderMatch, ...] = ()
     metadata: tuple[tuple[str, str], ...] = ()
@@ -411,3 +539,4 @@ class Plan:
     """What the manifest asks for that means nothing here, one sentence each."""
     docs_path: str = ""
     """Where a browser finds the API's own page, on the gateway."""
+    prefetched: tuple[Prefetched, ...] = ()

@@ -61,9 +61,30 @@ class ReplicaStatus:
     cause: Cause | None = None
 
 
+class ModelState(StrEnum):
+    """Where a model stands that is fetched or hosted beside a component's own."""
+
+    PENDING = "Pending"
+    DOWNLOADING = "Downloading"
+    LOADING = "Loading"
+    READY = "Ready"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelStatus:
+    """A hosted or prefetched model. `message` says why it is not ready."""
+
+    name: str
+    state: ModelState
+    reason: str = ""
+    message: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComponentStatus:
-    """One component: the revision it should have, how many replicas it should have and has."""
+    """One component: the revision it should have, how many replicas it should have and has. `scaling` says why it
+    should have that many, when its load decides; `models` are those that it hosts beside its own."""
 
     component: ComponentName
     full_name: str
@@ -74,6 +95,8 @@ class ComponentStatus:
     replicas: tuple[ReplicaStatus, ...] = ()
     cause: Cause | None = None
     progress: Progress | None = None
+    scaling: str = ""
+    models: tuple[ModelStatus, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,3 +106,4 @@ class PlanStatus:
     owner: Owner
     components: tuple[ComponentStatus, ...]
     routed: bool
+    prefetched: tuple[ModelStatus, ...] = ()

@@ -54,7 +54,7 @@ def test_junk_anywhere_gives_a_plan_or_an_error_of_ours(data: st.DataObject) -> 
     dialect, catalog = SeldonDialect(), Catalog()
 
     dialect.prune(doc)
-    dialect.failed_status(doc, "reason", now="2024-01-01T00:00:00Z")
+    dialect.failed_status(doc, FairleadError("reason"), now="2024-01-01T00:00:00Z")
     with contextlib.suppress(FairleadError):
         dialect.validate(doc, catalog=catalog)
         dialect.lower(doc, catalog=catalog)

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
-from fairlead.dialects.seldon import annotations, crd, podspec, schema
+from fairlead.dialects import podspec
+from fairlead.dialects.seldon import annotations, crd, schema
 from fairlead.dialects.seldon.names import SERVICE_NAME_ANNOTATION
 from fairlead.dialects.seldon.validate import NO_ENGINE_ANNOTATION
 

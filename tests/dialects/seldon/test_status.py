@@ -4,6 +4,7 @@ import pytest
 
 from fairlead.dialects.catalog import Catalog
 from fairlead.dialects.seldon import SeldonDialect
+from fairlead.errors import FairleadError
 from fairlead.plan.model import ComponentName
 from fairlead.plan.status import (
     Cause,
@@ -202,7 +203,7 @@ def test_a_manifest_that_gives_no_plan_is_failed_with_its_reason() -> None:
     doc = sdep()
     doc["metadata"]["generation"] = 2
 
-    found = SeldonDialect().failed_status(doc, "no runtime serves it", now=NOW)
+    found = SeldonDialect().failed_status(doc, FairleadError("no runtime serves it"), now=NOW)
 
     assert (found["state"], found["description"]) == ("Failed", "no runtime serves it")
     assert (found["replicas"], found["observedGeneration"]) == (0, 2)
@@ -213,17 +214,17 @@ def test_what_an_earlier_generation_left_running_stays_told() -> None:
     doc = sdep()
     doc["status"] = status(doc, component(), now=NOW)
 
-    found = SeldonDialect().failed_status(doc, "broken", now=LATER)
+    found = SeldonDialect().failed_status(doc, FairleadError("broken"), now=LATER)
 
     assert found["deploymentStatus"] == doc["status"]["deploymentStatus"]
     assert found["replicas"] == 1
     assert condition(found, "ServicesReady") == condition(doc["status"], "ServicesReady")
     assert condition(found, "Ready")["status"] == "False"
-    again = SeldonDialect().failed_status(doc | {"status": found}, "broken", now="2024-05-01T12:00:00Z")
+    again = SeldonDialect().failed_status(doc | {"status": found}, FairleadError("broken"), now="2024-05-01T12:00:00Z")
     assert again == found
 
 
 def test_a_document_of_any_shape_can_be_told_to_have_failed() -> None:
-    found = SeldonDialect().failed_status({"metadata": None, "status": []}, "broken", now=NOW)
+    found = SeldonDialect().failed_status({"metadata": None, "status": []}, FairleadError("broken"), now=NOW)
 
     assert found["state"] == "Failed"

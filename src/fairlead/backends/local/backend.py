@@ -133,6 +133,13 @@ class LocalBackend:
         for plan in [plan for plan in self._plans.values() if plan.owner.namespace == namespace]:
             await self._certify(plan)
 
+    def scale(self, key: Key, count: int, why: str) -> None:
+        """The load of a component asks for this many replicas. `key` is the plan's and the component's name."""
+        tracked = self._tracked.get(key)
+        if tracked is not None and tracked.component is not None and tracked.component.scale.auto is not None:
+            tracked.scale_to(count, why)
+            self._touch(key)
+
     def folders_in_use(self) -> set[Path]:
         """The fetched models that replicas read or that a start is prepared with."""
         return {folder for tracked in self._tracked.values() for folder in tracked.every_folder()}

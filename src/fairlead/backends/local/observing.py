@@ -46,6 +46,7 @@ class Situation:
     preparation: Trouble | None = None
     troubles: Mapping[str, Trouble] = field(default_factory=dict)
     since: float = 0.0
+    scaling: str = ""
 
 
 def status_of(situation: Situation, *, now: float) -> ComponentStatus:
@@ -64,6 +65,7 @@ def status_of(situation: Situation, *, now: float) -> ComponentStatus:
         replicas=tuple(_replica(situation, slot) for slot in sorted(situation.slots, key=lambda slot: slot.name)),
         cause=cause,
         progress=situation.progress if phase is Phase.DOWNLOADING else None,
+        scaling=situation.scaling,
     )
 
 

@@ -75,7 +75,7 @@ def place(
         replica=identity.name,
         namespace=owner.namespace,
         service=owner.name,
-        component=component.name,
+        component=component.role or component.name,
         revision=replace(revision, units=units),
         placements=[_placement(unit, prepared, beside.get(unit.name), kept / unit.name) for unit in units],
         frames=UnixSocket(path=str(frames)),

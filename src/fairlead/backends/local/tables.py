@@ -9,8 +9,6 @@ from fairlead.plan.status import ComponentStatus, Phase, PlanStatus
 
 MODEL_NAME = "model_name"
 """The parameter by which a manifest names a unit's model."""
-WAIT_S = 30.0
-"""How long a request may wait for a replica that is on its way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +67,7 @@ def _pool(component: Component, state: ComponentStatus, serving: Serving) -> Poo
     limits = component.revision.limits
     return Pool(
         endpoints=serving.endpoints,
-        wait_s=WAIT_S,
+        wait_s=component.patience_s,
         refusal="" if serving.endpoints else _refusal(component, state),
         protocol=component.revision.protocol.value,
         queue_limit=limits.waiting,
@@ -79,7 +77,7 @@ def _pool(component: Component, state: ComponentStatus, serving: Serving) -> Poo
 
 def _refusal(component: Component, state: ComponentStatus) -> str:
     """Why waiting is pointless; empty when a replica is on its way."""
-    if state.desired == 0:
+    if state.desired == 0 and component.scale.auto is None:
         return f"{component.name} is scaled to zero replicas"
     if state.phase is not Phase.FAILED or state.cause is None:
         return ""

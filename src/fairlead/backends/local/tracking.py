@@ -51,6 +51,10 @@ class Tracked:
     troubles: dict[str, Trouble] = field(default_factory=dict)
     serving: tuple[str, ...] = ()
     is_switched: bool = False
+    scaled: int | None = None
+    """How many replicas its load asks for, once that was worked out."""
+    scaling: str = ""
+    """Why."""
     last_phase: Phase | None = None
     timer: asyncio.TimerHandle | None = None
 
@@ -60,7 +64,18 @@ class Tracked:
         if self.component is None:
             return 0
         scale = self.component.scale
-        return max(scale.min_replicas, min(scale.initial_replicas, scale.max_replicas))
+        if scale.auto is None:
+            return max(scale.min_replicas, min(scale.initial_replicas, scale.max_replicas))
+        if self.scaled is not None:
+            return self.scaled
+        wanted = max(scale.initial_replicas, scale.min_replicas if scale.is_reachable else 0, self._present)
+        return min(wanted, scale.max_replicas) if scale.max_replicas else wanted
+
+    @property
+    def _present(self) -> int:
+        """Replicas of the wanted revision that run already: after a restart of ours nobody takes them away before their
+        load is known."""
+        return sum(slot.revision == self.wanted and not slot.is_leaving for slot in self.slots())
 
     @property
     def wanted(self) -> str:
@@ -75,13 +90,21 @@ class Tracked:
             self.since = now
         elif self.component is None or self.component.scale != component.scale:
             self.since = now
+        if component.scale.auto is None:
+            self.scaled, self.scaling = None, ""
         self.owner, self.component = owner, component
+
+    def scale_to(self, count: int, why: str) -> bool:
+        """Take what the load asks for; whether that is another number than before."""
+        is_new = count != self.desired
+        self.scaled, self.scaling = count, why
+        return is_new
 
     def want_nothing(self) -> None:
         """Everything is to go."""
         self.cancel_preparation()
         self.preparation = Preparation()
-        self.component = None
+        self.component, self.scaled, self.scaling = None, None, ""
 
     def cancel_preparation(self) -> None:
         """Stop waiting for artifacts; a transfer that somebody else wants goes on."""
@@ -150,6 +173,7 @@ class Tracked:
             preparation=self.preparation.trouble,
             troubles=self.troubles,
             since=self.since,
+            scaling=self.scaling,
         )
 
     def specs(self) -> Mapping[str, ReplicaSpec]:

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from fairlead.dialects.base import Column, Kind
-from fairlead.dialects.seldon.podspec import ObjectMeta, OpenObject
+from fairlead.dialects.podspec import ObjectMeta, OpenObject
 from fairlead.dialects.seldon.schema import GROUP, KIND, MAX_DEPTH, VERSIONS, PredictiveUnit, SeldonDeploymentSpec
 
 _PRESERVE = "x-kubernetes-preserve-unknown-fields"

@@ -7,10 +7,10 @@ A copy is changed, never the argument.
 from dataclasses import dataclass, field
 
 from fairlead.dialects.catalog import Catalog
+from fairlead.dialects.podspec import Container, PodSpec
 from fairlead.dialects.seldon import servers
 from fairlead.dialects.seldon.graph import UNKNOWN, find_container, is_prepackaged, walk
 from fairlead.dialects.seldon.names import container_service
-from fairlead.dialects.seldon.podspec import Container, PodSpec
 from fairlead.dialects.seldon.schema import Endpoint, PredictiveUnit, PredictorSpec, SeldonDeployment, SeldonPodSpec
 
 FIRST_HTTP_PORT, FIRST_GRPC_PORT, FIRST_METRICS_PORT = 9000, 9500, 6000

@@ -1,14 +1,15 @@
 """The dialect's seam to the rest: four pure functions over a parsed document."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fairlead.dialects.base import Document, Kind
+from fairlead.dialects.base import ALONE, Document, Happened, Kind, World
 from fairlead.dialects.catalog import Catalog
 from fairlead.dialects.seldon import crd, reading, status
 from fairlead.dialects.seldon.lower import lower
 from fairlead.dialects.seldon.schema import KIND
 from fairlead.dialects.seldon.validate import validate
+from fairlead.errors import FairleadError
 from fairlead.plan.model import Plan
 from fairlead.plan.status import PlanStatus
 
@@ -25,28 +26,68 @@ class SeldonDialect:
     def __init__(self, external_url: str = "") -> None:
         self._external_url = external_url
 
+    def seeds(self) -> Sequence[Document]:
+        """Nothing is there from the start."""
+        return ()
+
+    def default(self, doc: Document, *, world: World = ALONE) -> dict[str, Any]:  # noqa: ARG002
+        """As it is: defaults are filled in when it is lowered, and stored manifests stay what their authors wrote."""
+        return dict(doc)
+
+    def records(self, doc: Document, *, catalog: Catalog, world: World = ALONE) -> Sequence[Document]:  # noqa: ARG002
+        """Nothing is kept: a new version replaces the old one."""
+        return ()
+
     def prune(self, doc: Document) -> dict[str, Any]:
         """The document with what its schema does not know removed."""
         return crd.prune(doc)
 
-    def validate(self, doc: Document, *, catalog: Catalog) -> None:
+    def validate(
+        self,
+        doc: Document,
+        *,
+        catalog: Catalog,
+        old: Document | None = None,  # noqa: ARG002
+        world: World = ALONE,  # noqa: ARG002
+    ) -> None:
         """Raise `InvalidManifest` with every problem, in the texts of the webhook."""
         validate(reading.read(doc), catalog=catalog)
 
-    def lower(self, doc: Document, *, catalog: Catalog) -> Plan:
+    def lower(self, doc: Document, *, catalog: Catalog, world: World = ALONE) -> Plan:  # noqa: ARG002
         """The plan of a valid document."""
         return lower(reading.read(doc), catalog=catalog)
 
-    def status(self, doc: Document, plan: Plan, observed: PlanStatus, *, now: str) -> dict[str, Any]:
+    def status(
+        self,
+        doc: Document,
+        plan: Plan,  # noqa: ARG002 (names and ports follow from the document alone)
+        observed: PlanStatus,
+        *,
+        now: str,
+        world: World = ALONE,  # noqa: ARG002
+    ) -> dict[str, Any]:
         """The document's new status."""
-        del plan  # names and ports follow from the document alone
         previous = doc.get("status")
         previous = previous if isinstance(previous, Mapping) else {}
         return status.status_of(reading.read(doc), observed, previous, external_url=self._external_url, now=now)
 
-    def failed_status(self, doc: Document, message: str, *, now: str) -> dict[str, Any]:
+    def failed_status(
+        self,
+        doc: Document,
+        error: FairleadError,
+        *,
+        now: str,
+        world: World = ALONE,  # noqa: ARG002
+    ) -> dict[str, Any]:
         """The status of a document that cannot be lowered."""
-        return status.failed(doc, message, now=now)
+        return status.failed(doc, str(error), now=now)
+
+    def derived_status(self, doc: Document, *, now: str, world: World = ALONE) -> None:
+        """Every object has a plan."""
+
+    def events(self, doc: Document, status: Mapping[str, Any]) -> Sequence[Happened]:  # noqa: ARG002
+        """Nothing beyond what the back-end tells."""
+        return ()
 
     def open_api(self, kind: Kind) -> dict[str, Any]:
         """The structural OpenAPI v3 schema of a kind."""

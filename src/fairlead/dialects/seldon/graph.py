@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from fairlead.dialects.seldon.podspec import Container
+from fairlead.dialects.podspec import Container
 from fairlead.dialects.seldon.schema import PredictiveUnit, PredictorSpec
 
 UNKNOWN = "UNKNOWN_IMPLEMENTATION"

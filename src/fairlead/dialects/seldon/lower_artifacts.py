@@ -7,10 +7,10 @@ is itself an address. Init containers whose image is not known must really run, 
 
 from pathlib import PurePosixPath
 
+from fairlead.dialects.podspec import Container, Volume
 from fairlead.dialects.seldon.context import NodeContext
 from fairlead.dialects.seldon.lower_env import MODELS, lower_variables
 from fairlead.dialects.seldon.names import init_container
-from fairlead.dialects.seldon.podspec import Container, Volume
 from fairlead.plan.model import Artifact
 
 MODEL_URI = "model_uri"

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable
 
+from fairlead.dialects.podspec import Container as Written
+from fairlead.dialects.podspec import Volume, VolumeMount
 from fairlead.dialects.seldon.context import NodeContext
 from fairlead.dialects.seldon.lower_artifacts import find_volume, model_volume, unknown_inits
 from fairlead.dialects.seldon.lower_env import MODELS, expand, lower_env_from, lower_variables
-from fairlead.dialects.seldon.podspec import Container as Written
-from fairlead.dialects.seldon.podspec import Volume, VolumeMount
 from fairlead.plan.model import Artifact, Container, EnvVar, InitContainer, Mount, Unit
 
 POD_INFO = "/etc/podinfo"

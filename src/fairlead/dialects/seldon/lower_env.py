@@ -10,13 +10,13 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 
+from fairlead.dialects.podspec import Container, EnvFromSource
+from fairlead.dialects.podspec import EnvVar as Written
 from fairlead.dialects.seldon import servers
 from fairlead.dialects.seldon.context import NodeContext
 from fairlead.dialects.seldon.findings import Findings
 from fairlead.dialects.seldon.graph import is_prepackaged
 from fairlead.dialects.seldon.names import deployment_name
-from fairlead.dialects.seldon.podspec import Container, EnvFromSource
-from fairlead.dialects.seldon.podspec import EnvVar as Written
 from fairlead.dialects.seldon.schema import Parameter
 from fairlead.plan import quantity
 from fairlead.plan.model import EnvFrom, EnvVar, KeyRef

@@ -6,6 +6,7 @@ A unit whose image the catalog knows runs in our own process; any other image is
 from dataclasses import replace
 
 from fairlead.dialects.catalog import Entry
+from fairlead.dialects.podspec import Quantity, ResourceRequirements
 from fairlead.dialects.seldon import servers
 from fairlead.dialects.seldon.context import NodeContext, PredictorContext
 from fairlead.dialects.seldon.findings import Findings
@@ -15,7 +16,6 @@ from fairlead.dialects.seldon.lower_artifacts import FORMATS, MODEL_URI, WITHOUT
 from fairlead.dialects.seldon.lower_containers import lower_container
 from fairlead.dialects.seldon.lower_env import MODELS, lower_env, lower_env_from
 from fairlead.dialects.seldon.parameters import lower_parameters
-from fairlead.dialects.seldon.podspec import Quantity, ResourceRequirements
 from fairlead.plan import quantity
 from fairlead.plan.model import Artifact, Parameter, Resources, Unit, UnitName, UserCode
 

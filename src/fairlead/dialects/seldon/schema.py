@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from fairlead.dialects.seldon.podspec import (
+from fairlead.dialects.podspec import (
     Container,
     EnvVar,
     IntOrString,

@@ -1,0 +1,85 @@
+"""The dialect's seam to the rest: every call goes to the part whose kind the document is of."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fairlead.dialects.base import ALONE, Document, Happened, Kind, World
+from fairlead.dialects.catalog import Catalog
+from fairlead.dialects.kserve.part import Part
+from fairlead.dialects.kserve.pruning import pruned
+from fairlead.errors import FairleadError, InvalidManifest, Problem, Where
+from fairlead.plan.model import Plan
+from fairlead.plan.status import PlanStatus
+
+SHARED = frozenset({"kserve", "knative-serving"})
+"""The namespaces whose ConfigMaps hold for all others."""
+
+
+class KServeDialect:
+    """The resources of `serving.kserve.io`. `external_url` is where a gateway can be reached
+    (`http://localhost:8080`), for the URLs of statuses."""
+
+    def __init__(self, external_url: str = "") -> None:
+        self._parts = {part.kind.kind: part for part in parts(external_url)}
+        self.kinds: tuple[Kind, ...] = tuple(part.kind for part in self._parts.values())
+
+    def seeds(self) -> Sequence[Document]:
+        """The runtimes and settings of an installation."""
+        return [document for part in self._parts.values() for document in part.seeds()]
+
+    def default(self, doc: Document, *, world: World = ALONE) -> dict[str, Any]:
+        """The document with its defaults."""
+        return self._part(doc).default(doc, world)
+
+    def records(self, doc: Document, *, catalog: Catalog, world: World = ALONE) -> Sequence[Document]:
+        """What is stored beside it."""
+        return self._part(doc).records(doc, catalog, world)
+
+    def prune(self, doc: Document) -> dict[str, Any]:
+        """The document with what its schema does not know removed."""
+        return pruned(doc, self._part(doc).schema())
+
+    def validate(self, doc: Document, *, catalog: Catalog, old: Document | None = None, world: World = ALONE) -> None:
+        """Raise `InvalidManifest` with every problem."""
+        self._part(doc).validate(doc, old, catalog, world)
+
+    def lower(self, doc: Document, *, catalog: Catalog, world: World = ALONE) -> Plan:
+        """The plan of a valid document."""
+        return self._part(doc).lower(doc, catalog, world)
+
+    def status(
+        self, doc: Document, plan: Plan, observed: PlanStatus, *, now: str, world: World = ALONE
+    ) -> dict[str, Any]:
+        """The document's new status."""
+        return self._part(doc).status(doc, plan, observed, now, world)
+
+    def failed_status(self, doc: Document, error: FairleadError, *, now: str, world: World = ALONE) -> dict[str, Any]:
+        """The status of a document that cannot be lowered."""
+        return self._part(doc).failed_status(doc, error, now, world)
+
+    def derived_status(self, doc: Document, *, now: str, world: World = ALONE) -> dict[str, Any] | None:
+        """The status of a document without a plan."""
+        return self._part(doc).derived_status(doc, now, world)
+
+    def events(self, doc: Document, status: Mapping[str, Any]) -> Sequence[Happened]:
+        """What a change of status is worth telling."""
+        return self._part(doc).events(doc, status)
+
+    def open_api(self, kind: Kind) -> dict[str, Any]:
+        """The structural OpenAPI v3 schema of a kind."""
+        return self._parts[kind.kind].schema()
+
+    def _part(self, doc: Document) -> Part:
+        kind = doc.get("kind")
+        part = self._parts.get(kind) if isinstance(kind, str) else None
+        if part is None:
+            accepted = ", ".join(self._parts)
+            message = f"{kind!r} is not a kind of this dialect; it has {accepted}"
+            raise InvalidManifest([Problem(where=Where(path="kind"), field="kind", message=message)])
+        return part
+
+
+def parts(external_url: str) -> tuple[Part, ...]:
+    """Every kind, in the order that a listing shows them."""
+    del external_url
+    return ()
