@@ -8,7 +8,7 @@ from fairlead.backends.local.scaling.applying import Activity, Applied, Counts, 
 from fairlead.backends.local.scaling.kpa import Decision, State, Terms
 from fairlead.backends.local.scaling.rule import Gauges, Verdict
 
-__all__ = ["Counts", "Memory", "Terms", "begin", "carried", "is_at_rest", "look", "measured"]
+__all__ = ["Counts", "Memory", "Terms", "begin", "carried", "is_at_rest", "look", "measured", "resized"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ def carried(memory: Memory, second: int) -> Memory:
     return replace(memory, load=memory.load.carried(second))
 
 
-def reworded(memory: Memory, terms: Terms) -> Memory:
+def resized(memory: Memory, terms: Terms) -> Memory:
     """For new terms: windows of another length keep what they can."""
     load = memory.load
     return replace(
