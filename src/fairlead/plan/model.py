@@ -89,8 +89,28 @@ class EnvFrom:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SecretEntry:
+    """One entry of a Secret that describes a store: credentials, type, bucket. `path` is where in it the model lies,
+    `parameters` replace fields of the entry; without a `key` the store's default entry is meant."""
+
+    secret: str
+    key: str = ""
+    path: str = ""
+    parameters: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One of several sources of an artifact; `mount` is its artifact's own mount or a path below it."""
+
+    uri: str
+    mount: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
-    """A model to fetch before its unit starts, and how to be allowed to."""
+    """A model to fetch before its unit starts, and how to be allowed to. With `parts` the folder is put together from
+    them and `uri` is only its name; with `entry` a Secret says what `uri` is."""
 
     uri: str
     mount: str = "/mnt/models"
@@ -100,6 +120,14 @@ class Artifact:
     service_account: str | None = None
     init_env: tuple[EnvVar, ...] = ()
     """Literal variables of the init container a manifest spelled out."""
+    parts: tuple[Part, ...] = ()
+    entry: SecretEntry | None = None
+    credential_secret: str = ""
+    """Secret to take credentials from instead of the ServiceAccount's; it must exist."""
+    store_settings: tuple[tuple[str, str], ...] = ()
+    """What an installation's configuration says of S3 where a Secret with its keys does not, by KServe's names."""
+    unpacks: bool = False
+    """Whether a model that is one archive (zip, tar, tar.gz, tgz) is wanted for what is in it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
