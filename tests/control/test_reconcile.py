@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,20 @@ pytestmark = pytest.mark.anyio
 THING = Kind(group="example.dev", versions=("v1",), kind="Thing", plural="things", singular="thing")
 POD = Kind(group="", versions=("v1",), kind="Pod", plural="pods", singular="pod", is_read_only=True)
 SECRET = Kind(group="", versions=("v1",), kind="Secret", plural="secrets", singular="secret", has_status=False)
+PART = Kind(group="example.dev", versions=("v1",), kind="Part", plural="parts", singular="part", is_planned=False)
+GROUPING = Kind(
+    group="example.dev", versions=("v1",), kind="Grouping", plural="groupings", singular="grouping", reads=("Part",)
+)
+NOTE = Kind(
+    group="example.dev",
+    versions=("v1",),
+    kind="Note",
+    plural="notes",
+    singular="note",
+    is_planned=False,
+    is_read_only=True,
+    reads=("Grouping",),
+)
 EVENT = Kind(group="", versions=("v1",), kind="Event", plural="events", singular="event", has_status=False)
 
 
@@ -77,6 +92,41 @@ class OneLineDialect:
         return {}
 
 
+class GroupingDialect(OneLineDialect):
+    """Lowers a grouping to warnings that name the parts of its namespace, keeps a note per generation, and gives notes
+    a status."""
+
+    kinds = (GROUPING, PART, NOTE)
+
+    def records(self, doc: Document, *, catalog: Catalog, world: World = ALONE) -> Sequence[Document]:
+        given, kept = doc["metadata"], doc["spec"].get("keep", 1)
+        newest = given["generation"]
+        return [
+            {
+                "apiVersion": "example.dev/v1",
+                "kind": "Note",
+                "metadata": {"name": f"{given['name']}-{number}", "namespace": given["namespace"]},
+                "spec": {"number": number},
+            }
+            for number in range(max(1, newest - kept + 1), newest + 1)
+        ]
+
+    def lower(self, doc: Document, *, catalog: Catalog, world: World = ALONE) -> Plan:
+        plan = super().lower(doc, catalog=catalog)
+        parts = tuple(part["metadata"]["name"] for part in world.list("Part", plan.owner.namespace))
+        return replace(plan, warnings=parts)
+
+    def derived_status(self, doc: Document, *, now: str, world: World = ALONE) -> dict[str, Any] | None:
+        if doc["kind"] != "Note":
+            return None
+        owner = doc["metadata"]["ownerReferences"][0]["name"]
+        observed = world.observed("Grouping", doc["metadata"]["namespace"], owner)
+        return {"ready": observed is not None and observed.routed}
+
+    def events(self, doc: Document, status: Mapping[str, Any]) -> Sequence[Happened]:
+        return [Happened(reason="Shown", message="it is")] if status["state"] == "Available" else ()
+
+
 class RememberingBackend:
     def __init__(self) -> None:
         self.applied: list[Plan] = []
@@ -112,12 +162,12 @@ def thing(name: str, **spec: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def running(store: Store) -> AsyncIterator[RememberingBackend]:
-    backend = RememberingBackend()
+async def running(store: Store, dialect: OneLineDialect | None = None) -> AsyncIterator[RememberingBackend]:
+    backend, dialect = RememberingBackend(), dialect or OneLineDialect()
     reconciler = Reconciler(
         store=store,
-        world=StoredWorld(store, (THING,)),
-        followed=(Followed(kind=THING, dialect=OneLineDialect()),),
+        world=StoredWorld(store, dialect.kinds),
+        followed=[Followed(kind=kind, dialect=dialect) for kind in dialect.kinds],
         backend=backend,
         catalog=Catalog(),
         references=(SECRET,),
@@ -265,3 +315,91 @@ async def test_a_secret_that_appears_is_tried_at_once(tmp_path: Path) -> None:
             return backend.refreshed == ["default"]
 
         await until(is_refreshed)
+
+
+def grouping(**spec: Any) -> dict[str, Any]:
+    return thing("g", **spec) | {"kind": "Grouping"}
+
+
+def part(name: str, namespace: str = "default") -> dict[str, Any]:
+    metadata = {"name": name, "namespace": namespace}
+    return {"apiVersion": "example.dev/v1", "kind": "Part", "metadata": metadata, "spec": {}}
+
+
+async def test_what_refers_to_an_object_is_looked_at_again_when_that_changes(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store, running(store, GroupingDialect()) as backend:
+        await store.create(GROUPING, grouping())
+        await store.create(PART, part("wheel"))
+
+        async def is_seen() -> bool:
+            return [plan.warnings for plan in backend.applied][-1:] == [("wheel",)]
+
+        await until(is_seen)
+        await store.delete(PART, "default", "wheel")
+
+        async def is_missed() -> bool:
+            return backend.applied[-1].warnings == ()
+
+        await until(is_missed)
+
+
+async def test_an_object_elsewhere_and_one_that_did_not_change_make_nobody_look(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store, running(store, GroupingDialect()) as backend:
+        await store.create(GROUPING, grouping())
+        created = await store.create(PART, part("wheel", "fairlead-system"))
+        await store.update_status(PART, "fairlead-system", "wheel", {"round": True})
+        await store.update(
+            PART, {**created, "spec": {"x": 1}, "metadata": dict(part("wheel", "fairlead-system")["metadata"])}
+        )
+        await store.create(PART, part("axle"))
+
+        async def is_seen() -> bool:
+            return [plan.warnings for plan in backend.applied][-1:] == [("axle",)]
+
+        await until(is_seen)
+        assert len(backend.applied) <= 2
+
+
+async def test_records_are_kept_beside_their_owner_and_go_when_it_no_longer_names_them(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store, running(store, GroupingDialect()):
+        created = await store.create(GROUPING, grouping(keep=1))
+
+        async def names() -> list[str]:
+            return [note["metadata"]["name"] for note in (await store.list(NOTE)).items]
+
+        async def is_first() -> bool:
+            return await names() == ["g-1"]
+
+        await until(is_first)
+        note = await store.get(NOTE, "default", "g-1")
+        assert note["metadata"]["ownerReferences"][0]["uid"] == created["metadata"]["uid"]
+        await store.update(GROUPING, {**grouping(keep=1, x=2)})
+
+        async def is_second() -> bool:
+            return await names() == ["g-2"]
+
+        await until(is_second)
+        await store.delete(GROUPING, "default", "g")
+
+        async def is_gone() -> bool:
+            return await names() == []
+
+        await until(is_gone)
+
+
+async def test_the_status_of_a_record_follows_from_its_owners_plan_and_events_from_a_change(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store, running(store, GroupingDialect()) as backend:
+        await store.create(GROUPING, grouping())
+
+        async def is_applied() -> bool:
+            return bool(backend.applied)
+
+        await until(is_applied)
+        await backend.news.put(PlanStatus(owner=backend.applied[0].owner, components=(), routed=True))
+
+        async def is_told() -> bool:
+            note = await store.get(NOTE, "default", "g-1")
+            reasons = {event["reason"] for event in (await store.list(EVENT)).items}
+            return note.get("status") == {"ready": True} and "Shown" in reasons
+
+        await until(is_told)

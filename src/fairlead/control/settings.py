@@ -22,6 +22,7 @@ from fairlead.errors import ConfigError, Where
 from fairlead.protocols.trace_context import Propagator
 
 _MIB = 1024 * 1024
+_DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*")
 _SIZE = re.compile(r"(\d+)\s*(?:([kmgt])(?:i?b)?)?", re.IGNORECASE)
 
 
@@ -37,6 +38,7 @@ class Settings:
     tls_cert: Path | None = None
     tls_key: Path | None = None
     default_env_secret: str = ""
+    domain: str = "localhost"
     log_max_bytes: int = 10 * _MIB
     log_files: int = 3
     cache_max_bytes: int = 0
@@ -273,6 +275,13 @@ def _flag(value: Any) -> bool:
     return words[str(value).lower()]
 
 
+def _domain(value: Any) -> str:
+    name = _text(value).lower().rstrip(".")
+    if not _DOMAIN.fullmatch(name):
+        raise ValueError
+    return name
+
+
 def _size(value: Any) -> int:
     """Bytes: a whole number, or text with k, M, G or T (powers of 1024)."""
     if isinstance(value, bool):
@@ -358,6 +367,12 @@ KEYS: tuple[Key, ...] = (
         read=_text,
         accepts="the name of a Secret",
         meaning="Secret with rclone variables for transfers whose manifest names none.",
+    ),
+    Key(
+        name="domain",
+        read=_domain,
+        accepts="a domain name, such as localhost or models.example.com",
+        meaning="What the host names of services end in; names under localhost need no DNS.",
     ),
     Key(
         name="log.max_bytes",
