@@ -1,0 +1,1 @@
+"""InferenceServices of `serving.kserve.io`."""
