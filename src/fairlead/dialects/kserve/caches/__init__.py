@@ -1,0 +1,1 @@
+"""The LocalModelCache family of `serving.kserve.io`."""

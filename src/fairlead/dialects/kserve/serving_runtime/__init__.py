@@ -1,0 +1,1 @@
+"""ServingRuntimes and ClusterServingRuntimes of `serving.kserve.io`."""

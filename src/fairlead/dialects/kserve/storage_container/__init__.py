@@ -1,0 +1,1 @@
+"""ClusterStorageContainers of `serving.kserve.io`."""

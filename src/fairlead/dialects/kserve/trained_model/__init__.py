@@ -1,0 +1,1 @@
+"""TrainedModels of `serving.kserve.io`."""
