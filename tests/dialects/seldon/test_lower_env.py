@@ -3,7 +3,7 @@ import json
 import pytest
 
 from fairlead.dialects.catalog import Catalog, Entry
-from fairlead.dialects.seldon.lower_env import expand
+from fairlead.dialects.variables import expand
 from fairlead.errors import InvalidManifest
 from fairlead.plan.model import EnvFrom, KeyRef
 from support.sdep import MODEL, lower, lower_unit, one, pod, predictor, sdep, variables

@@ -1,6 +1,6 @@
 import pytest
 
-from fairlead.dialects.seldon.findings import Findings
+from fairlead.dialects.findings import Findings
 from fairlead.dialects.seldon.parameters import lower_parameters
 from fairlead.dialects.seldon.schema import Parameter as Written
 from fairlead.plan.model import Parameter

@@ -7,7 +7,7 @@ import difflib
 import re
 from collections.abc import Mapping
 
-from fairlead.dialects.seldon.findings import Findings
+from fairlead.dialects.findings import Findings
 from fairlead.dialects.seldon.schema import PredictorSpec, SeldonDeployment
 from fairlead.plan.model import Batching, HeaderMatch, Limits
 

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from fairlead.dialects.catalog import Catalog
+from fairlead.dialects.findings import Findings
 from fairlead.dialects.podspec import Container, PodSpec
 from fairlead.dialects.seldon.defaults import Defaulted, Ports
-from fairlead.dialects.seldon.findings import Findings
 from fairlead.dialects.seldon.graph import Placed, find_container, walk
 from fairlead.dialects.seldon.schema import PredictiveUnit, PredictorSpec, SeldonDeployment, SeldonPodSpec
 

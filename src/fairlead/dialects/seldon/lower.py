@@ -7,10 +7,12 @@ one. Nothing past here says "predictor". Every mistake is collected before anyth
 import re
 
 from fairlead.dialects.catalog import Catalog
+from fairlead.dialects.findings import Findings
+from fairlead.dialects.sealing import seal
+from fairlead.dialects.secret_names import secret_names
 from fairlead.dialects.seldon import annotations
 from fairlead.dialects.seldon.context import NodeContext, PredictorContext, predictor_contexts
 from fairlead.dialects.seldon.defaults import apply_defaults
-from fairlead.dialects.seldon.findings import Findings
 from fairlead.dialects.seldon.graph import walk
 from fairlead.dialects.seldon.labels import pod_labels
 from fairlead.dialects.seldon.lower_env import lower_variables
@@ -19,7 +21,6 @@ from fairlead.dialects.seldon.lower_routes import lower_certificates, lower_rout
 from fairlead.dialects.seldon.lower_scale import lower_scale
 from fairlead.dialects.seldon.lower_units import lower_units
 from fairlead.dialects.seldon.names import deployment_names, predictor_key
-from fairlead.dialects.seldon.revisions import seal
 from fairlead.dialects.seldon.schema import SeldonDeployment
 from fairlead.plan.model import (
     Component,
@@ -30,7 +31,6 @@ from fairlead.plan.model import (
     Plan,
     Protocol,
     Revision,
-    Unit,
     UnitName,
 )
 
@@ -61,7 +61,7 @@ def lower(sdep: SeldonDeployment, *, catalog: Catalog) -> Plan:
         owner=_owner(sdep),
         components=components,
         routes=routes,
-        secrets=tuple(sorted({*_secrets(components), *(one.secret for one in certificates)})),
+        secrets=tuple(sorted({*secret_names(components), *(one.secret for one in certificates)})),
         certificates=certificates,
         labels=tuple(sorted(sdep.metadata.labels.items())),
         warnings=tuple(findings.warnings),
@@ -157,31 +157,6 @@ def _loggers(context: PredictorContext, env: tuple[EnvVar, ...]) -> tuple[Logger
                 f"{node.path}.logger: nothing is logged: set url here, or {_SINKS[0]} in svcOrchSpec.env"
             )
     return tuple(loggers)
-
-
-def _secrets(components: tuple[Component, ...]) -> tuple[str, ...]:
-    names = {name for component in components for unit in component.revision.units for name in _unit_secrets(unit)}
-    names |= {
-        variable.source.name
-        for component in components
-        for variable in component.revision.env
-        if variable.source is not None and variable.source.kind == "Secret"
-    }
-    return tuple(sorted(names))
-
-
-def _unit_secrets(unit: Unit) -> set[str]:
-    inits = unit.container.init if unit.container else ()
-    variables = [*unit.env, *(unit.artifact.init_env if unit.artifact else ())]
-    variables += [variable for init in inits for variable in init.env]
-    names = {item.source.name for item in variables if item.source is not None and item.source.kind == "Secret"}
-    sources = [*unit.env_from, *(source for init in inits for source in init.env_from)]
-    names |= {source.name for source in sources if source.kind == "Secret"}
-    mounts = [*(unit.container.mounts if unit.container else ()), *(mount for init in inits for mount in init.mounts)]
-    names |= {mount.source.removeprefix("secret:") for mount in mounts if mount.source.startswith("secret:")}
-    if unit.artifact is not None and unit.artifact.env_secret:
-        names.add(unit.artifact.env_secret)
-    return names
 
 
 def _check_names(sdep: SeldonDeployment, findings: Findings) -> None:

@@ -1,23 +1,22 @@
 """A unit whose image we do not know, as Docker or Podman will run it: command, files, and what runs before it."""
 
-from collections.abc import Iterable
-
 from fairlead.dialects.podspec import Container as Written
-from fairlead.dialects.podspec import Volume, VolumeMount
+from fairlead.dialects.podspec import VolumeMount
 from fairlead.dialects.seldon.context import NodeContext
 from fairlead.dialects.seldon.lower_artifacts import find_volume, model_volume, unknown_inits
-from fairlead.dialects.seldon.lower_env import MODELS, expand, lower_env_from, lower_variables
-from fairlead.plan.model import Artifact, Container, EnvVar, InitContainer, Mount, Unit
+from fairlead.dialects.seldon.lower_env import MODELS, lower_variables
+from fairlead.dialects.variables import expand, literals_of, lower_env_from
+from fairlead.dialects.volumes import VOLUME_KINDS, volume_source
+from fairlead.plan.model import Artifact, Container, InitContainer, Mount, Unit
 
 POD_INFO = "/etc/podinfo"
 """Where a cluster puts a pod's annotations; nothing reads them here."""
-_VOLUME_KINDS = "emptyDir, secret, configMap and persistentVolumeClaim"
 
 
 def lower_container(context: NodeContext, unit: Unit) -> Container:
     """The container of a unit that is otherwise lowered."""
     written, inits = context.container, unknown_inits(context)
-    literals = _literals(unit.env)
+    literals = literals_of(unit.env)
     mounts = _mounts(context, written, context.container_path, unit.artifact)
     if unit.artifact is not None or inits:
         mounts += _model_mount(mounts, unit.artifact, is_read_only=True)
@@ -33,7 +32,7 @@ def lower_container(context: NodeContext, unit: Unit) -> Container:
 
 def _init(context: NodeContext, written: Written, artifact: Artifact | None, path: str) -> InitContainer:
     env = tuple(lower_variables(context, written.env, path))
-    literals = _literals(env)
+    literals = literals_of(env)
     args = written.args
     if not args and not written.command and context.node.model_uri:
         # An init container of the reserved name stands for the platform's own, which gets these arguments.
@@ -48,10 +47,6 @@ def _init(context: NodeContext, written: Written, artifact: Artifact | None, pat
         env_from=lower_env_from(written.env_from, path, context.findings),
         mounts=mounts + _model_mount(mounts, artifact, is_read_only=False),
     )
-
-
-def _literals(env: Iterable[EnvVar]) -> dict[str, str]:
-    return {variable.name: variable.value for variable in env if variable.source is None}
 
 
 def _mounts(context: NodeContext, written: Written, path: str, artifact: Artifact | None) -> tuple[Mount, ...]:
@@ -80,20 +75,8 @@ def _mount(context: NodeContext, written: VolumeMount, path: str, artifact: Arti
         # A fetched model lies at its own place in the volume, which may be below where the volume is mounted.
         place = artifact.mount if artifact is not None else written.mount_path
         return Mount(path=place, source="artifact", read_only=written.read_only, sub_path=written.sub_path)
-    source = _source(volume)
+    source = volume_source(volume)
     if source is None:
-        context.findings.warn(f"{path}: volume {volume.name} is left out; volumes here are {_VOLUME_KINDS}")
+        context.findings.warn(f"{path}: volume {volume.name} is left out; volumes here are {VOLUME_KINDS}")
         return None
     return Mount(path=written.mount_path, source=source, read_only=written.read_only, sub_path=written.sub_path)
-
-
-def _source(volume: Volume) -> str | None:
-    if volume.empty_dir is not None:
-        return "scratch"
-    if volume.secret is not None:
-        return f"secret:{volume.secret.secret_name}"
-    if volume.config_map is not None:
-        return f"config:{volume.config_map.name}"
-    if volume.persistent_volume_claim is not None:
-        return f"claim:{volume.persistent_volume_claim.claim_name}"
-    return None

@@ -9,8 +9,8 @@ same name in two namespaces would be ambiguous.
 from collections.abc import Iterator
 from dataclasses import replace
 
+from fairlead.dialects.findings import Findings
 from fairlead.dialects.seldon import annotations
-from fairlead.dialects.seldon.findings import Findings
 from fairlead.dialects.seldon.names import hosts, predictor_key
 from fairlead.dialects.seldon.schema import PredictorSpec, SeldonDeployment
 from fairlead.plan.model import Certificate, ComponentName, Mirror, Route, Target

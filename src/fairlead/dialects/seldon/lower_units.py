@@ -6,18 +6,17 @@ A unit whose image the catalog knows runs in our own process; any other image is
 from dataclasses import replace
 
 from fairlead.dialects.catalog import Entry
-from fairlead.dialects.podspec import Quantity, ResourceRequirements
+from fairlead.dialects.resources import lower_resources
 from fairlead.dialects.seldon import servers
 from fairlead.dialects.seldon.context import NodeContext, PredictorContext
-from fairlead.dialects.seldon.findings import Findings
 from fairlead.dialects.seldon.graph import BUILTINS, is_builtin, is_prepackaged
 from fairlead.dialects.seldon.ignored import warn_of_pods, warn_of_unit
 from fairlead.dialects.seldon.lower_artifacts import FORMATS, MODEL_URI, WITHOUT_MODEL, find_artifact, unknown_inits
 from fairlead.dialects.seldon.lower_containers import lower_container
-from fairlead.dialects.seldon.lower_env import MODELS, lower_env, lower_env_from
+from fairlead.dialects.seldon.lower_env import MODELS, lower_env
 from fairlead.dialects.seldon.parameters import lower_parameters
-from fairlead.plan import quantity
-from fairlead.plan.model import Artifact, Parameter, Resources, Unit, UnitName, UserCode
+from fairlead.dialects.variables import lower_env_from
+from fairlead.plan.model import Artifact, Parameter, Unit, UnitName, UserCode
 
 _CONTAINER = Entry(runtime="container")
 
@@ -124,30 +123,3 @@ def _unused(context: NodeContext, entry: Entry) -> set[str]:
             message = "method is ignored under the v2 protocol; ask for the outputs predict or predict_proba"
             context.findings.warn(f"{context.path}.parameters: {message}")
     return unused
-
-
-def lower_resources(given: ResourceRequirements, path: str, findings: Findings) -> Resources:
-    """Requests and limits as plain numbers."""
-    for name in sorted((given.limits | given.requests).keys() - {"cpu", "memory", "ephemeral-storage"}):
-        findings.warn(f"{path}: {name} is ignored; cpu and memory are used")
-    requests = _good(given.requests, f"{path}.requests", findings)
-    limits = _good(given.limits, f"{path}.limits", findings)
-    return Resources(
-        cpu_request=quantity.cores(requests["cpu"]) if "cpu" in requests else None,
-        cpu_limit=quantity.cores(limits["cpu"]) if "cpu" in limits else None,
-        memory_request_bytes=quantity.size_bytes(requests["memory"]) if "memory" in requests else None,
-        memory_limit_bytes=quantity.size_bytes(limits["memory"]) if "memory" in limits else None,
-    )
-
-
-def _good(values: dict[str, Quantity], path: str, findings: Findings) -> dict[str, Quantity]:
-    """The quantities that can be read; the others are reported."""
-    good = {}
-    for name, text in values.items():
-        try:
-            quantity.cores(text)
-        except ValueError as error:
-            findings.refuse(f"{path}.{name}", str(error))
-            continue
-        good[name] = text
-    return good

@@ -5,7 +5,7 @@ The two texts are the Python wrapper's own (Seldon Core v1, MICROSERVICE_BAD_PAR
 
 from collections.abc import Callable, Sequence
 
-from fairlead.dialects.seldon.findings import Findings
+from fairlead.dialects.findings import Findings
 from fairlead.dialects.seldon.schema import Parameter as Written
 from fairlead.plan.model import Parameter
 

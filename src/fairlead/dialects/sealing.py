@@ -9,10 +9,21 @@ from dataclasses import replace
 
 import msgspec
 
-from fairlead.dialects.seldon.lower_env import PORT_VARIABLES
 from fairlead.plan.model import Revision, Unit
 
 HASH_DIGITS = 10
+PORT_VARIABLES = frozenset(
+    {
+        "PREDICTIVE_UNIT_SERVICE_PORT",
+        "PREDICTIVE_UNIT_HTTP_SERVICE_PORT",
+        "PREDICTIVE_UNIT_GRPC_SERVICE_PORT",
+        "PREDICTIVE_UNIT_METRICS_SERVICE_PORT",
+        "MLSERVER_HTTP_PORT",
+        "MLSERVER_GRPC_PORT",
+        "MLSERVER_METRICS_PORT",
+    }
+)
+"""Variables that only repeat the numbering of ports."""
 _ENCODER = msgspec.json.Encoder(order="sorted")
 
 
