@@ -6,7 +6,7 @@ from typing import Any
 from fairlead.dialects.base import ALONE, Document, Happened, Kind, World
 from fairlead.dialects.catalog import Catalog
 from fairlead.dialects.kserve.part import Part
-from fairlead.dialects.kserve.pruning import pruned
+from fairlead.dialects.openapi import pruned
 from fairlead.errors import FairleadError, InvalidManifest, Problem, Where
 from fairlead.plan.model import Plan
 from fairlead.plan.status import PlanStatus

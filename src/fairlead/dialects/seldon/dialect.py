@@ -5,6 +5,7 @@ from typing import Any
 
 from fairlead.dialects.base import ALONE, Document, Happened, Kind, World
 from fairlead.dialects.catalog import Catalog
+from fairlead.dialects.openapi import pruned
 from fairlead.dialects.seldon import crd, reading, status
 from fairlead.dialects.seldon.lower import lower
 from fairlead.dialects.seldon.schema import KIND
@@ -40,7 +41,7 @@ class SeldonDialect:
 
     def prune(self, doc: Document) -> dict[str, Any]:
         """The document with what its schema does not know removed."""
-        return crd.prune(doc)
+        return pruned(doc, crd.open_api())
 
     def validate(
         self,
