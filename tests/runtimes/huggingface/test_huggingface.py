@@ -234,5 +234,7 @@ def test_a_folder_with_only_onnx_says_what_serves_it(models: Path, tmp_path: Pat
 def test_tasks_and_backends_that_are_not_served_are_named(models: Path) -> None:
     with pytest.raises(LoadError, match="task 'time_series_forecast' is not served here; accepted: feature-extraction"):
         served(models, "text-classification", task="time_series_forecast")
-    with pytest.raises(LoadError, match="backend 'vllm' is not served here; accepted: auto, huggingface"):
+    with pytest.raises(LoadError, match="backend 'tgi' is not served here; accepted: auto, huggingface"):
+        served(models, "text-classification", backend="tgi")
+    with pytest.raises(LoadError, match=r"backend 'vllm' is vLLM itself.*run it as a container.*docs/openai\.md"):
         served(models, "text-classification", backend="vllm")

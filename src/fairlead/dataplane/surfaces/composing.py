@@ -14,6 +14,7 @@ from fairlead.dataplane.metering import Meters
 from fairlead.dataplane.spec import WorkerSpec
 from fairlead.dataplane.surfaces import docs
 from fairlead.dataplane.surfaces.models import Models
+from fairlead.dataplane.surfaces.openai.served import any_generative
 from fairlead.dataplane.surfaces.routing_table import has_room
 from fairlead.dataplane.surfaces.seldon.surface import SeldonSurface, refusal
 from fairlead.plan.model import Protocol
@@ -50,6 +51,7 @@ _ENTRIES: Mapping[Protocol, _Entry] = {
     Protocol.V1: _Entry("fairlead.dataplane.surfaces.v1.surface", ("/v1",), ("/", *_PAGE)),
     Protocol.V2: _Entry("fairlead.dataplane.surfaces.v2.surface", ("/v2",), ("/route", "/aggregate")),
 }
+_OPENAI = "fairlead.dataplane.surfaces.openai.surface"
 _GRPC = "fairlead.dataplane.surfaces.grpc.surface"
 _GRPC_PATH = re.compile(r"/\w+(?:\.\w+)+/\w+")
 """`/package.Service/Method`; no path of the other protocols looks like it."""
@@ -66,6 +68,10 @@ class Surfaces:
         self._is_draining = False
         self._by_prefix: list[tuple[str, Handler]] = []
         self._by_path: dict[str, Handler] = {}
+        # OpenAI's endpoints belong to units that can answer them, whatever protocols the revision names.
+        self._openai: Callable[[str], Handler | None] | None = None
+        if any_generative(executor.units):
+            self._openai = importlib.import_module(_OPENAI).make(self._parts)
         spoken = dict.fromkeys((spec.revision.protocol, *spec.revision.also))
         for protocol in spoken:
             entry = _ENTRIES.get(protocol)
@@ -85,10 +91,17 @@ class Surfaces:
         handler(request, reply)
 
     def _find(self, path: str) -> Handler:
+        if self._openai is not None and (found := self._openai(path)) is not None:
+            return found
         for prefix, handler in self._by_prefix:
             if path.startswith(prefix):
                 return handler
         return self._grpc_surface() if _GRPC_PATH.fullmatch(path) else self._base
+
+    @property
+    def models(self) -> Models:
+        """The models that it answers for."""
+        return self._parts.models
 
     @property
     def model_names(self) -> tuple[str, ...]:

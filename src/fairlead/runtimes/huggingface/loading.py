@@ -9,6 +9,7 @@ from fairlead.errors import LoadError
 from fairlead.plan.model import Protocol
 from fairlead.runtimes.artifact import listing
 from fairlead.runtimes.base import MLSERVER, LoadContext
+from fairlead.runtimes.huggingface.openai import openai_of
 from fairlead.runtimes.huggingface.options import Options, options_of
 from fairlead.runtimes.huggingface.pipeline_calls import PipelineCalls
 from fairlead.runtimes.huggingface.predictions import Predictions
@@ -36,9 +37,9 @@ def load(context: LoadContext) -> HuggingFaceUnit:
     transformers.logging.disable_progress_bar()
     options = options_of(context)
     loaded = _loaded(transformers, _place(options, context.folder, unit=unit.name), options, unit=unit.name)
-    if unit.variant == MLSERVER or context.protocol is Protocol.SELDON:
-        return HuggingFaceUnit(PipelineCalls(transformers, loaded), context)
-    return HuggingFaceUnit(Predictions(torch, loaded, options), context)
+    is_pipeline = unit.variant == MLSERVER or context.protocol is Protocol.SELDON
+    answers = PipelineCalls(transformers, loaded) if is_pipeline else Predictions(torch, loaded, options)
+    return HuggingFaceUnit(answers, context, openai_of(torch, loaded, options, unit=unit.name))
 
 
 def _place(options: Options, folder: Path | None, *, unit: str) -> Path:

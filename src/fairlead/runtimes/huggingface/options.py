@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from fairlead.errors import LoadError
@@ -30,13 +31,18 @@ class Options:
     raw_logits: bool
     dtype: str
     trusts_code: bool
+    chat_template: str
+    """Jinja, for tokenizers that have none or another; empty for the tokenizer's own."""
+    most_sequences: int
+    most_tokens: int
+    most_waiting: int
 
 
 def options_of(context: LoadContext) -> Options:
     """What `model-settings.json` says, under the unit's own parameters."""
     unit = context.unit.name
     said = {**read_settings(context.folder, unit=unit).extra, **as_arguments(context.unit)}
-    _one_of(said, "backend", ("auto", "huggingface"), unit)
+    _look_at_backend(said, unit)
     _one_of(said, "framework", ("pt", "torch"), unit)
     dtype = str(said.get("dtype") or "auto")
     if dtype not in _DTYPES:
@@ -46,7 +52,7 @@ def options_of(context: LoadContext) -> Options:
         model=str(said.get("pretrained_model") or said.get("model_id") or said.get("model_dir") or ""),
         tokenizer=str(said.get("pretrained_tokenizer") or ""),
         wants_optimum=_on(said, "optimum_model"),
-        max_length=_number(said.get("max_model_len", said.get("max_length")), unit),
+        max_length=_number(said, "max_model_len", unit) or _number(said, "max_length", unit),
         lower_case=not _on(said, "disable_lower_case"),
         special_tokens=not _on(said, "disable_special_tokens"),
         token_types=_on(said, "return_token_type_ids"),
@@ -54,6 +60,10 @@ def options_of(context: LoadContext) -> Options:
         raw_logits=_on(said, "return_raw_logits"),
         dtype=_DTYPES[dtype],
         trusts_code=_on(said, "trust_remote_code"),
+        chat_template=_chat_template(said, context, unit),
+        most_sequences=_number(said, "max_num_seqs", unit) or 32,
+        most_tokens=_number(said, "max_batch_total_tokens", unit) or 65_536,
+        most_waiting=_number(said, "max_waiting_seqs", unit) or 256,
     )
 
 
@@ -68,7 +78,33 @@ def _one_of(said: Mapping[str, Any], name: str, known: tuple[str, ...], unit: st
         raise LoadError(f"unit {unit}: {name} {value!r} is not served here; accepted: {', '.join(known)}")
 
 
-def _number(value: Any, unit: str) -> int | None:
+def _look_at_backend(said: Mapping[str, Any], unit: str) -> None:
+    backend = said.get("backend")
+    if backend == "vllm":
+        raise LoadError(
+            f"unit {unit}: backend 'vllm' is vLLM itself, which is not part of this runtime; run it as a container "
+            "(vllm/vllm-openai), or where it is installed as the command `python -m vllm.entrypoints.openai.api_server`"
+            "; backend huggingface generates with transformers (docs/openai.md)"
+        )
+    _one_of(said, "backend", ("auto", "huggingface"), unit)
+
+
+def _chat_template(said: Mapping[str, Any], context: LoadContext, unit: str) -> str:
+    """The template itself, or what the file of that name holds: in the model's folder, or anywhere."""
+    given = str(said.get("chat_template") or "")
+    if not given or "{" in given or "\n" in given:
+        return given
+    places = [Path(given)] if context.folder is None else [context.folder / given, Path(given)]
+    for place in places:
+        if place.is_file():
+            return place.read_text(encoding="utf-8")
+    raise BadParameter(
+        f"unit {unit}: parameter chat_template is {given!r}; expected Jinja, or the name of a file of it"
+    )
+
+
+def _number(said: Mapping[str, Any], name: str, unit: str) -> int | None:
+    value = said.get(name)
     if value is None:
         return None
     try:
@@ -76,5 +112,5 @@ def _number(value: Any, unit: str) -> int | None:
     except (TypeError, ValueError):
         number = 0
     if number < 1:
-        raise BadParameter(f"unit {unit}: parameter max_length is {value!r}; expected a number from 1")
+        raise BadParameter(f"unit {unit}: parameter {name} is {value!r}; expected a number from 1")
     return number

@@ -11,6 +11,8 @@ from fairlead.protocols.message import Asked, Form, Message, Meta, Payload, Rewa
 from fairlead.runtimes.answers import merged_meta, passed_on
 from fairlead.runtimes.base import Columns, LoadContext, PredictBytes, Repository, Rows, TensorSpec
 from fairlead.runtimes.failures import BadData, not_explained
+from fairlead.runtimes.huggingface.encoding import Encoding
+from fairlead.runtimes.huggingface.generating import Generating
 from fairlead.runtimes.metadata import served_metadata
 
 _NO_WISHES = Asked()
@@ -35,8 +37,9 @@ class HuggingFaceUnit:
     methods = frozenset((Method.PREDICT, Method.TRANSFORM_INPUT, Method.TRANSFORM_OUTPUT))
     platform = "huggingface"
 
-    def __init__(self, answers: Answers, context: LoadContext) -> None:
+    def __init__(self, answers: Answers, context: LoadContext, openai: Generating | Encoding | None = None) -> None:
         unit = context.unit
+        self.openai = openai
         self._answers = answers
         self._path = (str(unit.name), unit.image) if unit.image else None
         self._metadata = served_metadata(unit, None, context.env)
@@ -80,7 +83,9 @@ class HuggingFaceUnit:
         return known
 
     def close(self) -> None:
-        """The model ends with the process."""
+        """The threads end now, the model with the process."""
+        if self.openai is not None:
+            self.openai.close()
 
     def _said(self, payload: Payload, arrived: list[Meta]) -> Message:
         return Message(payload, merged_meta(arrived, tags=(), metrics=[], path=self._path))

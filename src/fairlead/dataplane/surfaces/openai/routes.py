@@ -1,0 +1,60 @@
+"""Which paths of a worker are OpenAI's.
+
+KServe puts them below `/openai`, or whatever KSERVE_OPENAI_ROUTE_PREFIX says. OpenAI's clients are as often told of a
+server whose paths begin with `/v1`, so those are there too; but where a worker speaks V1, `GET /v1/models` is V1's.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+from urllib.parse import unquote
+
+from fairlead.protocols.openai import Endpoint
+
+VARIABLE = "KSERVE_OPENAI_ROUTE_PREFIX"
+_DEFAULT = "/openai"
+
+
+class Place(NamedTuple):
+    """What a path asks for: an endpoint, or else the list of models, or the one that is named."""
+
+    endpoint: Endpoint | None = None
+    model: str = ""
+
+    @property
+    def verb(self) -> str:
+        """The one method it takes."""
+        return "GET" if self.endpoint is None else "POST"
+
+
+class Paths:
+    """The paths of one worker."""
+
+    def __init__(self, env: Mapping[str, str], *, speaks_v1: bool) -> None:
+        prefix = env.get(VARIABLE, _DEFAULT).strip("/")
+        self.prefix = f"/{prefix}" if prefix else ""
+        self._keeps_models = speaks_v1
+
+    def find(self, path: str) -> Place | None:
+        """What a path asks for; `None` for the paths of others."""
+        if self.prefix and path.startswith(f"{self.prefix}/v1/"):
+            return _place(path[len(self.prefix) + 4 :])
+        if not path.startswith("/v1/"):
+            return None
+        place = _place(path[4:])
+        return None if place is not None and place.endpoint is None and self._keeps_models else place
+
+    def is_own(self, path: str) -> bool:
+        """Whether a path lies where nobody else has any."""
+        return bool(self.prefix) and path.startswith(f"{self.prefix}/")
+
+
+def _place(rest: str) -> Place | None:
+    endpoint = _ENDPOINTS.get(rest)
+    if endpoint is not None:
+        return Place(endpoint)
+    first, slash, name = rest.partition("/")
+    # Names of models may have slashes in them, as those of the Hugging Face Hub do.
+    return Place(None, unquote(name)) if first == "models" and (name or not slash) else None
+
+
+_ENDPOINTS = {str(endpoint): endpoint for endpoint in Endpoint}

@@ -1,0 +1,58 @@
+"""The units of a worker that answer OpenAI's requests, by the names clients may use."""
+
+from collections.abc import Iterator, Mapping
+
+from fairlead.dataplane.graph.units import GraphUnit, LocalUnit
+from fairlead.dataplane.surfaces.models import Models
+from fairlead.runtimes.base import ModelState, Repository, Servable
+from fairlead.runtimes.generative import Generative
+
+
+class Served:
+    """A name of the whole graph means the first unit that can."""
+
+    def __init__(self, units: Mapping[str, GraphUnit], models: Models) -> None:
+        self._units = units
+        self._models = models
+
+    @property
+    def names(self) -> list[str]:
+        """What to list, in the order of the graph."""
+        able = dict.fromkeys(name for name, _ in self._able())
+        return [name for name in self._models.names if name in able]
+
+    def find(self, name: str) -> tuple[str, Generative | None]:
+        """The name to answer under, and who answers. Raises `ModelNotFound`, and `ModelNotReady` for one that is not
+        loaded."""
+        name = self._models.resolve(name) if name else next(iter(self.names), self._models.resolve(""))
+        self._models.ensure_loaded(name)
+        able = dict(self._able())
+        own = name in self._models.names
+        return name, able.get(name) if own else next(iter(able.values()), None)
+
+    def _able(self) -> Iterator[tuple[str, Generative]]:
+        for name, unit in self._units.items():
+            if not isinstance(unit, LocalUnit):
+                continue
+            if (model := generative(unit.servable)) is not None:
+                yield name, model
+            if unit.servable.repository is not None:
+                yield from _held(unit.servable.repository)
+
+
+def _held(repository: Repository) -> Iterator[tuple[str, Generative]]:
+    for held in repository.models():
+        if held.state is ModelState.READY and (model := generative(repository.model(held.name))) is not None:
+            yield held.name, model
+
+
+def generative(servable: Servable) -> Generative | None:
+    """A loaded unit's side that answers OpenAI's requests, if it has one."""
+    found: Generative | None = getattr(servable, "openai", None)
+    return found
+
+
+def any_generative(units: Mapping[str, GraphUnit]) -> bool:
+    """Whether a worker has such a unit now, or may get one."""
+    servables = [unit.servable for unit in units.values() if isinstance(unit, LocalUnit)]
+    return any(generative(one) is not None or one.repository is not None for one in servables)
