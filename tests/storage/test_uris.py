@@ -3,7 +3,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fairlead.errors import StorageError
-from fairlead.storage.uris import ClaimUri, FileUri, HttpUri, RemoteUri, parse, without_secrets
+from fairlead.storage.uris import (
+    ClaimUri,
+    FileUri,
+    GitUri,
+    HdfsUri,
+    HttpUri,
+    HubUri,
+    ModelUri,
+    OciUri,
+    RemoteUri,
+    ShareUri,
+    parse,
+    without_secrets,
+)
 
 
 @pytest.mark.parametrize(
@@ -101,14 +114,42 @@ def test_claims_and_web_files_are_recognised() -> None:
         (":s3,provider=Minio:bucket/x", "inside the URI"),
         ("s3,provider=Minio:bucket/x", "not a name for a remote"),
         ("s3://bucket/a\nb", "control characters"),
-        ("fairlead://iris:v1", "models of the registry cannot be used as a source yet"),
-        ("hf://owner/model", "Hugging Face"),
-        ("oci://registry/image", "OCI"),
+        ("fairlead://iris:v1", "models of the registry cannot be used as a source"),
+        ("modelscope://owner/model", "ModelScope repositories cannot be used as a source"),
+        ("hf://model", r"Invalid Hugging Face URI format. Expected 'hf://owner/model\[:revision\]', got 'hf://model'"),
+        ("hf://owner/model/file", "Invalid Hugging Face URI format"),
+        ("hf://owner/model:", "Invalid Hugging Face URI format"),
+        ("oci://", "names no image"),
+        ("https://me:hush@example.com/models.git", "a login does not belong into the URL of a git repository"),
+        ("https://acme.file.core.windows.net/", "names no file share"),
+        ("hdfs://user/../../etc", "'..' is not accepted"),
     ],
 )
 def test_what_cannot_be_a_source_says_why_and_what_is_accepted(uri: str, says: str) -> None:
     with pytest.raises(StorageError, match=says):
         parse(uri)
+
+
+@pytest.mark.parametrize(
+    ("uri", "parsed"),
+    [
+        ("hf://owner/model", HubUri(repository="owner/model")),
+        ("hf://owner/model.v2:refs/pr/1", HubUri(repository="owner/model.v2", revision="refs/pr/1")),
+        ("oci://ghcr.io/acme/iris:v1", OciUri(reference="ghcr.io/acme/iris:v1")),
+        ("oci+native://acme/iris", OciUri(reference="acme/iris")),
+        ("oci+fetch://acme/iris", OciUri(reference="acme/iris")),
+        ("oci+modelcar://acme/iris", OciUri(reference="acme/iris")),
+        ("https://example.com/acme/iris.git", GitUri(url="https://example.com/acme/iris.git")),
+        ("hdfs://user/me/iris", HdfsUri(scheme="hdfs", path="user/me/iris")),
+        ("webhdfs:///user/me/iris/", HdfsUri(scheme="webhdfs", path="user/me/iris")),
+        (
+            "https://acme.file.core.windows.net/share/ir%20is?sv=1",
+            ShareUri(account="acme", host="acme.file.core.windows.net", path="share/ir is", query="sv=1"),
+        ),
+    ],
+)
+def test_hubs_registries_repositories_clusters_and_shares_are_recognised(uri: str, parsed: ModelUri) -> None:
+    assert parse(uri) == parsed
 
 
 def test_shown_urls_hold_no_signature_and_no_password() -> None:

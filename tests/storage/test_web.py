@@ -106,13 +106,44 @@ def test_a_redirect_loop_ends(server: FileServer, fetcher: Fetcher) -> None:
         fetcher.fetch(f"{server.url}/m")
 
 
-def test_a_login_in_the_url_is_sent_but_not_to_where_it_redirects(server: FileServer, fetcher: Fetcher) -> None:
-    server.files["/m"] = Served(status=302, headers={"Location": "/elsewhere"})
-    server.files["/elsewhere"] = Served(MODEL)
+def test_a_login_stays_with_its_server_and_does_not_follow_to_another(server: FileServer, fetcher: Fetcher) -> None:
+    with file_server() as stranger:
+        server.files["/m"] = Served(status=302, headers={"Location": "/here"})
+        server.files["/here"] = Served(status=302, headers={"Location": f"{stranger.url}/there"})
+        stranger.files["/there"] = Served(status=302, headers={"Location": f"{server.url}/back"})
+        server.files["/back"] = Served(MODEL)
 
-    fetcher.fetch(server.url.replace("http://", "http://me:p%40ss@") + "/m")
+        fetcher.fetch(server.url.replace("http://", "http://me:p%40ss@") + "/m")
 
-    assert [asked.headers.get("Authorization") for asked in server.asked] == ["Basic bWU6cEBzcw==", None]
+    sent = {asked.path: asked.headers.get("Authorization") for asked in (*server.asked, *stranger.asked)}
+    login = "Basic bWU6cEBzcw=="
+    assert sent == {"/m": login, "/here": login, "/there": None, "/back": None}
+
+
+def test_a_secrets_headers_go_to_their_host_and_nowhere_else(server: FileServer, fetcher: Fetcher) -> None:
+    env = {"127.0.0.1-headers": '{"X-Api-Key": "hush-hush-hush", "Account": "acme"}', "example.com-headers": "{"}
+    with file_server() as stranger:
+        server.files["/m"] = Served(status=302, headers={"Location": f"{stranger.url}/blob"})
+        stranger.files["/blob"] = Served(MODEL)
+
+        assert only_file(fetcher.fetch(f"{server.url}/m", env=env)) == ("m", MODEL)
+
+    assert [asked.headers.get("X-Api-Key") for asked in (*server.asked, *stranger.asked)] == ["hush-hush-hush", None]
+
+
+@pytest.mark.parametrize("text", ["not json", '["a"]', '{"Bad Name": "x"}', '{"X": "a\\r\\nY: b"}', '{"X": 1}'])
+def test_headers_that_cannot_be_sent_are_refused_without_showing_them(fetcher: Fetcher, text: str) -> None:
+    with pytest.raises(StorageError, match="example.com-headers") as caught:
+        fetcher.fetch("https://example.com/m", env={"example.com-headers": text})
+
+    assert "a\r" not in str(caught.value)
+
+
+def test_who_sends_other_headers_gets_no_copy(server: FileServer, fetcher: Fetcher) -> None:
+    server.files["/m"] = Served(MODEL)
+    fetcher.fetch(f"{server.url}/m", env={"127.0.0.1-headers": '{"X-Api-Key": "mine"}'})
+
+    assert fetcher.cached(f"{server.url}/m", env={"127.0.0.1-headers": '{"X-Api-Key": "theirs"}'}) is None
 
 
 def test_a_cut_connection_is_resumed_where_it_broke(server: FileServer, fetcher: Fetcher) -> None:

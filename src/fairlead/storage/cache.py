@@ -4,6 +4,7 @@
     files/<key>             which blob a version of one remote file is, so it is not fetched again
     snapshots/<digest>/     manifest.json, and content/ with hard links to blobs: what a worker sees as its model
     sources/<key>           the snapshot a source had when it was last listed
+    pins/<key>              a model that stays; see pins.py
     partial/<key>           a download under way, or what was left of one that was killed
     locks/<key>, lock       one writer per remote file; everybody shares `lock` but `prune`
 
@@ -27,7 +28,7 @@ from fairlead.errors import StorageError
 from fairlead.storage import locks
 from fairlead.storage.cloning import clone
 
-_FOLDERS = ("blobs", "files", "snapshots", "sources", "partial", "locks")
+_FOLDERS = ("blobs", "files", "snapshots", "sources", "pins", "partial", "locks")
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 T = TypeVar("T")
@@ -91,7 +92,7 @@ class Cache:
 
     def known(self, key: str, *, thorough: bool = False) -> Blob | None:
         """The content of a remote file that was fetched before, if it is still here and sound."""
-        blob = self._read(self.root / "files" / key, Blob)
+        blob = self.record(self.root / "files" / key, Blob)
         return blob if blob is not None and self._is_sound(self._blob_path(blob.sha256), blob, thorough) else None
 
     def adopt(self, partial: Path, sha256: str, *, key: str = "") -> Blob:
@@ -109,8 +110,12 @@ class Cache:
             _sync(target.parent)
             blob = Blob(sha256=sha256, size=size, mtime_ns=target.stat().st_mtime_ns)
         if key:
-            self._write(self.root / "files" / key, blob)
+            self.keep(self.root / "files" / key, blob)
         return blob
+
+    def blob(self, blob: Blob) -> Path:
+        """The file that holds a blob's bytes, not to be written to."""
+        return self._blob_path(blob.sha256)
 
     def snapshot(self, files: Sequence[tuple[str, Blob]], *, thorough: bool = False) -> str:
         """Build the folder of these files unless a sound one exists; returns its digest."""
@@ -135,15 +140,15 @@ class Cache:
 
     def manifest(self, digest: str) -> Manifest | None:
         """What a snapshot holds; `None` if it is missing or unreadable."""
-        return self._read(self.root / "snapshots" / digest / "manifest.json", Manifest)
+        return self.record(self.root / "snapshots" / digest / "manifest.json", Manifest)
 
     def seen(self, source_key: str) -> Seen | None:
         """What a source held when it was last listed."""
-        return self._read(self.root / "sources" / source_key, Seen)
+        return self.record(self.root / "sources" / source_key, Seen)
 
     def remember(self, source_key: str, seen: Seen) -> None:
         """Record what a source holds now."""
-        self._write(self.root / "sources" / source_key, seen)
+        self.keep(self.root / "sources" / source_key, seen)
 
     def use(self, digest: str, *, thorough: bool = False) -> Path | None:
         """The content folder of a snapshot, marked as used now; `None` if it is missing or damaged.
@@ -224,13 +229,15 @@ class Cache:
             return None
         return Blob(sha256=sha256, size=info.st_size, mtime_ns=info.st_mtime_ns)
 
-    def _read(self, path: Path, kind: type[T]) -> T | None:
+    def record(self, path: Path, kind: type[T]) -> T | None:
+        """A small file of ours; `None` if it is missing or unreadable."""
         try:
             return msgspec.json.decode(path.read_bytes(), type=kind)
         except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError):
             return None
 
-    def _write(self, path: Path, value: msgspec.Struct) -> None:
+    def keep(self, path: Path, value: msgspec.Struct) -> None:
+        """Write a small file of ours, whole or not at all."""
         descriptor, name = tempfile.mkstemp(prefix=".new-", dir=path.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:

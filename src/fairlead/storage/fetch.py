@@ -12,16 +12,21 @@ import threading
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from fairlead.errors import Forbidden, StorageError
+from fairlead.storage.assembling import assembled
 from fairlead.storage.cache import Blob, Cache, DiskFull, Seen
 from fairlead.storage.clouds.layer import Timeouts
 from fairlead.storage.folders import FolderSource, LocalAccess
-from fairlead.storage.opening import Opener
+from fairlead.storage.opening import Opener, may_unpack
+from fairlead.storage.pins import Pin, Pins
 from fairlead.storage.pruning import Pruned, prune
-from fairlead.storage.source import Changed, Entry, Source
+from fairlead.storage.source import Changed, Entry, Packing, Source
 from fairlead.storage.transfer import Patience, Stop, Transfer, patiently
+from fairlead.storage.tuning import Tuning, Wanted
+from fairlead.storage.unpacking import Unpacker, lone_archive
 
 log = logging.getLogger(__name__)
 
@@ -69,11 +74,13 @@ class Fetcher:
         patience: Patience | None = None,
     ) -> None:
         self.cache = Cache(cache)
+        self._pins = Pins(self.cache)
+        self._defaults = dict(defaults or {})
         self._patience = patience or Patience()
         roots = None if allowed_roots is None else tuple(allowed_roots)
         self._opener = Opener(
             access=LocalAccess(roots=roots, base=base or Path.cwd()),
-            defaults=dict(defaults or {}),
+            defaults=self._defaults,
             timeouts=Timeouts(connect_s=self._patience.connect_timeout_s, read_s=self._patience.read_timeout_s),
             allow=self._allow,
         )
@@ -96,87 +103,212 @@ class Fetcher:
         progress: Progress = no_progress,
         should_stop: Callable[[], bool] = never,
         thorough: bool = False,
+        unpacks: bool = False,
+        scope: str = "",
     ) -> Path:
         """The model's folder: complete, checked and not to be written to. Blocks.
 
         Raises StorageError (missing, refused, no room, bad credentials), Forbidden (the owner's settings) or
         StorageUnavailable (the store does not answer, or `should_stop` said yes). `progress(done, total)` is called
         from several threads, one at a time; a total of 0 means unknown. `thorough` reads cached bytes again.
+        `unpacks` takes a model that is one archive for what is in it. What is pinned for `scope`, or for all, is given
+        without asking the store.
         """
-        with closing(self._opener.open(uri, env or {}, claim_folder)) as source:
-            self._allow(source.name)
-            stop = Stop(source.name, should_stop)
-            try:
-                return self._fetch(source, progress=progress, stop=stop, thorough=thorough)
-            except DiskFull:
-                # What of the model did fit must not keep the disk full; nobody holds it yet.
-                prune(self.cache, keep=(), max_bytes=sys.maxsize, partial_life_s=0)
-                raise
+        if pinned := self.pinned(uri, scope=scope, unpacks=unpacks):
+            return pinned
+        job = self._job(uri, env, claim_folder, progress, thorough=thorough, unpacks=unpacks)
+        return self._run(job, should_stop)
 
-    def _fetch(self, source: Source, *, progress: Progress, stop: Stop, thorough: bool) -> Path:
+    def fetch_parts(
+        self,
+        parts: Sequence[tuple[str, str]],
+        *,
+        env: Mapping[str, str] | None = None,
+        claim_folder: ClaimFolder = no_claims,
+        progress: Progress = no_progress,
+        should_stop: Callable[[], bool] = never,
+        unpacks: bool = False,
+        scope: str = "",
+    ) -> Path:
+        """One folder from several sources: each URI's content at its path, which is relative (empty: the folder
+        itself). Files are shared with the copies of the parts; a later part wins over an earlier one. Blocks, and
+        raises, as `fetch` does."""
+        snapshots: list[tuple[str, str]] = []
+        for uri, path in parts:
+            found = self.pinned(uri, scope=scope, unpacks=unpacks)
+            if found is None:
+                job = self._job(uri, env, claim_folder, progress, unpacks=unpacks, in_place=False)
+                found = self._run(job, should_stop)
+            snapshots.append((path, found.parent.name))
         with self.cache.in_use():
-            for listing in range(1, _LISTINGS + 1):
-                try:
-                    return self._copy(source, progress=progress, stop=stop, thorough=thorough)
-                except Changed:
-                    if listing == _LISTINGS:
-                        raise
-                    log.info("%s changed while it was fetched; listing it again", source.name)
-        raise AssertionError("unreachable")
+            return self.cache.content(assembled(self.cache, snapshots))
+
+    def pin(
+        self,
+        uri: str,
+        *,
+        env: Mapping[str, str] | None = None,
+        claim_folder: ClaimFolder = no_claims,
+        progress: Progress = no_progress,
+        should_stop: Callable[[], bool] = never,
+        unpacks: bool = False,
+        scope: str = "",
+    ) -> Path:
+        """Fetch, and keep: until `unpin` the copy is not pruned, and `fetch` finds it for this URI and for paths below
+        it without asking the store. `scope` names the namespace it is for; empty is for all. Fetching again (a pin of
+        the same URI) brings the copy up to date."""
+        job = self._job(uri, env, claim_folder, progress, unpacks=unpacks, in_place=False)
+        folder = self._run(job, should_stop)
+        self._pins.put(Pin(uri=uri, scope=scope, snapshot=folder.parent.name, unpacks=unpacks))
+        return folder
+
+    def unpin(self, uri: str, *, scope: str = "") -> bool:
+        """Let a pinned copy go the way of all others; whether there was one."""
+        return self._pins.drop(uri, scope)
+
+    def pinned(self, uri: str, *, scope: str = "", unpacks: bool = False) -> Path | None:
+        """The pinned copy of a URI, or of a path below one, if it is here and sound."""
+        with self.cache.in_use():
+            return self._pins.find(uri, scope, unpacks=unpacks)
 
     def cached(
-        self, uri: str, *, env: Mapping[str, str] | None = None, claim_folder: ClaimFolder = no_claims
+        self,
+        uri: str,
+        *,
+        env: Mapping[str, str] | None = None,
+        claim_folder: ClaimFolder = no_claims,
+        unpacks: bool = False,
     ) -> Path | None:
         """The copy this source gave when it was last fetched with these credentials, if it is still sound: for a
         restart while the store is away. The store is not asked, so there may be something newer."""
-        with closing(self._opener.open(uri, env or {}, claim_folder)) as source, self.cache.in_use():
-            self._allow(source.name)
-            seen = self.cache.seen(_key(source.identity))
+        job = self._job(uri, env, claim_folder, no_progress, unpacks=unpacks)
+        with closing(job.source), self.cache.in_use():
+            seen = self.cache.seen(job.key)
             return self.cache.use(seen.snapshot) if seen else None
 
     def prune(self, keep: Collection[Path], max_bytes: int, *, just_used_s: float = 600.0) -> Pruned:
         """Drop least recently used snapshots until at most `max_bytes` are held; see `pruning.prune`."""
         return prune(self.cache, keep, max_bytes, just_used_s=just_used_s)
 
-    def _copy(self, source: Source, *, progress: Progress, stop: Stop, thorough: bool) -> Path:
-        entries = patiently(source.entries, patience=self._patience, stop=stop)
+    def _job(
+        self,
+        uri: str,
+        env: Mapping[str, str] | None,
+        claim_folder: ClaimFolder,
+        progress: Progress,
+        *,
+        thorough: bool = False,
+        unpacks: bool = False,
+        in_place: bool = True,
+    ) -> "_Job":
+        given = env or {}
+        unpacks = unpacks and may_unpack(uri)
+        source = self._opener.open(uri, given, claim_folder, unpacks=unpacks)
+        job = _Job(
+            source=source,
+            wanted=Wanted.read({**self._defaults, **given}),
+            tuning=self._opener.tuning(uri, given),
+            progress=progress,
+            thorough=thorough,
+            unpacks=unpacks,
+            in_place=in_place,
+        )
+        try:
+            self._allow(source.name)
+        except Forbidden:
+            source.close()
+            raise
+        return job
+
+    def _run(self, job: "_Job", should_stop: Callable[[], bool]) -> Path:
+        with closing(job.source):
+            stop = Stop(job.source.name, should_stop)
+            try:
+                with self.cache.in_use():
+                    return self._fetch(job, stop)
+            except DiskFull:
+                # What of the model did fit must not keep the disk full; nobody holds it yet.
+                prune(self.cache, keep=(), max_bytes=sys.maxsize, partial_life_s=0)
+                raise
+
+    def _fetch(self, job: "_Job", stop: Stop) -> Path:
+        for listing in range(1, _LISTINGS + 1):
+            try:
+                return self._copy(job, stop)
+            except Changed:
+                if listing == _LISTINGS:
+                    raise
+                log.info("%s changed while it was fetched; listing it again", job.source.name)
+        raise AssertionError("unreachable")
+
+    def _copy(self, job: "_Job", stop: Stop) -> Path:
+        source = job.source
+        entries = self._listed(job, stop)
         total = sum(entry.size or 0 for entry in entries)
         self._check_total(source, total)
-        if isinstance(source, FolderSource) and source.is_folder and total > self._in_place_bytes:
-            progress(total, total)
+        if self._is_used_in_place(job, entries, total):
+            job.progress(total, total)
+            assert isinstance(source, FolderSource)
             return source.path
-        source_key, listing = _key(source.identity), _listing(entries)
-        if (seen := self.cache.seen(source_key)) and listing and seen.listing == listing:
-            if folder := self.cache.use(seen.snapshot, thorough=thorough):
-                progress(total, total)
+        listing = _listing(entries)
+        if (seen := self.cache.seen(job.key)) and listing and seen.listing == listing:
+            if folder := self.cache.use(seen.snapshot, thorough=job.thorough):
+                job.progress(total, total)
                 return folder
             log.warning("%s: the cached copy was damaged; repairing it", source.name)
-        tally = _Tally(entries, progress)
-        blobs = self._bring(source, entries, tally, stop, thorough)
+        blobs = self._bring(job, entries, stop)
         if not any(blob.size for blob in blobs):
             raise StorageError(f"{source.name}: every file there is empty")
-        files = [(entry.path, blob) for entry, blob in zip(entries, blobs, strict=True)]
-        snapshot = self.cache.snapshot(files, thorough=thorough)
-        self.cache.remember(source_key, Seen(name=source.name, listing=listing, snapshot=snapshot))
+        unpacker = Unpacker(
+            cache=self.cache, written=source.name, limit_bytes=self._max_bytes, check=stop.check, wants=job.wanted.has
+        )
+        files = unpacker.unpacked(list(zip(entries, blobs, strict=True)))
+        snapshot = self.cache.snapshot(files, thorough=job.thorough)
+        self.cache.remember(job.key, Seen(name=source.name, listing=listing, snapshot=snapshot))
         return self.cache.content(snapshot)
 
-    def _bring(
-        self, source: Source, entries: Sequence[Entry], tally: "_Tally", stop: Stop, thorough: bool
-    ) -> list[Blob]:
+    def _listed(self, job: "_Job", stop: Stop) -> list[Entry]:
+        """What the source holds of what is wanted, and how it is packed."""
+        found = patiently(job.source.entries, patience=job.tuning.patience(self._patience), stop=stop)
+        entries = [entry for entry in found if entry.packing is not Packing.NONE or job.wanted.has(entry.path)]
+        if not entries:
+            raise StorageError(
+                f"{job.source.name}: STORAGE_ALLOW_PATTERNS and STORAGE_IGNORE_PATTERNS leave none of the "
+                f"{len(found)} files there"
+            )
+        if job.unpacks and lone_archive(entries) and entries[0].packing is Packing.NONE:
+            return [replace(entries[0], packing=Packing.ARCHIVE)]
+        return entries
+
+    def _is_used_in_place(self, job: "_Job", entries: Sequence[Entry], total: int) -> bool:
+        """Whether this is a local folder that is too large to be copied, and wanted just as it is."""
+        return (
+            job.in_place
+            and isinstance(job.source, FolderSource)
+            and job.source.is_folder
+            and total > self._in_place_bytes
+            and not job.wanted.seed
+            and not any(entry.packing is not Packing.NONE for entry in entries)
+        )
+
+    def _bring(self, job: "_Job", entries: Sequence[Entry], stop: Stop) -> list[Blob]:
+        tally = _Tally(entries, job.progress)
+        patience = job.tuning.patience(self._patience)
         transfers = [
             Transfer(
                 self.cache,
-                source,
+                job.source,
                 entry,
-                patience=self._patience,
+                patience=patience,
                 stop=stop,
                 limit_bytes=self._max_bytes,
                 report=tally.of(entry),
             )
             for entry in entries
         ]
-        with ThreadPoolExecutor(max_workers=_PARALLEL_FILES, thread_name_prefix="fetch") as pool:
-            futures = [pool.submit(transfer.run, thorough=thorough) for transfer in transfers]
+        at_once = job.tuning.files_at_once or _PARALLEL_FILES
+        with ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="fetch") as pool:
+            futures = [pool.submit(transfer.run, thorough=job.thorough) for transfer in transfers]
             try:
                 done, _ = wait(futures, return_when=FIRST_EXCEPTION)
             finally:
@@ -194,6 +326,25 @@ class Fetcher:
         if not any(fnmatch.fnmatchcase(name, pattern) for pattern in self._patterns):
             accepted = ", ".join(self._patterns) or "none"
             raise Forbidden(f"{name}: models from there are not allowed; the owner's settings allow: {accepted}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """One source, and how it is wanted."""
+
+    source: Source
+    wanted: Wanted
+    tuning: Tuning
+    progress: Progress
+    thorough: bool
+    unpacks: bool
+    in_place: bool
+
+    @property
+    def key(self) -> str:
+        """What this source, wanted like this, is remembered by."""
+        how = f"{'unpacked' if self.unpacks else ''} {self.wanted.seed}".strip()
+        return _key(f"{self.source.identity} {how}" if how else self.source.identity)
 
 
 class _Tally:

@@ -11,6 +11,7 @@ import msgspec
 
 from fairlead.storage import locks
 from fairlead.storage.cache import Blob, Cache, Seen, remove_tree
+from fairlead.storage.pins import Pins
 
 _PARTIAL_LIFE_S = 24 * 3600.0
 _JUST_USED_S = 600.0
@@ -36,8 +37,9 @@ def prune(
     just_used_s: float = _JUST_USED_S,
     partial_life_s: float = _PARTIAL_LIFE_S,
 ) -> Pruned:
-    """Remove snapshots until at most `max_bytes` are held. Never removes a folder of `keep`, nor one that was used in
-    the last `just_used_s` seconds (its fetch may have returned a moment ago). Steps back when a fetch is under way."""
+    """Remove snapshots until at most `max_bytes` are held. Never removes a folder of `keep`, nor a pinned one, nor
+    one that was used in the last `just_used_s` seconds (its fetch may have returned a moment ago). Steps back when a
+    fetch is under way."""
     now = time.time() if now is None else now
     with locks.exclusive_now(cache.root / "lock") as alone:
         if not alone:
@@ -52,6 +54,7 @@ def prune(
 
 def _drop_oldest(cache: Cache, keep: set[Path], max_bytes: int, *, used_before: float) -> None:
     held = _held_bytes(cache)
+    keep = keep | {cache.content(pin.snapshot) for pin in Pins(cache).all()}
     holders = Counter(blob.sha256 for folder in _snapshots(cache) for blob in _blobs_of(cache, folder))
     for snapshot in _by_last_use(cache, used_before):
         if held <= max_bytes:
@@ -76,7 +79,7 @@ def _by_last_use(cache: Cache, used_before: float) -> list[Path]:
 
 def _drop_leftovers(cache: Cache, *, partials_before: float) -> None:
     """What a killed process left half made. Partial files live a day, so that an interrupted apply can go on."""
-    for name in ("files", "sources", "snapshots"):
+    for name in ("files", "sources", "pins", "snapshots"):
         for left in (cache.root / name).glob(".*"):
             if left.is_dir():
                 remove_tree(left)

@@ -6,6 +6,7 @@ become a path: nothing is ever written outside its folder.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
@@ -18,17 +19,28 @@ _LONGEST_SEGMENT_BYTES = 255
 _LONGEST_NAME_BYTES = 3000
 
 
+class Packing(StrEnum):
+    """What a fetched file stands for: itself, the files of the archive it is, or what a layer does to an image."""
+
+    NONE = ""
+    ARCHIVE = "archive"
+    LAYER = "layer"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One file of a source. `path` is relative, with slashes. `size` is `None` when the store does not tell.
 
     `version` changes when the content does (an ETag, a generation, times and inode); empty means that nothing tells
-    one version from the next, and then no earlier copy is trusted.
+    one version from the next, and then no earlier copy is trusted. `sha256` is what the bytes must hash to, where
+    the store says so.
     """
 
     path: str
     size: int | None
     version: str
+    sha256: str = ""
+    packing: Packing = Packing.NONE
 
 
 class Source(Protocol):

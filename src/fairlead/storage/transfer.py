@@ -189,6 +189,12 @@ class Transfer:
             raise StorageUnavailable(
                 f"{self._source.name}: {entry.path}: the transfer ended after {arrived} of {entry.size} bytes"
             )
+        if entry.sha256 and seen.hexdigest() != entry.sha256:
+            file.truncate(0)
+            raise StorageUnavailable(
+                f"{self._source.name}: {entry.path}: what arrived is damaged: its SHA-256 is {seen.hexdigest()}, and "
+                f"the store says {entry.sha256}"
+            )
         return seen.hexdigest()
 
     def _hash_of(self, file: BinaryIO) -> "hashlib._Hash":

@@ -12,7 +12,8 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from fairlead.errors import StorageError
 
 ACCEPTED = (
-    "gs://bucket/path, s3://bucket/path, az://container/path, https://host/file, file:///path, a plain path, "
+    "gs://bucket/path, s3://bucket/path, az://container/path, https://host/file, https://host/repository.git, "
+    "hf://owner/model[:revision], oci://registry/image[:tag], hdfs://path, webhdfs://path, file:///path, a plain path, "
     "pvc://claim/path, or remote:path of an rclone remote"
 )
 
@@ -20,18 +21,14 @@ _SCHEME = re.compile(r"([A-Za-z0-9_][\w.+-]*):(.*)", re.DOTALL)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ALIASES = {"gcs": "gs", "s3a": "s3", "s3n": "s3"}
 _AZURE_FILESYSTEMS = frozenset({"abfs", "abfss", "wasb", "wasbs"})
+_FILES_HOST = re.compile(r"([a-z0-9]+)\.file\.(core\.windows\.net|core\.chinacloudapi\.cn|core\.usgovcloudapi\.net)")
+_HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(:[^\s:]+)?", re.ASCII)
 _BLOB_HOST = re.compile(r"([a-z0-9]+)\.blob\.(core\.windows\.net|core\.chinacloudapi\.cn|core\.usgovcloudapi\.net)")
 _LATER = {
     "fairlead": "models of the registry",
-    "hf": "Hugging Face repositories",
-    "oci": "OCI images",
-    "oci+native": "OCI images",
-    "oci+fetch": "OCI images",
-    "oci+modelcar": "OCI images",
     "modelscope": "ModelScope repositories",
-    "hdfs": "HDFS",
-    "webhdfs": "HDFS",
 }
+_IMAGES = frozenset({"oci", "oci+native", "oci+fetch", "oci+modelcar"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +90,62 @@ class ClaimUri:
         return f"pvc://{self.claim}/{self.path}"
 
 
-ModelUri = RemoteUri | HttpUri | FileUri | ClaimUri
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubUri:
+    """A repository of the Hugging Face Hub: `owner/model`. An empty revision is the default branch."""
+
+    repository: str
+    revision: str = ""
+
+    def __str__(self) -> str:
+        return f"hf://{self.repository}" + (f":{self.revision}" if self.revision else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitUri:
+    """A git repository by its URL, which holds no login."""
+
+    url: str
+
+    def __str__(self) -> str:
+        return self.url
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OciUri:
+    """An image or artifact of a registry, as written behind `oci://`."""
+
+    reference: str
+
+    def __str__(self) -> str:
+        return f"oci://{self.reference}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HdfsUri:
+    """A path of the Hadoop file system whose namenode the Secret names."""
+
+    scheme: str
+    path: str
+
+    def __str__(self) -> str:
+        return f"{self.scheme}://{self.path}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShareUri:
+    """A folder or file of an Azure file share: the share's name comes first in `path`."""
+
+    account: str
+    host: str
+    path: str
+    query: str = ""
+
+    def __str__(self) -> str:
+        return f"https://{self.host}/{self.path}"
+
+
+ModelUri = RemoteUri | HttpUri | FileUri | ClaimUri | HubUri | GitUri | OciUri | HdfsUri | ShareUri
 
 
 def parse(uri: str) -> ModelUri:
@@ -117,8 +169,14 @@ def parse(uri: str) -> ModelUri:
         return _file(text, rest)
     if scheme.lower() == "pvc":
         return _claim(text, rest)
+    if scheme.lower() == "hf":
+        return _hub(text, rest)
+    if scheme.lower() in _IMAGES:
+        return _image(text, rest)
+    if scheme.lower() in ("hdfs", "webhdfs") and rest.startswith("//"):
+        return HdfsUri(scheme=scheme.lower(), path=_plain_segments(text, rest))
     if what := _LATER.get(scheme.lower()):
-        raise StorageError(f"{without_secrets(text)}: {what} cannot be used as a source yet; accepted: {ACCEPTED}")
+        raise StorageError(f"{without_secrets(text)}: {what} cannot be used as a source; accepted: {ACCEPTED}")
     return _remote(text, scheme, rest)
 
 
@@ -161,7 +219,44 @@ def _web(scheme: str, rest: str) -> ModelUri:
     if blob := _BLOB_HOST.fullmatch(parts.hostname):
         path = _plain_segments(url, unquote(parts.path))
         return RemoteUri(remote="azblob", path=path, account=blob[1], host=parts.hostname, query=parts.query)
+    if files := _FILES_HOST.fullmatch(parts.hostname):
+        return _share(url, parts, files[1])
+    if parts.path.endswith(".git"):
+        return _repository(url, parts)
     return HttpUri(url=url)
+
+
+def _share(url: str, parts: SplitResult, account: str) -> ShareUri:
+    path = _plain_segments(url, unquote(parts.path))
+    if not path:
+        raise StorageError(
+            f"{without_secrets(url)}: names no file share; write https://{parts.hostname}/<share>/<path>"
+        )
+    return ShareUri(account=account, host=parts.hostname or "", path=path, query=parts.query)
+
+
+def _repository(url: str, parts: SplitResult) -> GitUri:
+    if "@" in parts.netloc or parts.query:
+        raise StorageError(
+            f"{without_secrets(url)}: a login does not belong into the URL of a git repository; "
+            "put GIT_USERNAME and GIT_PASSWORD into the Secret"
+        )
+    return GitUri(url=url)
+
+
+def _hub(text: str, rest: str) -> HubUri:
+    name = rest.removeprefix("//").strip("/")
+    if not _HUB_NAME.fullmatch(name) or ".." in name:
+        raise StorageError(f"Invalid Hugging Face URI format. Expected 'hf://owner/model[:revision]', got '{text}'")
+    repository, _, revision = name.partition(":")
+    return HubUri(repository=repository, revision=revision)
+
+
+def _image(text: str, rest: str) -> OciUri:
+    reference = rest.removeprefix("//").strip("/")
+    if not reference:
+        raise StorageError(f"{text}: names no image; write oci://registry/repository:tag")
+    return OciUri(reference=reference)
 
 
 def _split(url: str) -> SplitResult:
