@@ -355,7 +355,7 @@ async def test_a_mirror_gets_its_percentage_and_its_failures_harm_nobody() -> No
             metrics = (await wire.ask(get("/-/metrics"))).body.decode()
 
     assert statuses == {200}
-    labels = 'namespace="ns",outcome="failed",service="iris"'
+    labels = 'kind="SeldonDeployment",namespace="ns",outcome="failed",service="iris"'
     assert f'fairlead_gateway_mirrored_total{{component="shadow",{labels}}} 10.0' in metrics
     assert f'fairlead_gateway_mirrored_total{{component="gone",{labels}}} 50.0' in metrics
 

@@ -115,7 +115,7 @@ def named(name: str) -> bytes:
 
 def codes(made: Bench, service: str, component: str = "main") -> dict[int | str, int]:
     servings = made.gateway.switchboard.servings
-    return next(s.meter.codes for key, s in servings.items() if key[1:] == (service, component))
+    return next(s.meter.codes for key, s in servings.items() if key[2:] == (service, component))
 
 
 @asynccontextmanager

@@ -81,12 +81,12 @@ async def test_metrics_count_requests_by_component_and_code_with_their_durations
         answer = await wire.ask(get("/-/metrics"))
 
     lines = answer.body.decode().splitlines()
-    iris = 'component="default",namespace="ns",service="iris"'
+    iris = 'component="default",kind="SeldonDeployment",namespace="ns",service="iris"'
     assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
     assert f'fairlead_gateway_requests_total{{code="200",{iris}}} 3.0' in lines
-    assert 'fairlead_gateway_requests_total{code="503",component="default",namespace="ns",service="off"} 1.0' in lines
+    assert f'fairlead_gateway_requests_total{{code="503",{iris.replace("iris", "off")}}} 1.0' in lines
     assert f"fairlead_gateway_request_duration_seconds_count{{{iris}}} 3.0" in lines
-    bucket = 'component="default",le="+Inf",namespace="ns",service="iris"'
+    bucket = 'component="default",kind="SeldonDeployment",le="+Inf",namespace="ns",service="iris"'
     assert f"fairlead_gateway_request_duration_seconds_bucket{{{bucket}}} 3.0" in lines
     assert f"fairlead_gateway_ready{{{iris}}} 1.0" in lines
     assert "fairlead_gateway_unrouted_total 1.0" in lines

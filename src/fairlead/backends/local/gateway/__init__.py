@@ -4,6 +4,6 @@ A process of its own, so that it serves on while the control process restarts. `
 """
 
 from fairlead.backends.local.gateway.client import GatewayClient
-from fairlead.backends.local.gateway.messages import GatewayStats, PoolStats
+from fairlead.backends.local.gateway.messages import ComponentDemand, Demand, GatewayStats, PoolStats
 
-__all__ = ["GatewayClient", "GatewayStats", "PoolStats"]
+__all__ = ["ComponentDemand", "Demand", "GatewayClient", "GatewayStats", "PoolStats"]

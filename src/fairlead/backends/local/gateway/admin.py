@@ -13,9 +13,12 @@ from pathlib import Path
 
 import msgspec
 
+from fairlead.backends.local.gateway.demanding import Demands
 from fairlead.backends.local.gateway.messages import (
     Amend,
+    AskDemand,
     AskStats,
+    Demand,
     FromGateway,
     GatewayStats,
     Publish,
@@ -35,6 +38,7 @@ log = logging.getLogger(__name__)
 
 
 _MIN_APPENDED_BYTES = 64 * 1024
+_MOST_UNREAD_BYTES = 4 * 1024 * 1024
 
 
 class TableFile:
@@ -105,8 +109,11 @@ def amended(table: RouteTable, amendment: Amend) -> RouteTable:
 class Admin:
     """Serves the admin socket."""
 
-    def __init__(self, switchboard: Switchboard, file: TableFile, *, stats: Callable[[], GatewayStats]) -> None:
+    def __init__(
+        self, switchboard: Switchboard, file: TableFile, demands: Demands, *, stats: Callable[[], GatewayStats]
+    ) -> None:
         self._switchboard = switchboard
+        self._demands = demands
         self._file = file
         self._stats = stats
         self._server: asyncio.Server | None = None
@@ -129,7 +136,11 @@ class Admin:
         self._sessions.add(writer)
         try:
             while (body := await read_message(reader)) is not None:
-                write_message(writer, self._answer(body))
+                answer = self._answer(body)
+                if answer is None:
+                    await self._tell_demand(reader, writer)
+                    return
+                write_message(writer, answer)
                 await writer.drain()
         except (ConnectionError, BadRequest) as error:
             log.warning("an admin connection ended: %s", error)
@@ -139,13 +150,31 @@ class Admin:
             with contextlib.suppress(ConnectionError):
                 await writer.wait_closed()
 
-    def _answer(self, body: bytes) -> FromGateway:
+    async def _tell_demand(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Report demand until the other end hangs up, or does not read."""
+
+        def tell(demand: Demand) -> None:
+            if writer.transport.get_write_buffer_size() > _MOST_UNREAD_BYTES:
+                writer.transport.abort()
+            else:
+                write_message(writer, demand)
+
+        self._demands.listen(tell)
+        try:
+            await reader.read()
+        finally:
+            self._demands.leave(tell)
+
+    def _answer(self, body: bytes) -> FromGateway | None:
+        """The answer to one message; `None` for one that asks for reports."""
         try:
             message = msgspec.msgpack.decode(body, type=ToGateway)
         except msgspec.DecodeError as error:
             return Refused(f"not a message for a gateway: {error}")
         if isinstance(message, AskStats):
             return self._stats()
+        if isinstance(message, AskDemand):
+            return None
         return self._replace(message) if isinstance(message, Publish) else self._amend(message)
 
     def _replace(self, message: Publish) -> FromGateway:

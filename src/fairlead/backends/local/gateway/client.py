@@ -2,14 +2,18 @@
 the other was restarted."""
 
 import asyncio
+import contextlib
 import secrets
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import msgspec
 
 from fairlead.backends.local.gateway.messages import (
     Amend,
+    AskDemand,
     AskStats,
+    Demand,
     FromGateway,
     GatewayStats,
     Publish,
@@ -23,6 +27,9 @@ from fairlead.errors import ConfigError, NotReady
 from fairlead.plan.routing import RouteTable
 
 _PATIENCE_S = 30.0
+_SILENCE_S = 10.0
+"""A gateway that says nothing for so long, where it should each second, does not run."""
+_AGAIN_S = 0.1
 
 
 class GatewayClient:
@@ -48,6 +55,31 @@ class GatewayClient:
         reply = await self._call(AskStats())
         assert isinstance(reply, GatewayStats)
         return reply
+
+    async def demand(self) -> AsyncGenerator[Demand]:
+        """What is asked of the components, every second and when somebody waits in vain; without end. A gateway that is
+        gone is waited for, in silence."""
+        while True:
+            with contextlib.suppress(OSError, TimeoutError):
+                async with contextlib.aclosing(self._follow()) as told:
+                    async for demand in told:
+                        yield demand
+            await asyncio.sleep(_AGAIN_S)
+
+    async def _follow(self) -> AsyncGenerator[Demand]:
+        reader, writer = await asyncio.open_unix_connection(self._socket)
+        try:
+            write_message(writer, AskDemand())
+            while True:
+                async with asyncio.timeout(_SILENCE_S):
+                    body = await read_message(reader)
+                if body is None:
+                    return
+                message: FromGateway = msgspec.msgpack.decode(body, type=FromGateway)
+                if isinstance(message, Demand):
+                    yield message
+        finally:
+            writer.close()
 
     async def _call(self, message: ToGateway) -> FromGateway:
         try:

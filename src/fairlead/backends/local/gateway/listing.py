@@ -101,7 +101,7 @@ class Pages:
         }
 
     def _component(self, service: Service, component: str) -> dict[str, object]:
-        load = self._switchboard.servings[Key(service.namespace, service.name, component)].pool.load
+        load = self._switchboard.servings[Key(service.kind, service.namespace, service.name, component)].pool.load
         return {"name": component, "ready": load.ready, "inFlight": load.in_flight, "waiting": load.waiting}
 
     def _healthy(self, _: Head) -> Response:

@@ -34,9 +34,37 @@ class AskStats(msgspec.Struct, frozen=True, tag="stats"):
     """How is it going?"""
 
 
+class AskDemand(msgspec.Struct, frozen=True, tag="follow-demand"):
+    """Tell what is asked of the components, a `Demand` every second, for as long as this connection lasts."""
+
+
+class ComponentDemand(msgspec.Struct, frozen=True, kw_only=True):
+    """What was asked of one component since its last report. `concurrency` is how many requests were at its replicas or
+    waited for one, averaged over that time; `requests` arrived in it, `waiting` wait now. With `is_poke` some wait and
+    no replica can be reached."""
+
+    kind: str
+    namespace: str
+    service: str
+    component: str
+    concurrency: float
+    requests: int
+    waiting: int
+    is_poke: bool = False
+
+
+class Demand(msgspec.Struct, frozen=True, tag="demand"):
+    """Components that are not idle, and once more each that just became so. Comes every second, and at once when a
+    request begins to wait where no replica can be reached: what such a report told, the next one does not tell again,
+    so all that are told within a second may be added up."""
+
+    components: tuple[ComponentDemand, ...] = ()
+
+
 class PoolStats(msgspec.Struct, frozen=True, kw_only=True):
     """One component: replicas that can be reached, requests there, requests that wait for one, and answers given."""
 
+    kind: str
     namespace: str
     service: str
     component: str
@@ -69,8 +97,8 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
     message: str
 
 
-ToGateway = Publish | Amend | AskStats
-FromGateway = GatewayStats | Published | Unknown | Refused
+ToGateway = Publish | Amend | AskStats | AskDemand
+FromGateway = GatewayStats | Demand | Published | Unknown | Refused
 
 
 async def read_message(reader: asyncio.StreamReader) -> bytes | None:

@@ -16,25 +16,43 @@ BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 class Key(NamedTuple):
     """A series' labels: one component of one service."""
 
+    kind: str
     namespace: str
     service: str
     component: str
 
+    @property
+    def path(self) -> str:
+        """How people are told which component is meant."""
+        return f"{self.namespace}/{self.service}/{self.component}"
+
 
 class Meter:
-    """The counts of one component."""
+    """The counts of one component.
 
-    __slots__ = ("codes", "mirror_failures", "mirrored", "slots", "total_s")
+    How many requests are open, added up over time, needs no clock of its own: it is how long those took that ended, and
+    how long those that did not are here. So a request costs an addition when it comes and one when it goes."""
+
+    __slots__ = ("arrived", "codes", "mirror_failures", "mirrored", "since_s", "slots", "total_s")
 
     def __init__(self) -> None:
+        self.arrived = 0
+        self.since_s = 0.0
+        """When the open ones came, added up."""
         self.codes: dict[int | str, int] = {}
         self.slots = [0] * (len(BOUNDS_S) + 1)
         self.total_s = 0.0
         self.mirrored = 0
         self.mirror_failures = 0
 
-    def count(self, status: int | str, duration_s: float) -> None:
-        """A request was answered: an HTTP status, or the name of a gRPC code."""
+    def begin(self, now: float) -> None:
+        """A request came."""
+        self.arrived += 1
+        self.since_s += now
+
+    def count(self, status: int | str, began: float, duration_s: float) -> None:
+        """A request was answered: an HTTP status, or the name of a gRPC code. `began` is what `begin` was told."""
+        self.since_s -= began
         codes = self.codes
         codes[status] = codes.get(status, 0) + 1
         self.slots[bisect_left(BOUNDS_S, duration_s)] += 1
@@ -44,6 +62,18 @@ class Meter:
     def requests(self) -> int:
         """All that were answered."""
         return sum(self.codes.values())
+
+    @property
+    def open(self) -> int:
+        """Those that were not yet."""
+        return self.arrived - self.requests
+
+    def presence_s(self, now: float) -> float:
+        """For how long requests were here, all of them together, up to now."""
+        count = self.open
+        if not count:
+            self.since_s = 0.0  # or what is lost in rounding would add up
+        return self.total_s + count * now - self.since_s
 
 
 class Load(NamedTuple):

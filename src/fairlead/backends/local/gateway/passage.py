@@ -72,7 +72,8 @@ class Passage:
         self._meter = meter
         self._wheel = wheel
         self._clock = clock
-        self._started = clock()
+        self._started = started = clock()
+        meter.begin(started)
         self._timeout_s = timeout_s
         self._retries = retries
         self._link: WorkerLink | None = None
@@ -218,7 +219,7 @@ class Passage:
     def _close(self, status: int | str) -> None:
         self._reply = None
         duration_s = self._clock() - self._started
-        self._meter.count(status, duration_s)
+        self._meter.count(status, self._started, duration_s)
         if self._trail is not None:
             self._trail.closed(status, duration_s)
         if self._bucket is not None:

@@ -32,8 +32,10 @@ class Pool:
         name: str,
         *,
         on_counts: Callable[[str, bytes | None], None] = lambda path, body: None,  # noqa: ARG005
+        on_poke: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = name
+        self._on_poke = on_poke
         self._on_counts = on_counts
         self.wanted = routing.Pool()
         self._replicas: list[Replica] = []
@@ -92,6 +94,8 @@ class Pool:
             self._refuse_bulk(len(waiter.body))
         self._waiting[waiter] = None
         waiter.wait(wanted.wait_s)
+        if len(self._waiting) == 1 and not self._is_busy:
+            self._on_poke()
 
     def _refuse_bulk(self, size_bytes: int) -> None:
         """What waits is held in memory, and the queue's limit counts requests."""
@@ -126,6 +130,11 @@ class Pool:
         if self._is_busy:
             return f"{self.name}: every replica holds as many requests as it may ({names})"
         return f"{self.name}: no replica can be reached ({names})"
+
+    @property
+    def waits_in_vain(self) -> bool:
+        """Whether requests wait and no replica can be reached."""
+        return bool(self._waiting) and not self._is_busy
 
     @property
     def _is_busy(self) -> bool:

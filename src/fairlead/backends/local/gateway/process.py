@@ -9,6 +9,7 @@ from pathlib import Path
 
 from fairlead.backends.local.gateway.admin import Admin, TableFile
 from fairlead.backends.local.gateway.collecting import Collector
+from fairlead.backends.local.gateway.demanding import Demands
 from fairlead.backends.local.gateway.listing import Pages
 from fairlead.backends.local.gateway.messages import GatewayStats, PoolStats
 from fairlead.backends.local.gateway.metering import Meters
@@ -62,7 +63,9 @@ class Gateway:
         self._wheel = TimerWheel(asyncio.get_running_loop())
         self._server = self._make_server()
         self._file = TableFile(settings.table)
-        self._admin = Admin(self.switchboard, self._file, stats=self.stats)
+        self._demands = Demands(self.switchboard.servings, asyncio.get_running_loop())
+        self.switchboard.on_poke = self._demands.poke
+        self._admin = Admin(self.switchboard, self._file, self._demands, stats=self.stats)
         self.port = 0
         self.grpc_port = 0
 
@@ -108,6 +111,7 @@ class Gateway:
         await self._server.drain(grace_s)
         self._collector.save()
         await asyncio.to_thread(self._trails.close)
+        self._demands.close()
         self._admin.close()
         self._wheel.close()
         self.switchboard.close()
@@ -116,6 +120,7 @@ class Gateway:
         """What is carried now."""
         pools = tuple(
             PoolStats(
+                kind=serving.key.kind,
                 namespace=serving.key.namespace,
                 service=serving.key.service,
                 component=serving.key.component,

@@ -99,6 +99,8 @@ class Switchboard:
         self._meters = meters
         self.on_counts: Callable[[str, bytes | None], None] = lambda path, body: None  # noqa: ARG005
         """Gets what a replica counted, when it leaves."""
+        self.on_poke: Callable[[Serving], None] = lambda serving: None  # noqa: ARG005
+        """Told of a component where a request begins to wait and no replica can be reached."""
         self._entries: dict[tuple[str, str, str], _Entry] = {}
         self._matcher: Matcher[CompiledRoute] = Matcher()
         self._sole: CompiledRoute | None = None
@@ -227,11 +229,17 @@ class Switchboard:
         for key, wanted in pools.items():
             serving = self.servings.get(key)
             if serving is None:
-                serving = self.servings[key] = Serving(
-                    key, Pool("/".join(key), on_counts=self._heard), self._meters.meter(key)
-                )
+                serving = self.servings[key] = self._new_serving(key)
             if serving.pool.wanted != wanted:
                 serving.pool.update(wanted)
+
+    def _new_serving(self, key: Key) -> Serving:
+        def poke() -> None:
+            self.on_poke(serving)
+
+        pool = Pool(key.path, on_counts=self._heard, on_poke=poke)
+        serving = Serving(key, pool, self._meters.meter(key))
+        return serving
 
     def _replace(self, old: list[CompiledRoute], new: list[CompiledRoute]) -> None:
         for route in old:
@@ -253,18 +261,18 @@ def _call_route(entry: _Entry) -> CompiledRoute | None:
 def _pools(service: Service) -> dict[Key, routing.Pool]:
     """The pools of a service. A component that routes name and the table has no pool for refuses its requests: its
     share must not silently go to the others."""
-    pools = {Key(service.namespace, service.name, component): pool for component, pool in service.pools}
+    pools = {Key(service.kind, service.namespace, service.name, component): pool for component, pool in service.pools}
     for route in service.routes:
         for component in (*(item.component for item in route.targets), *(item.component for item in route.mirrors)):
-            key = Key(service.namespace, service.name, component)
-            refusal = f"{'/'.join(key)} is routed to and does not exist"
+            key = Key(service.kind, service.namespace, service.name, component)
+            refusal = f"{key.path} is routed to and does not exist"
             pools.setdefault(key, routing.Pool(refusal=refusal))
     return pools
 
 
 def _compile(service: Service, route: Route, servings: dict[Key, Serving]) -> CompiledRoute:
     def live(component: str) -> Serving:
-        return servings[Key(service.namespace, service.name, component)]
+        return servings[Key(service.kind, service.namespace, service.name, component)]
 
     return CompiledRoute(
         service,
