@@ -23,7 +23,7 @@ class ComponentTemplate:
 
     `spec` is the component's part of the defaulted manifest, as JSON, without `canaryTrafficPercent`; `runtime` is the
     serving runtime that was chosen for it, `{"kind", "name", "spec"}`, or `None` for a component of its own containers.
-    `annotations` and `labels` are those of the InferenceService that reach its pods. `knative` says the deployment mode.
+    `annotations` and `labels` are those of the InferenceService that reach its pods. `is_knative` is the mode.
     `canary` is the name of the canary (of `spec.canary`) that this predictor is; empty for the stable one.
     """
 
@@ -35,8 +35,6 @@ class ComponentTemplate:
     runtime: Mapping[str, Any] | None = None
     annotations: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
-    has_transformer: bool = False
-    has_explainer: bool = False
     is_knative: bool = True
     canary: str = ""
 
