@@ -133,7 +133,7 @@ def test_a_secrets_headers_go_to_their_host_and_nowhere_else(server: FileServer,
 
 @pytest.mark.parametrize("text", ["not json", '["a"]', '{"Bad Name": "x"}', '{"X": "a\\r\\nY: b"}', '{"X": 1}'])
 def test_headers_that_cannot_be_sent_are_refused_without_showing_them(fetcher: Fetcher, text: str) -> None:
-    with pytest.raises(StorageError, match="example.com-headers") as caught:
+    with pytest.raises(StorageError, match=r"example\.com-headers") as caught:
         fetcher.fetch("https://example.com/m", env={"example.com-headers": text})
 
     assert "a\r" not in str(caught.value)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -64,6 +64,8 @@ class FakeFetcher:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.calls: list[tuple[str, dict[str, str]]] = []
+        self.asked: list[tuple[str, bool, str]] = []
+        self.pins: set[tuple[str, str]] = set()
         self.failures: dict[str, Exception] = {}
         self.gate = threading.Event()
         self.gate.set()
@@ -76,8 +78,11 @@ class FakeFetcher:
         claim_folder: Callable[[str], Path | None] = lambda _: None,
         progress: Callable[[int, int], None] = lambda *_: None,
         should_stop: Callable[[], bool] = lambda: False,
+        unpacks: bool = False,
+        scope: str = "",
     ) -> Path:
         self.calls.append((uri, dict(env or {})))
+        self.asked.append((uri, unpacks, scope))
         progress(10, 20)
         self.gate.wait(20)
         if uri in self.failures:
@@ -87,6 +92,43 @@ class FakeFetcher:
         folder = self.folder / uri.replace("/", "_").replace(":", "_")
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def fetch_parts(
+        self,
+        parts: Sequence[tuple[str, str]],
+        *,
+        env: Mapping[str, str] | None = None,
+        claim_folder: Callable[[str], Path | None] = lambda _: None,
+        progress: Callable[[int, int], None] = lambda *_: None,
+        should_stop: Callable[[], bool] = lambda: False,
+        unpacks: bool = False,
+        scope: str = "",
+    ) -> Path:
+        whole = self.folder / "parts"
+        for uri, path in parts:
+            self.fetch(uri, env=env, claim_folder=claim_folder, progress=progress, unpacks=unpacks, scope=scope)
+            (whole / path).mkdir(parents=True, exist_ok=True)
+        return whole
+
+    def pin(
+        self,
+        uri: str,
+        *,
+        env: Mapping[str, str] | None = None,
+        claim_folder: Callable[[str], Path | None] = lambda _: None,
+        progress: Callable[[int, int], None] = lambda *_: None,
+        should_stop: Callable[[], bool] = lambda: False,
+        unpacks: bool = False,
+        scope: str = "",
+    ) -> Path:
+        folder = self.fetch(uri, env=env, claim_folder=claim_folder, progress=progress, unpacks=unpacks, scope=scope)
+        self.pins.add((uri, scope))
+        return folder
+
+    def unpin(self, uri: str, *, scope: str = "") -> bool:
+        known = (uri, scope) in self.pins
+        self.pins.discard((uri, scope))
+        return known
 
 
 @dataclass

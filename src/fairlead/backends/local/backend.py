@@ -16,6 +16,7 @@ from typing import Any
 
 from fairlead.backends.base import Lookup, Notice
 from fairlead.backends.local import converge
+from fairlead.backends.local.artifacts import Fetches
 from fairlead.backends.local.backoff import REFERENCES, TRANSFERS
 from fairlead.backends.local.certifying import Certifier
 from fairlead.backends.local.client import SupervisorClient, SupervisorStopping
@@ -30,7 +31,7 @@ from fairlead.backends.local.logs import prune_logs
 from fairlead.backends.local.observing import News, Trouble, status_of
 from fairlead.backends.local.placing import Identity, once_more, place, runtimes_of, service_key
 from fairlead.backends.local.ports import Ports
-from fairlead.backends.local.preparing import Fetches, PreparationFailed, Preparer
+from fairlead.backends.local.preparing import PreparationFailed, Preparer
 from fairlead.backends.local.publishing import Publisher, Publishes
 from fairlead.backends.local.rpc import Changed, Listing, ReplicaInfo, ReplicaSpec
 from fairlead.backends.local.tables import replicas_in, service_of, table_of

@@ -1,39 +1,24 @@
 """Gets everything a revision needs before a replica of it can start: its models, its environment, its claims, and
 the libraries that a model asks for and that are not here.
 
-A model that several components name is fetched once. Credentials of the transfer go to the transfer and nowhere
-else. Failures come out as `PreparationFailed` with the unit and a sentence; whether and when to try again is the
-caller's business.
+A model that several components name is fetched once. Failures come out as `PreparationFailed` with the unit and a
+sentence; whether and when to try again is the caller's business.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from fairlead.backends.base import Lookup
+from fairlead.backends.local.artifacts import Artifacts, Fetches
 from fairlead.backends.local.environment import MissingReference, Resolved, Resolver, worth_hiding
 from fairlead.backends.local.furnishing import Furnisher
 from fairlead.errors import FairleadError, LoadError, Retryable
 from fairlead.plan.model import Artifact, Component, Owner, Revision, Unit
 from fairlead.plan.status import Cause, Progress
-from fairlead.storage.credentials import from_secret
-
-
-class Fetches(Protocol):
-    """What is needed of `storage.Fetcher`."""
-
-    def fetch(
-        self,
-        uri: str,
-        *,
-        env: Mapping[str, str] | None = None,
-        claim_folder: Callable[[str], Path | None] = ...,
-        progress: Callable[[int, int], None] = ...,
-        should_stop: Callable[[], bool] = ...,
-    ) -> Path: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +72,7 @@ class Preparer:
     """Prepares revisions. Use inside a running loop; `close` ends transfers under way."""
 
     def __init__(self, fetcher: Fetches, lookup: Lookup, furnisher: Furnisher | None = None) -> None:
-        self._fetcher, self._lookup, self._furnisher = fetcher, lookup, furnisher
+        self._artifacts, self._lookup, self._furnisher = Artifacts(fetcher, lookup), lookup, furnisher
         self._transfers: dict[_Key, _Transfer] = {}
 
     async def prepare(
@@ -174,12 +159,7 @@ class Preparer:
             return folder
 
     async def _fetch(self, key: _Key) -> Path:
-        artifact, namespace = key.artifact, key.namespace
-        env = await self._credentials(namespace, artifact)
         loop = asyncio.get_running_loop()
-
-        def claim_folder(name: str) -> Path | None:
-            return asyncio.run_coroutine_threadsafe(self._lookup.claim_folder(namespace, name), loop).result()
 
         def progress(done: int, total: int) -> None:
             loop.call_soon_threadsafe(self._progressed, key, done, total)
@@ -188,34 +168,12 @@ class Preparer:
             transfer = self._transfers.get(key)
             return transfer is None or transfer.is_unwanted
 
-        return await asyncio.to_thread(
-            self._fetcher.fetch,
-            artifact.uri,
-            env=env,
-            claim_folder=claim_folder,
-            progress=progress,
-            should_stop=should_stop,
-        )
+        return await self._artifacts.fetch(key.namespace, key.artifact, progress=progress, should_stop=should_stop)
 
     def _progressed(self, key: _Key, done: int, total: int) -> None:
         transfer = self._transfers.get(key)
         for listener in transfer.listeners if transfer else ():
             listener.progressed(Progress(what=key.artifact.uri, done_bytes=done, total_bytes=total))
-
-    async def _credentials(self, namespace: str, artifact: Artifact) -> dict[str, str]:
-        """A ServiceAccount's Secrets, the Secret of the transfer over them, the manifest's literals over both. A
-        ServiceAccount that does not exist gives none, as in the original."""
-        env: dict[str, str] = {}
-        if artifact.service_account:
-            names = await self._lookup.service_account_secrets(namespace, artifact.service_account)
-            for name in names or ():
-                secret = await self._lookup.secret(namespace, name)
-                if secret is not None:
-                    env |= from_secret(secret.values, secret.annotations)
-        resolver = Resolver(self._lookup, namespace)
-        if artifact.env_secret:
-            env |= await resolver.values("Secret", artifact.env_secret)
-        return env | (await resolver.resolve(artifact.init_env, ())).values
 
     async def _volumes(
         self,

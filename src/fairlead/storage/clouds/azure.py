@@ -43,17 +43,18 @@ class AzureAccess:
     tenant_id: str = ""
     client_id: str = ""
     client_secret: str = field(default="", repr=False)
+    token: str = field(default="", repr=False)
     is_ambient: bool = False
 
     @property
     def is_anonymous(self) -> bool:
         """Whether requests carry no credential: enough for public containers."""
-        return not (self.key or self.sas or self.client_secret or self.is_ambient)
+        return not (self.key or self.sas or self.client_secret or self.token or self.is_ambient)
 
     @property
     def caller(self) -> str:
         """Tells one caller from another without holding the secret."""
-        secret = "\0".join((self.key, self.sas, self.tenant_id, self.client_id, self.client_secret))
+        secret = "\0".join((self.key, self.sas, self.tenant_id, self.client_id, self.client_secret, self.token))
         return f"ambient={self.is_ambient} {hashlib.sha256(secret.encode()).hexdigest()}"
 
     def name(self, bucket: str, key: str) -> str:
@@ -75,7 +76,7 @@ class AzureAccess:
             "use_emulator": False,
         }
         options = client_options(self.endpoint, timeouts)
-        if self.key or self.sas:
+        if self.key or self.sas or self.token:
             return AzureStore(
                 bucket,
                 config=config,
@@ -96,6 +97,8 @@ class AzureAccess:
     def _credential(self) -> "AzureCredential":
         if self.sas:
             return {"sas_token": self.sas, "expires_at": None}
+        if self.token:
+            return {"token": self.token, "expires_at": None}
         return {"access_key": self.key, "expires_at": None}
 
 
@@ -133,6 +136,7 @@ def read(uri: RemoteUri, layer: Layer) -> AzureAccess:
         tenant_id=layer.option("TENANT", "AZURE_TENANT_ID", "AZ_TENANT_ID"),
         client_id=layer.option("CLIENT_ID", "AZURE_CLIENT_ID", "AZ_CLIENT_ID"),
         client_secret="" if key or sas else layer.option("CLIENT_SECRET", "AZURE_CLIENT_SECRET", "AZ_CLIENT_SECRET"),
+        token="" if key or sas else layer.first("AZURE_ACCESS_TOKEN"),
         is_ambient=remote.is_on("ENV_AUTH") and not key and not sas,
     )
     _check(access, layer, from_secret=bool(asked) and not layer.is_owners)

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore, S3Config, S3Credential
 
 VARIABLES = ("AWS_", "S3_", "awsAnonymousCredential")
+CA_BUNDLE = "AWS_CA_BUNDLE"
+CA_BUNDLE_PEM = "AWS_CA_BUNDLE_PEM"
+"""A bundle's text, for those who have no file of it."""
 _USED = {
     "PROVIDER", "ENV_AUTH", "ACCESS_KEY_ID", "SECRET_ACCESS_KEY", "SESSION_TOKEN", "REGION", "ENDPOINT",
     "FORCE_PATH_STYLE", "REQUESTER_PAYS", "ANONYMOUS",
@@ -32,6 +35,7 @@ _ROLES = (
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 )
 _AMAZON_HOST = re.compile(r"s3([.-][a-z0-9-]+)*\.amazonaws\.com(\.cn)?")
+_ACCELERATED = "https://s3-accelerate.amazonaws.com"
 OPTIONS = frozenset(_USED | _FOR_WRITING_OR_SPEED)
 
 
@@ -124,8 +128,12 @@ def read(layer: Layer) -> S3Access:
             f"{remote.variable('ENV_AUTH')}: the server's own credentials are not sent to an endpoint that a Secret "
             f"chose; put {remote.variable('ACCESS_KEY_ID')} and {remote.variable('SECRET_ACCESS_KEY')} into it"
         )
-    ca_path = layer.first("AWS_CA_BUNDLE")
+    ca_pem = layer.first(CA_BUNDLE_PEM)
+    ca_path = "" if ca_pem else layer.first(CA_BUNDLE)
     url = with_scheme(endpoint, secure=layer.flag("S3_USE_HTTPS", default=True)) if endpoint else _amazon(region)
+    is_accelerated = layer.flag("S3_USE_ACCELERATE", default=False)
+    if is_accelerated and _AMAZON_HOST.fullmatch(urlsplit(url).hostname or ""):
+        url = _ACCELERATED
     return S3Access(
         endpoint=url,
         is_amazon=bool(_AMAZON_HOST.fullmatch(urlsplit(url).hostname or "")),
@@ -134,11 +142,12 @@ def read(layer: Layer) -> S3Access:
         secret_access_key="" if wants_no_key else secret,
         session_token="" if wants_no_key else token,
         is_ambient=is_ambient,
-        is_virtual_hosted=not remote.is_on("FORCE_PATH_STYLE", default=True)
+        is_virtual_hosted=url == _ACCELERATED
+        or not remote.is_on("FORCE_PATH_STYLE", default=True)
         or layer.flag("S3_USER_VIRTUAL_BUCKET", default=False),
         requester_pays=remote.is_on("REQUESTER_PAYS"),
         verify_tls=layer.flag("S3_VERIFY_SSL", default=not _skips_certificates(layer)),
-        ca_pem=layer.file("AWS_CA_BUNDLE", ca_path) if ca_path else "",
+        ca_pem=layer.file(CA_BUNDLE, ca_path) if ca_path else ca_pem,
     )
 
 
