@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from fairlead.plan.model import Branch, Call, Chain, Component, Plan, Route, Step, Unit
+from fairlead.plan.model import Branch, Call, Chain, Component, Enter, Flow, Hop, Plan, Route, Step, Unit
 
 
 def describe(plan: Plan) -> str:
@@ -32,7 +32,8 @@ def _component(component: Component) -> Iterator[str]:
     for unit in revision.units:
         yield from _indented(_unit(unit))
     yield "  graph"
-    yield from _indented(_step(revision.graph.root), levels=2)
+    for step in (revision.graph.root, *(step for _, step in revision.graph.named)):
+        yield from _indented(_step(step), levels=2)
 
 
 def _unit(unit: Unit) -> Iterator[str]:
@@ -60,8 +61,35 @@ def _step(step: Step) -> Iterator[str]:
     elif isinstance(step, Chain):
         for each in step.steps:
             yield from _step(each)
-    else:
+    elif isinstance(step, Enter):
+        yield f"node {step.name}"
+    elif isinstance(step, Branch):
         yield from _branch(step)
+    else:
+        yield from _flow(step)
+
+
+def _flow(step: Flow) -> Iterator[str]:
+    """A node of a graph of services, and what it may do."""
+    yield f"{type(step).__name__.lower()} {step.name}"
+    for hop in step.hops:
+        said = ", ".join(_of_hop(hop))
+        lines = list(_step(hop.step))
+        yield f"  {hop.label}: {lines[0]}{f' ({said})' if said else ''}"
+        yield from (f"     {line}" for line in lines[1:])
+
+
+def _of_hop(hop: Hop) -> Iterator[str]:
+    if hop.weight:
+        yield f"{hop.weight} %"
+    if hop.condition:
+        yield f"if {hop.condition}"
+    if hop.takes_answer:
+        yield "with the answer before it"
+    if hop.renames_predictions:
+        yield "predictions as instances"
+    if hop.is_required:
+        yield "required"
 
 
 def _branch(step: Branch) -> Iterator[str]:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
+from fairlead.dataplane.addresses import peer_at, service_at, split
 from fairlead.dataplane.graph.batching import Lane, RowQueue
 from fairlead.dataplane.graph.contracts import CONTRACTS, Contract
 from fairlead.dataplane.graph.executor import Executor, Watcher
@@ -17,16 +18,11 @@ from fairlead.dataplane.graph.units import GraphUnit, LocalUnit
 from fairlead.dataplane.loading import is_elsewhere
 from fairlead.dataplane.metering import Meters, Place
 from fairlead.dataplane.spec import Placement, WorkerSpec
-from fairlead.errors import ConfigError
 from fairlead.plan.model import Protocol, Unit
 from fairlead.runtimes.base import Servable
 
 if TYPE_CHECKING:
-    import ssl
-
     from fairlead.dataplane.tracing.tracer import Tracer
-
-_PORTS = {"http": 80, "https": 443}
 
 
 def assemble(
@@ -94,11 +90,12 @@ def _local(
     )
 
 
-def _remote(unit: Unit, placement: Placement | None, spec: WorkerSpec, meters: Meters) -> RemoteUnit:
+def _remote(unit: Unit, placement: Placement | None, spec: WorkerSpec, meters: Meters) -> GraphUnit:
     address = (placement.address if placement is not None else "") or unit.url
-    host, port, base = _split(unit, address)
     revision, limit_bytes = spec.revision, spec.max_body_bytes
-    peer = Peer(host, port, base=base, limit_bytes=limit_bytes, tls=_tls(address))
+    if revision.protocol is Protocol.RAW:
+        return _service(unit, address, spec, meters)
+    peer = peer_at(unit, address, limit_bytes=limit_bytes)
     contract = CONTRACTS[revision.protocol]
     grpc_address = placement.grpc_address if placement is not None else ""
     if grpc_address and revision.protocol is not Protocol.V1:  # which has no services
@@ -112,6 +109,14 @@ def _remote(unit: Unit, placement: Placement | None, spec: WorkerSpec, meters: M
         grpc_timeout_s=revision.grpc_timeout_s,
         limit_bytes=limit_bytes,
     )
+
+
+def _service(unit: Unit, address: str, spec: WorkerSpec, meters: Meters) -> GraphUnit:
+    from fairlead.dataplane.graph.service_unit import ServiceUnit
+
+    limit_bytes = spec.max_body_bytes
+    peer = service_at(unit, address, limit_bytes=limit_bytes)
+    return ServiceUnit(unit, peer, meters, timeout_s=spec.revision.timeout_s, limit_bytes=limit_bytes)
 
 
 def _grpc_unit(
@@ -129,7 +134,7 @@ def _grpc_unit(
     from fairlead.dataplane.net.grpc_peer import GrpcPeer
 
     revision, limit_bytes = spec.revision, spec.max_body_bytes
-    host, port, _ = _split(unit, grpc_address)
+    host, port, _ = split(unit, grpc_address)
     return GrpcUnit(
         unit,
         peer,
@@ -142,23 +147,3 @@ def _grpc_unit(
         grpc_timeout_s=revision.grpc_timeout_s,
         speaks_http=address != grpc_address or unit.http_port != 0 or unit.isolate,
     )
-
-
-def _split(unit: Unit, address: str) -> tuple[str, int, str]:
-    """Host, port and base path of an address. Of a URL the port may be left out."""
-    scheme, _, rest = address.rpartition("://")
-    where, _, base = rest.partition("/")
-    host, colon, port = where.rpartition(":")
-    if scheme in _PORTS and (not colon or where.endswith("]")):
-        host, port = where, str(_PORTS[scheme])
-    if not host or not port.isdigit() or scheme not in ("", *_PORTS):
-        raise ConfigError(f"unit {unit.name!r}: {address!r} is no address; expected host:port, http://… or https://…")
-    return host.strip("[]"), int(port), f"/{base}".rstrip("/")
-
-
-def _tls(address: str) -> "ssl.SSLContext | None":
-    if not address.startswith("https://"):
-        return None
-    import ssl  # only for those that want it
-
-    return ssl.create_default_context()

@@ -35,6 +35,8 @@ class Protocol(StrEnum):
     TENSORFLOW = "tensorflow"
     V1 = "v1"
     V2 = "v2"
+    RAW = "raw"
+    """None of its own: any path leads to the graph, and what a body is made of is between its client and its units."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -283,7 +285,64 @@ class Branch(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     combine: UnitName | None = None
 
 
-Step = Call | Chain | Branch
+class Hop(msgspec.Struct, frozen=True, kw_only=True):
+    """One of the things that a `Split`, `Switch`, `Merge` or `Sequence` may do, of which each reads its own fields.
+
+    What these steps look at is a status and a body: an answer below 200 or above 299 is a failure, and it ends the step
+    when the hop `is_required`. Without an answer everything ends.
+    """
+
+    label: str
+    """What it is called: in a merged answer, in logs, and for the client who asks what failed."""
+    step: "Step"
+    weight: int = 0
+    condition: str = ""
+    """A GJSON path that must find something; empty for none."""
+    is_required: bool = False
+    takes_answer: bool = False
+    """It gets the answer of the one before it instead of what the sequence got."""
+    renames_predictions: bool = False
+    """What it gets under `predictions` is sent as `instances`."""
+
+
+class Split(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Do one of the hops, by chance: the weights are percentages."""
+
+    name: str
+    hops: tuple[Hop, ...]
+
+
+class Switch(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Do the first hop whose condition finds something in the request. With none the request has no way to go."""
+
+    name: str
+    hops: tuple[Hop, ...]
+
+
+class Merge(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Do all hops side by side, with the same request; their answers become one JSON object, by label."""
+
+    name: str
+    hops: tuple[Hop, ...]
+
+
+class Sequence(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Do the hops one after the other; the last answer counts. A hop whose condition finds nothing in the answer before
+    it ends the sequence with that answer."""
+
+    name: str
+    hops: tuple[Hop, ...]
+
+
+class Enter(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Go on with the step that the graph has under this name. Steps may lead back to themselves."""
+
+    name: str
+
+
+Flow = Split | Switch | Merge | Sequence
+"""What decides by weights, conditions and statuses."""
+Step = Call | Chain | Branch | Split | Switch | Merge | Sequence | Enter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -313,6 +372,8 @@ class Graph:
     root: Step
     feedback: Feedback | None = None
     drawing: Node | None = None
+    named: tuple[tuple[str, Step], ...] = ()
+    """Steps to `Enter`."""
 
 
 class LogStyle(StrEnum):

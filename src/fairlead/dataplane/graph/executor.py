@@ -47,12 +47,19 @@ class Executor:
         self._closers = closers
         self._graph = graph
         self._watchers = watchers or {}
-        root: Walked = _bind(graph.root, self._asked, self._watchers)
+        self._nodes: dict[str, Walked] = {}
+        self._nodes |= {name: self._bind(step) for name, step in graph.named}
+        root = self._bind(graph.root)
         if gathered is not None:
             root = gathered(root)
         self._is_gathered = gathered is not None
         self._explaining: dict[str, Walked] = {}
         self._root = _Watched(root, self._watchers[""]) if "" in self._watchers else root
+
+    @property
+    def is_traced(self) -> bool:
+        """Whether somebody stands in front of the units who reads and writes headers of traces."""
+        return self._asked is not self.units
 
     def lone_model(self) -> GraphUnit | None:
         """The unit, when a prediction is a call to it and nothing else, and nobody watches: what quick ways ask."""
@@ -83,7 +90,7 @@ class Executor:
             root = _explained(self._graph.root, name)
             if root == self._graph.root:
                 root = Call(unit=self.units[name].unit.name, method=Method.EXPLAIN)
-            step = _bind(root, self._asked, self._watchers)
+            step = self._bind(root)
             if "" in self._watchers:
                 step = _Watched(step, self._watchers[""])
             self._explaining[name] = step
@@ -131,6 +138,29 @@ class Executor:
             unit.close()
         for close in self._closers:
             close()
+
+    def _bind(self, step: Step) -> Walked:
+        """A step with its units at hand."""
+        if isinstance(step, Branch):
+            bound: Walked = self._bind_branch(step)
+            name = step.name
+        elif isinstance(step, Call):
+            bound, name = _Call(self._asked[step.unit], step.method), step.unit
+        elif isinstance(step, Chain):
+            return _Chain(tuple(self._bind(part) for part in step.steps))
+        else:
+            from fairlead.dataplane.graph.flows import FlowBinder  # only for graphs of services
+
+            return FlowBinder(self._bind, self._nodes).bound(step)
+        return _Watched(bound, self._watchers[name]) if name in self._watchers else bound
+
+    def _bind_branch(self, step: Branch) -> "_Branch":
+        return _Branch(
+            step.name,
+            tuple(self._bind(choice) for choice in step.choices),
+            self._asked[step.route] if step.route is not None else None,
+            self._asked[step.combine] if step.combine is not None else None,
+        )
 
     async def _reward(
         self, feedback: Feedback, routing: Mapping[str, Any], parcel: Parcel, reward: Reward, walk: Walk
@@ -262,33 +292,15 @@ class _Watched:
         return answer
 
 
-def _bind(step: Step, units: Mapping[str, GraphUnit], watchers: Mapping[str, Watcher]) -> Walked:
-    if isinstance(step, Chain):
-        return _Chain(tuple(_bind(part, units, watchers) for part in step.steps))
-    if isinstance(step, Call):
-        bound: Walked = _Call(units[step.unit], step.method)
-        name = step.unit
-    else:
-        bound, name = _bind_branch(step, units, watchers), step.name
-    return _Watched(bound, watchers[name]) if name in watchers else bound
-
-
-def _bind_branch(step: Branch, units: Mapping[str, GraphUnit], watchers: Mapping[str, Watcher]) -> _Branch:
-    return _Branch(
-        step.name,
-        tuple(_bind(choice, units, watchers) for choice in step.choices),
-        units[step.route] if step.route is not None else None,
-        units[step.combine] if step.combine is not None else None,
-    )
-
-
 def _explained(step: Step, name: str) -> Step:
     """The same steps, of which those that ask this unit for predictions ask it for explanations."""
     if isinstance(step, Call):
         return replace(step, method=Method.EXPLAIN) if step.unit == name and step.method is Method.PREDICT else step
     if isinstance(step, Chain):
         return replace(step, steps=tuple(_explained(one, name) for one in step.steps))
-    return replace(step, choices=tuple(_explained(one, name) for one in step.choices))
+    if isinstance(step, Branch):
+        return replace(step, choices=tuple(_explained(one, name) for one in step.choices))
+    return step  # services are not asked for explanations
 
 
 def _chosen(feedback: Feedback, route: Any) -> tuple[Feedback, ...]:

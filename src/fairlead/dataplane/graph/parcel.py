@@ -81,10 +81,10 @@ class Parcel(msgspec.Struct, eq=False):
 class Walk:
     """One request's way through a graph: its id, the headers that travel with it, the branches it took, the model that
     its path or message named (empty for none), and whether it came over gRPC.
-    `batch` is the batch it was gathered into, empty for none. `due` is when its caller stops waiting, by the loop's
-    clock, once a step has asked for it."""
+    `batch` is the batch it was gathered into, empty for none. `entered` counts the nodes of a graph of services that it
+    went into. `due` is when its caller stops waiting, by the loop's clock, once a step has asked for it."""
 
-    __slots__ = ("batch", "due", "headers", "is_grpc", "model", "puid", "routing", "waits_for")
+    __slots__ = ("batch", "due", "entered", "headers", "is_grpc", "model", "puid", "routing", "waits_for")
 
     def __init__(
         self, puid: bytes, headers: list[tuple[bytes, bytes]], model: str = "", *, is_grpc: bool = False
@@ -94,6 +94,7 @@ class Walk:
         self.headers = headers
         self.model = model
         self.batch = ""
+        self.entered = 0
         self.due: float | None = None
         self.routing: dict[str, int] = {}
         self.waits_for: list[Later[Any]] | None = None

@@ -56,9 +56,20 @@ class Peer:
     """One unit's address. All calls must come from the loop's thread."""
 
     def __init__(
-        self, host: str, port: int, *, base: str = "", limit_bytes: int, tls: "ssl.SSLContext | None" = None
+        self,
+        host: str,
+        port: int,
+        *,
+        base: str = "",
+        limit_bytes: int,
+        tls: "ssl.SSLContext | None" = None,
+        authority: str = "",
+        socket: str = "",
     ) -> None:
-        self._authority = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        """`authority` is the Host to name when it is not just the address. `socket` is the Unix socket to connect to
+        instead of the host, whose name is then for the peer alone."""
+        self._socket = socket
+        self._authority = authority or (f"[{host}]:{port}" if ":" in host else f"{host}:{port}")
         self.url = f"{'http' if tls is None else 'https'}://{self._authority}{base}"
         self._host = host
         self._port = port
@@ -108,7 +119,7 @@ class Peer:
     async def _ask(
         self, method: str, path: str, headers: list[tuple[bytes, bytes]], body: bytes, timeout_s: float | None
     ) -> Answer:
-        what = f'{method.capitalize()} "{self.url}{path}"'
+        what = f'{method.capitalize()} "{self.url}{path.partition("?")[0]}"'  # a query may hold a secret
         head = self._head(method, path, headers, body)
         try:
             async with asyncio.timeout(timeout_s):
@@ -158,14 +169,18 @@ class Peer:
         for attempt in range(1, _ATTEMPTS):
             try:
                 return await self._dial()
-            except ConnectionRefusedError:
+            except (ConnectionRefusedError, FileNotFoundError):
                 await asyncio.sleep(attempt * _PAUSE_S)  # A unit that starts again is back in a moment.
         return await self._dial()
 
     async def _dial(self) -> Connection:
-        _, connection = await asyncio.get_running_loop().create_connection(
-            lambda: Connection(self._limit_bytes), self._host, self._port, ssl=self._tls
-        )
+        loop = asyncio.get_running_loop()
+        if self._socket:
+            _, connection = await loop.create_unix_connection(lambda: Connection(self._limit_bytes), self._socket)
+        else:
+            _, connection = await loop.create_connection(
+                lambda: Connection(self._limit_bytes), self._host, self._port, ssl=self._tls
+            )
         return connection
 
     def _head(self, method: str, path: str, headers: list[tuple[bytes, bytes]], body: bytes) -> bytes:
@@ -177,8 +192,13 @@ class Peer:
     def _in_words(self, error: OSError) -> str:
         if isinstance(error, ConnectionResetError | BrokenPipeError):
             return "EOF"
+        if (
+            unverified := getattr(error, "verify_message", None)
+        ) is not None:  # of a TLS error, whose errno means nothing
+            return f"tls: failed to verify certificate: {unverified}"
         code = error.errno
         if code in errno.errorcode:
             assert code is not None
-            return f"dial tcp {self._host}:{self._port}: connect: {os.strerror(code).lower()}"
+            where = self._authority if self._socket else f"{self._host}:{self._port}"
+            return f"dial tcp {where}: connect: {os.strerror(code).lower()}"
         return f"dial tcp: lookup {self._host}: {error}"

@@ -7,7 +7,8 @@ first call arrives: protobuf costs more to import than a cold start may take.
 import importlib
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, runtime_checkable
+from typing import Protocol as Seam
 
 from fairlead.dataplane.graph.executor import Executor
 from fairlead.dataplane.metering import Meters
@@ -34,6 +35,13 @@ class Parts(NamedTuple):
     models: Models
 
 
+@runtime_checkable
+class Draining(Seam):
+    """A surface that tells its clients when its worker stops."""
+
+    def drain(self) -> None: ...
+
+
 class _Entry(NamedTuple):
     """Where a protocol's surface is: a module with `make(parts) -> Handler`, the start of the paths it takes, and whole
     paths that are its own."""
@@ -48,6 +56,7 @@ _ENTRIES: Mapping[Protocol, _Entry] = {
     Protocol.TENSORFLOW: _Entry(
         "fairlead.dataplane.surfaces.tensorflow.surface", ("/v1/models",), ("/api/v1.0/feedback", *_PAGE)
     ),
+    Protocol.RAW: _Entry("fairlead.dataplane.surfaces.inference_graph.surface", ("/",)),
     Protocol.V1: _Entry("fairlead.dataplane.surfaces.v1.surface", ("/v1",), ("/", *_PAGE)),
     Protocol.V2: _Entry("fairlead.dataplane.surfaces.v2.surface", ("/v2",), ("/route", "/aggregate")),
 }
@@ -105,12 +114,16 @@ class Surfaces:
 
     @property
     def model_names(self) -> tuple[str, ...]:
-        """What its models are called."""
-        return tuple(self._parts.models.names)
+        """What its models are called. The units of a graph of services are no models of its own."""
+        is_graph = self._parts.spec.revision.protocol is Protocol.RAW
+        return () if is_graph else tuple(self._parts.models.names)
 
     def drain(self) -> None:
         """The worker stops: what would go on for ever is to end."""
         self._is_draining = True
+        for _, handler in self._by_prefix:
+            if isinstance(handler, Draining):
+                handler.drain()
         if self._grpc is not None:
             self._grpc.drain()
 

@@ -24,7 +24,8 @@ class TracedUnit:
         self.columns = unit.columns
         self._inner = unit
         self._tracer = tracer
-        self._is_remote = isinstance(unit, RemoteUnit)
+        # A service of its own has no code here either.
+        self._is_remote = isinstance(unit, RemoteUnit) or unit.unit.runtime == "remote"
 
     def at_once(self, method: Method, parcel: Parcel, walk: Walk) -> Parcel | None:  # noqa: ARG002 - a seam's signature
         """Never."""
