@@ -13,13 +13,13 @@ from collections.abc import Callable
 
 import msgspec
 
-from fairlead.dataplane.spec import Drain, FromWorker, ToWorker
+from fairlead.dataplane.spec import FromWorker, LookAgain, ToWorker
 
 _log = logging.getLogger(__name__)
 _LENGTH = struct.Struct(">I")
 _LONGEST = 1024 * 1024
 
-Listener = Callable[[Drain | None], None]
+Listener = Callable[[ToWorker | None], None]
 """Gets each message, and `None` once when the stream ends. It is called on the channel's own thread."""
 
 
@@ -77,5 +77,6 @@ class Channel:
         return bytes(got)
 
 
-def _leave(_message: Drain | None) -> None:
-    os._exit(0)
+def _leave(message: ToWorker | None) -> None:
+    if not isinstance(message, LookAgain):  # a worker that still loads has not looked yet
+        os._exit(0)

@@ -87,11 +87,30 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
     detail: str = ""
 
 
+class HeldModel(msgspec.Struct, frozen=True):
+    """A model that a unit took in beside what it started with, or could not: then `reason` says why."""
+
+    name: str
+    is_loaded: bool
+    reason: str = ""
+
+
+class Held(msgspec.Struct, frozen=True, tag=True):
+    """The models of units that take them in and let them go, all of them; and the names of all models as in `Ready`."""
+
+    held: tuple[HeldModel, ...]
+    models: tuple[str, ...] = ()
+
+
+class LookAgain(msgspec.Struct, frozen=True, tag=True):
+    """The list of models that units are to hold has changed."""
+
+
 class Drain(msgspec.Struct, frozen=True, tag=True):
     """Take nothing new, finish what is held within `grace_s` seconds, exit."""
 
     grace_s: float
 
 
-FromWorker = Loading | Ready | Failed
-ToWorker = Drain
+FromWorker = Loading | Ready | Failed | Held
+ToWorker = Drain | LookAgain

@@ -29,9 +29,10 @@ from fairlead.dataplane.metering import Meters
 from fairlead.dataplane.net.frame_server import FrameServer
 from fairlead.dataplane.net.server import HttpServer, Limits
 from fairlead.dataplane.snapshots import snapshot
-from fairlead.dataplane.spec import Drain, Failed, FromWorker, Loading, Ready, WorkerSpec
+from fairlead.dataplane.spec import Failed, FromWorker, Held, Loading, LookAgain, Ready, ToWorker, WorkerSpec
 from fairlead.dataplane.surfaces.composing import Surfaces, refusal_of
 from fairlead.dataplane.surfaces.limiting import Limiter
+from fairlead.dataplane.surfaces.models import Models
 from fairlead.dataplane.surfaces.seldon.surface import MetricsSurface, refusal
 from fairlead.dataplane.tracing.opening import open_tracer
 from fairlead.errors import FairleadError
@@ -81,6 +82,7 @@ class _Worker:
         self._link = link
         self._say = say
         self._servers: list[_Server] = []
+        self._look_again = asyncio.Event()
 
     async def run(self) -> int:
         """Serve until told to stop."""
@@ -104,9 +106,15 @@ class _Worker:
         except (FairleadError, OSError) as error:
             self._say(_not_listening(error))
             return 1
+        looking = None
+        if surfaces.models.holds_some:
+            await self._tell_held(surfaces.models)
+            looking = loop.create_task(self._keep_looking(surfaces.models), name="look for models")
         if await self._all_answer(executor):
             self._say(Ready(http_port=port, models=surfaces.model_names))
             await self._stop
+        if looking is not None:
+            looking.cancel()
         grace_s = self._stop.result()
         surfaces.drain()
         await asyncio.gather(*(server.drain(grace_s) for server in self._servers))
@@ -155,10 +163,24 @@ class _Worker:
             pause_s = min(pause_s * 2, _LAST_LOOK_S)
         return False
 
-    def _heard(self, loop: asyncio.AbstractEventLoop, message: Drain | None) -> None:
+    def _heard(self, loop: asyncio.AbstractEventLoop, message: ToWorker | None) -> None:
         """On the channel's thread: pass the word on. A supervisor that is gone leaves nobody to drain for."""
         with contextlib.suppress(RuntimeError):  # the loop is closed: the worker is leaving already
-            loop.call_soon_threadsafe(self._stop_within, 0.0 if message is None else message.grace_s)
+            if isinstance(message, LookAgain):
+                loop.call_soon_threadsafe(self._look_again.set)
+            else:
+                loop.call_soon_threadsafe(self._stop_within, 0.0 if message is None else message.grace_s)
+
+    async def _keep_looking(self, models: Models) -> None:
+        """Take in and let go of models whenever the list of them has changed."""
+        while True:
+            await self._look_again.wait()
+            self._look_again.clear()
+            await self._tell_held(models)
+
+    async def _tell_held(self, models: Models) -> None:
+        held = await models.look_again()
+        self._say(Held(held=tuple(held), models=tuple(models.names)))
 
     def _stop_within(self, grace_s: float) -> None:
         if not self._stop.done():
@@ -214,6 +236,9 @@ def _log_word(word: FromWorker) -> None:
             _log.info("unit %s: loading", unit)
         case Ready():
             _log.info("ready")
+        case Held(held=held):
+            for one in held:
+                _log.info("model %s: %s", one.name, "loaded" if one.is_loaded else one.reason)
         case Failed(message=message, detail=detail):
             _log.error("%s", f"{message}\n{detail.rstrip()}" if detail else message)
 

@@ -142,15 +142,13 @@ class Prefetched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostedModel:
-    """A model that a running component takes in and lets go of, beside those that it starts with. `memory_bytes` is
-    what the manifest says it needs, 0 when it says nothing."""
+    """A model that a running component takes in and lets go of. `runtime` is what runs it, `memory_bytes` what the
+    manifest says it needs, 0 when it says nothing."""
 
     name: str
+    runtime: str
     artifact: Artifact
-    framework: str = ""
     memory_bytes: int = 0
-    mark: str = ""
-    """Changes when the model is to be loaded anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,6 +246,8 @@ class Unit:
     resources: Resources = field(default_factory=Resources)
     isolate: bool = False
     """Give this unit a process of its own although it could share the revision's worker."""
+    holds_models: bool = False
+    """It has no model of its own but those that its component hosts, each of its own framework."""
     where: str = ""
     """Path of the unit in the manifest, for messages."""
 
@@ -555,6 +555,7 @@ class Component:
     patience_s: float = 30.0
     """How long requests wait while no replica is ready."""
     hosted: tuple[HostedModel, ...] = ()
+    """For its unit that `holds_models`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

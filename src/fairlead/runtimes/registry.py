@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from fairlead.errors import UnknownRuntime
+from fairlead.runtimes import shelf
 from fairlead.runtimes.base import LoadContext, Servable
 from fairlead.runtimes.libraries import need
 
@@ -76,6 +77,8 @@ _ABSENT = {
 
 def load(context: LoadContext) -> Servable:
     """Load a unit by its runtime. Raises `LoadError`, `MissingExtra` or `UnknownRuntime`."""
+    if context.unit.holds_models:
+        return shelf.load(context, load)
     module = _module(_entry(context.unit.runtime))
     servable: Servable = module.load(context)
     return servable

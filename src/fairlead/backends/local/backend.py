@@ -11,6 +11,7 @@ import logging
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,14 @@ from fairlead.backends.local.containers import home_mark
 from fairlead.backends.local.environment import redact
 from fairlead.backends.local.furnishing import Furnisher
 from fairlead.backends.local.home import Home
+from fairlead.backends.local.hosting import Host
 from fairlead.backends.local.keeping import forget
 from fairlead.backends.local.keeping import sweep as sweep_kept
 from fairlead.backends.local.logs import prune_logs
 from fairlead.backends.local.observing import News, Trouble, status_of
 from fairlead.backends.local.placing import Identity, once_more, place, runtimes_of, service_key
 from fairlead.backends.local.ports import Ports
+from fairlead.backends.local.prefetching import Prefetcher
 from fairlead.backends.local.preparing import PreparationFailed, Preparer
 from fairlead.backends.local.publishing import Publisher, Publishes
 from fairlead.backends.local.rpc import Changed, Listing, ReplicaInfo, ReplicaSpec
@@ -39,7 +42,7 @@ from fairlead.backends.local.tracking import Key, Preparation, Tracked
 from fairlead.errors import FairleadError
 from fairlead.plan.model import Component, Owner, Plan
 from fairlead.plan.routing import RouteTable, Service
-from fairlead.plan.status import Phase, PlanStatus, Progress, ReplicaState
+from fairlead.plan.status import ModelStatus, Phase, PlanStatus, Progress, ReplicaState
 
 _log = logging.getLogger(__name__)
 _RETRY_S = 0.5
@@ -66,6 +69,8 @@ class LocalBackend:
     ) -> None:
         self._home, self._supervisor, self._clock, self._token = home, supervisor, clock, token
         self._preparer = Preparer(fetcher, lookup, furnisher)
+        self._host = Host(home, self._preparer, spawn=self._spawn, changed=self._touch, tell=self._tell)
+        self._prefetcher = Prefetcher(self._preparer, spawn=self._spawn, changed=self._touch_plan)
         self._certifier = Certifier(home, lookup)
         self._publisher = Publisher(gateway, make=self._table, published=self._published)
         self._ports = Ports()
@@ -76,6 +81,7 @@ class LocalBackend:
         self._acked: dict[str, Service] = {}
         self._routed: frozenset[str] | None = None
         self._dirty: set[Key] = set()
+        self._dirty_plans: set[str] = set()
         self._warmed: set[str] = set()
         self._poke = asyncio.Event()
         self._has_listing = False
@@ -100,6 +106,10 @@ class LocalBackend:
             tracked.want(plan.owner, component, now=self._clock())
             self._touch(tracked.key)
             self._warm(runtimes_of(component))
+            self._host.want(tracked.key, plan.owner, component)
+        self._prefetcher.want(service, plan)
+        if not plan.components:
+            self._touch_plan(service)
         await self._certify(plan)
 
     async def delete(self, owner: Owner) -> None:
@@ -107,6 +117,7 @@ class LocalBackend:
         service = service_key(owner)
         plan = self._plans.pop(service, None)
         self._services.pop(service, None)
+        self._prefetcher.drop(service)
         for component in plan.components if plan else ():
             self._release((service, component.name))
         self._news.status(PlanStatus(owner=owner, components=(), routed=False))
@@ -131,6 +142,7 @@ class LocalBackend:
             if tracked.owner is not None and tracked.owner.namespace == namespace and tracked.preparation.trouble:
                 tracked.preparation.retry_at = 0.0
                 self._touch(tracked.key)
+        self._host.retry(namespace)
         for plan in [plan for plan in self._plans.values() if plan.owner.namespace == namespace]:
             await self._certify(plan)
 
@@ -143,7 +155,8 @@ class LocalBackend:
 
     def folders_in_use(self) -> set[Path]:
         """The fetched models that replicas read or that a start is prepared with."""
-        return {folder for tracked in self._tracked.values() for folder in tracked.every_folder()}
+        running = {folder for tracked in self._tracked.values() for folder in tracked.every_folder()}
+        return running | self._host.folders() | self._prefetcher.folders()
 
     def pythons_in_use(self) -> set[Path]:
         """The same for the Pythons of environments."""
@@ -171,6 +184,8 @@ class LocalBackend:
                 group.create_task(self._follow(), name="follow the supervisor")
                 group.create_task(self._publisher.run(), name="publish routes")
                 group.create_task(self._sweep(), name="sweep containers")
+                self._host.resume()
+                self._prefetcher.resume()
                 await self._converge_forever()
         finally:
             self._group = None
@@ -194,6 +209,7 @@ class LocalBackend:
             tracked.draining.clear()
             self._touch(tracked.key)
         self._has_listing = True
+        self._poke.set()
         asked, self._warmed = self._warmed, set()
         self._warm(asked)
         for info in listing.replicas:
@@ -218,7 +234,8 @@ class LocalBackend:
                 tracked = self._tracked.get(key)
                 if tracked is not None:
                     self._converge(tracked)
-            for service in sorted({service for service, _ in keys}):
+            plans, self._dirty_plans = self._dirty_plans, set()
+            for service in sorted({service for service, _ in keys} | plans):
                 self._report(service)
             self._publish()
 
@@ -388,16 +405,22 @@ class LocalBackend:
         now = self._clock()
         tracked = {component.name: self._track((service, component.name)) for component in plan.components}
         statuses = tuple(
-            status_of(tracked[component.name].situation(component), now=now) for component in plan.components
+            replace(status_of(one.situation(component), now=now), models=self._models(one))
+            for component in plan.components
+            for one in (tracked[component.name],)
         )
         status = PlanStatus(owner=plan.owner, components=statuses, routed=False)
         serving = {str(name): one.endpoints() for name, one in tracked.items()}
         current = service_of(plan, status, serving, self._certifier.of(plan))
         self._services[service] = current
         routed = self._acked.get(service) == current and all(one.is_switched for one in tracked.values())
-        self._news.status(PlanStatus(owner=plan.owner, components=statuses, routed=routed))
+        prefetched = self._prefetcher.statuses(service)
+        self._news.status(PlanStatus(owner=plan.owner, components=statuses, routed=routed, prefetched=prefetched))
         for component_status in statuses:
             self._note_phase(tracked[component_status.component], component_status.phase)
+
+    def _models(self, tracked: Tracked) -> tuple[ModelStatus, ...]:
+        return self._host.statuses(tracked.key, tracked.infos.values(), desired=tracked.desired)
 
     def _table(self) -> RouteTable:
         return table_of(self._services.values())
@@ -460,6 +483,7 @@ class LocalBackend:
 
     def _release(self, key: Key) -> None:
         tracked = self._tracked.get(key)
+        self._host.drop(key)
         if tracked is not None:
             tracked.want_nothing()
             self._touch(key)
@@ -468,11 +492,26 @@ class LocalBackend:
         self._dirty.add(key)
         self._poke.set()
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _touch_plan(self, service: str) -> None:
+        self._dirty_plans.add(service)
+        self._poke.set()
+
+    def _tell(self, key: Key) -> None:
+        """The list of models that the component's replicas are to hold has changed."""
+        tracked = self._tracked.get(key)
+        for name, info in tracked.infos.items() if tracked is not None else ():
+            if info.state in (ReplicaState.STARTING, ReplicaState.READY):
+                self._spawn(self._ask_to_look(name))
+
+    async def _ask_to_look(self, name: str) -> None:
+        with contextlib.suppress(FairleadError):  # one that is gone looks when it starts again
+            await self._supervisor.look_again(name)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None] | None:
         if self._group is None:
             work.close()
-            return
-        self._group.create_task(work)
+            return None
+        return self._group.create_task(work)
 
 
 class _Transfers:

@@ -69,6 +69,10 @@ class SupervisorClient:
         """Drop the supervisor's memory of a replica that is gone."""
         await self._ask(rpc.Forget(id=self._next_id(), replica=replica))
 
+    async def look_again(self, replica: str) -> None:
+        """Tell a replica that the list of models which it is to hold has changed."""
+        await self._ask(rpc.LookAgain(id=self._next_id(), replica=replica))
+
     async def warm(self, runtime: str) -> None:
         """Have the fork server of a runtime running before it is needed."""
         await self._ask(rpc.Warm(id=self._next_id(), runtime=runtime))

@@ -18,7 +18,7 @@ from fairlead.backends.local.probing import until_answers
 from fairlead.backends.local.reaping import Reaper
 from fairlead.backends.local.rpc import Forked, Member, Program, encode, frame, read_frame
 from fairlead.backends.local.services import describe_exit
-from fairlead.dataplane.spec import Drain, Failed, FromWorker, Loading, Ready
+from fairlead.dataplane.spec import Drain, Failed, FromWorker, Held, HeldModel, Loading, LookAgain, Ready
 from fairlead.plan.status import Cause
 
 _LAST_WORDS_S = 1.0
@@ -28,14 +28,23 @@ _LONGEST_LAST_LINE = 300
 class RunningMember:
     """A process that was started. `end` is its return code, `ready` is done when it serves."""
 
-    def __init__(self, member: Member, born: Born, pump: LogPump, log: LogFile, clock: Callable[[], float]) -> None:
-        self.member = member
+    def __init__(
+        self,
+        member: Member,
+        born: Born,
+        pump: LogPump,
+        log: LogFile,
+        clock: Callable[[], float],
+        told: Callable[[], None],
+    ) -> None:
+        self.member, self._told = member, told
         self.pid = born.pid
         self.end = born.end
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._channel, self._pump, self._log, self._clock = born.channel, pump, log, clock
         self.models: tuple[str, ...] = ()
         """What its models are called, once it is ready."""
+        self.held: tuple[HeldModel, ...] | None = None
         self._failure: Failed | None = None
         self._loading = ""
         self._writer: asyncio.StreamWriter | None = None
@@ -60,6 +69,11 @@ class RunningMember:
             self._writer.write(encode(Drain(grace_s=grace_s)))
         else:
             self.kill()
+
+    def look_again(self) -> None:
+        """Tell it that the list of models which it is to hold has changed. One that still starts will look anyway."""
+        if isinstance(self.member, Forked) and self._writer is not None and not self._writer.is_closing():
+            self._writer.write(encode(LookAgain()))
 
     def kill(self) -> None:
         """End it now. A program's guard ends by the end of its channel, with all it runs."""
@@ -127,6 +141,9 @@ class RunningMember:
                     self._probing = asyncio.create_task(self._probe(self.member))
                 elif not self.ready.done():
                     self.ready.set_result(None)
+            case Held(held=held, models=models):
+                self.held, self.models = held, models
+                self._told()
             case Failed(message=words, detail=detail):
                 self._failure = message
                 for line in (detail or words).rstrip().splitlines():
@@ -162,6 +179,7 @@ async def start_member(
     log: LogFile,
     clock: Callable[[], float],
     base_env: Mapping[str, str],
+    told: Callable[[], None] = lambda: None,
 ) -> RunningMember:
     """Start one process of a replica."""
     pump = LogPump(log, clock=clock, source=member.unit)
@@ -173,7 +191,7 @@ async def start_member(
     except BaseException:
         pump.close()
         raise
-    return RunningMember(member, born, pump, log, clock)
+    return RunningMember(member, born, pump, log, clock, told)
 
 
 def _start_program(program: Program, *, reaper: Reaper, output: LogPump, base_env: Mapping[str, str]) -> Born:

@@ -98,6 +98,10 @@ class Preparer:
             folders=found, env=env, claims=claims, contents=contents, pythons=pythons, secrets=frozenset(secrets)
         )
 
+    async def fetch(self, owner: Owner, unit: Unit, listener: Listener) -> Path:
+        """The folder of one unit's model. Raises `PreparationFailed`."""
+        return await self._folder(owner, unit, listener)
+
     async def close(self) -> None:
         """Stop all transfers; a thread ends at its next look at `should_stop`."""
         for transfer in self._transfers.values():

@@ -10,7 +10,7 @@ import struct
 
 import msgspec
 
-from fairlead.dataplane.spec import WorkerSpec
+from fairlead.dataplane.spec import HeldModel, WorkerSpec
 from fairlead.plan.status import Cause, ReplicaState
 
 MAX_FRAME_BYTES = 64 * 1024 * 1024
@@ -89,6 +89,8 @@ class ReplicaInfo(msgspec.Struct, frozen=True, kw_only=True):
     cause: Cause | None = None
     models: tuple[str, ...] = ()
     """What the models of its graph are called, as its worker says."""
+    held: tuple[HeldModel, ...] | None = None
+    """The models that it took in while it ran, as its worker says; `None` before it said anything."""
 
 
 class Start(msgspec.Struct, frozen=True, tag=True):
@@ -115,6 +117,13 @@ class Kill(msgspec.Struct, frozen=True, tag=True):
 
 class Forget(msgspec.Struct, frozen=True, tag=True):
     """Drop the memory of a replica that is gone."""
+
+    id: int
+    replica: str
+
+
+class LookAgain(msgspec.Struct, frozen=True, tag=True):
+    """Tell a replica that the list of models which it is to hold has changed."""
 
     id: int
     replica: str
@@ -160,7 +169,7 @@ class Changed(msgspec.Struct, frozen=True, tag=True):
     replica: ReplicaInfo
 
 
-Ask = Start | Drain | Kill | Forget | Warm | Watch
+Ask = Start | Drain | Kill | Forget | LookAgain | Warm | Watch
 Answer = Done | Refused | Listing
 ToControl = Answer | Changed
 

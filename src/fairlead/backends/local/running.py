@@ -59,6 +59,7 @@ class Replica:
             is_stopping=self._stop.done(),
             cause=self._cause,
             models=next((member.models for member in self._members if not member.unit), ()),
+            held=next((member.held for member in self._members if not member.unit), None),
         )
 
     def stop(self, grace_s: float | None) -> None:
@@ -69,6 +70,11 @@ class Replica:
             return
         self._grace_s = grace_s
         self._stop.set_result(None)
+
+    def look_again(self) -> None:
+        """The list of models that it is to hold has changed."""
+        for member in self._members:
+            member.look_again()
 
     async def live(self) -> None:
         """Start, serve, end. What the replica does wrong ends up in its cause."""
@@ -84,6 +90,11 @@ class Replica:
             await asyncio.to_thread(_clean_up, self.spec)
             self._gone_at = self._around.clock()
             self._happen(Happening.EMPTY)
+
+    def _told(self) -> None:
+        """A process of it said something new of its models."""
+        if self.state is ReplicaState.READY:
+            self._changed(self)
 
     def give_up(self) -> None:
         """Count it as gone after a failure of our own (a full disk, say), so that it is tried again."""
@@ -106,6 +117,7 @@ class Replica:
                     log=log,
                     clock=self._around.clock,
                     base_env=self._around.base_env,
+                    told=self._told,
                 )
             except (ForkFailed, OSError) as error:
                 if self._stop.done():

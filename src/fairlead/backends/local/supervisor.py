@@ -262,6 +262,8 @@ class _Supervisor:
                 refusal = self._stop(name, None)
             case rpc.Forget(replica=name):
                 refusal = self._forget(name)
+            case rpc.LookAgain(replica=name):
+                refusal = self._look_again(name)
             case rpc.Warm(runtime=runtime):
                 if not self._stopping.is_set():
                     self._nurseries.warm(runtime)
@@ -272,6 +274,13 @@ class _Supervisor:
         if replica is None:
             return f"there is no replica {name}"
         replica.stop(grace_s)
+        return ""
+
+    def _look_again(self, name: str) -> str:
+        replica = self._replicas.get(name)
+        if replica is None:
+            return f"there is no replica {name}"
+        replica.look_again()
         return ""
 
     def _forget(self, name: str) -> str:

@@ -21,12 +21,13 @@ from fairlead.dataplane.graph.executor import Executor
 from fairlead.dataplane.graph.parcel import Parcel, Stopped, Walk
 from fairlead.dataplane.graph.remote_unit import RemoteUnit
 from fairlead.dataplane.graph.units import GraphUnit, LocalUnit
-from fairlead.dataplane.spec import WorkerSpec
+from fairlead.dataplane.spec import HeldModel, WorkerSpec
 from fairlead.errors import FairleadError, NotFound, Retryable
 from fairlead.plan.model import Method
 from fairlead.protocols.tensors import DEFAULT_INPUT
 from fairlead.runtimes.base import MLSERVER, ModelState, Repository, RepositoryModel, Servable, Signature, TensorSpec
 from fairlead.runtimes.failures import not_explained
+from fairlead.runtimes.shelf import Shelf
 
 _PASSING = (Method.PREDICT, Method.TRANSFORM_INPUT, Method.TRANSFORM_OUTPUT)
 
@@ -82,6 +83,7 @@ class Models:
             for unit in executor.units.values()
             if isinstance(unit, LocalUnit) and unit.servable.repository is not None
         ]
+        self._shelves = [repository for repository in self._repositories if isinstance(repository, Shelf)]
         lone = next(iter(executor.units.values())) if spec.single_unit else None
         self.bare = lone if isinstance(lone, LocalUnit) else None
         """The unit of a worker that is one unit of a graph elsewhere."""
@@ -254,6 +256,23 @@ class Models:
         else:
             self._unloaded.add(self._own(name))
         self.changes += 1
+
+    @property
+    def holds_some(self) -> bool:
+        """Whether a unit takes in models while it runs."""
+        return bool(self._shelves)
+
+    async def look_again(self) -> list[HeldModel]:
+        """Take in and let go of models as the lists of the units say. What cannot be loaded is told, not raised."""
+        held: list[HeldModel] = []
+        for shelf in self._shelves:
+            models = await asyncio.to_thread(shelf.look_again)  # for as long as the loading takes
+            held += [
+                HeldModel(name=model.name, is_loaded=model.state is ModelState.READY, reason=model.reason)
+                for model in models
+            ]
+        self.changes += 1
+        return held
 
     def _own(self, name: str) -> str:
         if name not in self._known:
