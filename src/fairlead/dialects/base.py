@@ -50,6 +50,8 @@ class Kind:
     """Kinds whose objects change what this kind's mean: they are looked at again when one of those changes."""
     is_watched_with_status: bool = False
     """Whether those that read this kind look at its status too."""
+    webhook: str = ""
+    """The name that a refusal by the dialect's rules gives of its webhook; empty for `v1.v{kind}.kb.io`."""
 
 
 class World(Protocol):

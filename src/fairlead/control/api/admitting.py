@@ -104,7 +104,8 @@ def _as_cause(problem: Problem) -> Problem:
 
 def _denied(kind: Kind, name: str, error: InvalidManifest) -> InvalidManifest:
     """A refusal by a dialect's rules reads as its webhook's, because scripts look for that."""
-    text = f'admission webhook "v1.v{kind.kind.lower()}.kb.io" denied the request: {error}'
+    webhook = kind.webhook or f"v1.v{kind.kind.lower()}.kb.io"
+    text = f'admission webhook "{webhook}" denied the request: {error}'
     denied = InvalidManifest([_as_cause(problem) for problem in error.problems], message=text)
     denied.about(Subject(group=kind.group, kind=kind.kind, name=name))
     return denied

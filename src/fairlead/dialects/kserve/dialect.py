@@ -5,7 +5,9 @@ from typing import Any
 
 from fairlead.dialects.base import ALONE, Document, Happened, Kind, World
 from fairlead.dialects.catalog import Catalog
+from fairlead.dialects.kserve import config
 from fairlead.dialects.kserve.part import Part
+from fairlead.dialects.kserve.serving_runtime.part import ClusterServingRuntimePart, ServingRuntimePart
 from fairlead.dialects.openapi import pruned
 from fairlead.errors import FairleadError, InvalidManifest, Problem, Where
 from fairlead.plan.model import Plan
@@ -17,15 +19,18 @@ SHARED = frozenset({"kserve", "knative-serving"})
 
 class KServeDialect:
     """The resources of `serving.kserve.io`. `external_url` is where a gateway can be reached
-    (`http://localhost:8080`), for the URLs of statuses."""
+    (`http://localhost:8080`), for the URLs of statuses; `domain` is what the host names of services end in, where the
+    seeded settings do not say otherwise."""
 
-    def __init__(self, external_url: str = "") -> None:
+    def __init__(self, external_url: str = "", *, domain: str = "localhost") -> None:
         self._parts = {part.kind.kind: part for part in parts(external_url)}
+        self._domain = domain
         self.kinds: tuple[Kind, ...] = tuple(part.kind for part in self._parts.values())
 
     def seeds(self) -> Sequence[Document]:
         """The runtimes and settings of an installation."""
-        return [document for part in self._parts.values() for document in part.seeds()]
+        runtimes = [document for part in self._parts.values() for document in part.seeds()]
+        return [*runtimes, *config.seeds(self._domain)]
 
     def default(self, doc: Document, *, world: World = ALONE) -> dict[str, Any]:
         """The document with its defaults."""
@@ -82,4 +87,4 @@ class KServeDialect:
 def parts(external_url: str) -> tuple[Part, ...]:
     """Every kind, in the order that a listing shows them."""
     del external_url
-    return ()
+    return ServingRuntimePart(), ClusterServingRuntimePart()
