@@ -26,14 +26,18 @@ class Pool:
 
     With no endpoint, requests wait up to `wait_s` seconds (a replica is on its way) unless `refusal` says why
     there will be none. `protocol` is the component's, for the shape of the gateway's own error bodies. Each replica
-    holds `replica_limit` requests at most; more of them wait too, up to `queue_limit`.
+    holds `replica_limit` requests at most; more of them wait too, up to `queue_limit`, and while replicas are ready up
+    to `replica_queue_limit` for each, if that is not 0. Open streams take none of those places unless it
+    `counts_streams`.
     """
 
     endpoints: tuple[Endpoint, ...] = ()
     wait_s: float = 30.0
     refusal: str = ""
     queue_limit: int = 1000
+    replica_queue_limit: int = 0
     replica_limit: int = REPLICA_LIMIT
+    counts_streams: bool = False
     protocol: str = "seldon"
 
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from fairlead.backends.local.tables import Serving, replicas_in, service_of, table_of
-from fairlead.plan.model import Parameter, Plan
+from fairlead.plan.model import HorizontalScaling, KnativeScaling, Limits, Parameter, Plan, ScalePolicy
 from fairlead.plan.routing import Endpoint, Pool
 from fairlead.plan.status import Cause, ComponentStatus, Phase, PlanStatus
 from support.local_world import component, plan
@@ -82,3 +82,32 @@ def test_a_table_does_not_depend_on_the_order_of_applying() -> None:
 
     assert table_of(services) == table_of(reversed(services))
     assert replicas_in(table_of(services)) == {"r"}
+
+
+@pytest.mark.parametrize(
+    ("scaling", "concurrency", "ready", "queues"),
+    [
+        pytest.param(None, 2, 1, (20, 0), id="a fixed number shares one queue"),
+        pytest.param(KnativeScaling(), 2, 1, (10_000, 0), id="the gateway holds a burst"),
+        pytest.param(KnativeScaling(), 2, 0, (10_000, 0), id="and what comes before there is a replica"),
+        pytest.param(KnativeScaling(burst_capacity=4), 2, 2, (10_000, 20), id="until there is room for a burst"),
+        pytest.param(KnativeScaling(burst_capacity=0), 2, 1, (10_000, 20), id="or no burst is expected"),
+        pytest.param(KnativeScaling(burst_capacity=-1), 2, 9, (10_000, 0), id="or for ever"),
+        pytest.param(KnativeScaling(burst_capacity=0), 0, 1, (10_000, 0), id="without a limit there is one queue"),
+        pytest.param(HorizontalScaling(metrics=()), 2, 1, (10_000, 20), id="there is no burst without Knative"),
+    ],
+)
+def test_who_may_wait_follows_from_what_decides_the_number_of_replicas(
+    scaling: KnativeScaling | HorizontalScaling | None, concurrency: int, ready: int, queues: tuple[int, int]
+) -> None:
+    made = plan()
+    one = made.components[0]
+    revision = replace(one.revision, limits=Limits(concurrency=concurrency, waiting=20))
+    one = replace(one, revision=revision, scale=ScalePolicy(auto=scaling), patience_s=77.0)
+    made = replace(made, components=(one,))
+
+    service = service_of(made, _status(made, Phase.READY), {"default": Serving(endpoints=(ENDPOINT,) * ready)})
+
+    pool = dict(service.pools)["default"]
+    assert (pool.queue_limit, pool.replica_queue_limit) == queues
+    assert (pool.replica_limit, pool.wait_s) == (concurrency or 1024, 77.0)

@@ -3,12 +3,15 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from fairlead.plan.model import Component, Plan
+from fairlead.plan.model import Component, KnativeScaling, Plan
 from fairlead.plan.routing import REPLICA_LIMIT, Endpoint, HostCertificate, Pool, RouteTable, Service
 from fairlead.plan.status import ComponentStatus, Phase, PlanStatus
 
 MODEL_NAME = "model_name"
 """The parameter by which a manifest names a unit's model."""
+
+_MOST_WAITING = 10_000
+"""Requests that wait for a component whose load decides how many replicas it has; Knative's activator holds as many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,14 +68,27 @@ def _model_names(plan: Plan) -> Iterator[str]:
 
 def _pool(component: Component, state: ComponentStatus, serving: Serving) -> Pool:
     limits = component.revision.limits
+    waits_here = _waits_here(component, len(serving.endpoints))
     return Pool(
         endpoints=serving.endpoints,
         wait_s=component.patience_s,
         refusal="" if serving.endpoints else _refusal(component, state),
         protocol=component.revision.protocol.value,
-        queue_limit=limits.waiting,
+        queue_limit=_MOST_WAITING if component.scale.auto is not None else limits.waiting,
+        replica_queue_limit=0 if waits_here or not limits.concurrency else limits.waiting,
         replica_limit=limits.concurrency or REPLICA_LIMIT,
+        counts_streams=bool(limits.concurrency) and component.scale.auto is not None,
     )
+
+
+def _waits_here(component: Component, ready: int) -> bool:
+    """Whether all that may wait, rather than so many for each replica. Knative's activator buffers for a component
+    until its replicas have room for a burst; from then on each has its own queue."""
+    scaling = component.scale.auto
+    if not isinstance(scaling, KnativeScaling):
+        return scaling is None
+    room = ready * component.revision.limits.concurrency
+    return not ready or scaling.burst_capacity < 0 or room < scaling.burst_capacity
 
 
 def _refusal(component: Component, state: ComponentStatus) -> str:

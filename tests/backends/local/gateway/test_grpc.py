@@ -491,3 +491,20 @@ async def test_streams_that_are_open_keep_no_request_out() -> None:
                 stream.cancel()
 
     assert answer == b"a"
+
+
+@pytest.mark.slow
+async def test_a_pool_that_counts_streams_holds_requests_back_for_them() -> None:
+    async with bench() as made:
+        worker = await made.worker("a", Named("a"))
+        wanted = replace(pool(worker), replica_limit=1, counts_streams=True)
+        await made.serve(called("a", {"main": wanted}))
+        async with calling(made) as channel:
+            stream = channel.stream_stream(STREAM_INFER)(timeout=20)
+            await stream.write(named("a"))
+            await stream.read()
+            answer = asyncio.ensure_future(ask(channel, INFER, named("a")))
+            await until(lambda: sum(load.waiting for _, load in made.gateway.switchboard.loads()) == 1)
+            stream.cancel()
+
+            assert await answer == b"a"

@@ -60,6 +60,7 @@ class WorkerLink(FrameLink):
         on_free: Callable[[], None],
         *,
         limit: int,
+        counts_streams: bool = False,
         farewell: Callable[[bytes | None], None] | None = None,
         name: str = "",
     ) -> None:
@@ -74,6 +75,7 @@ class WorkerLink(FrameLink):
         self._on_goaway = on_goaway
         self._on_free = on_free
         self._limit = limit
+        self._counts_streams = counts_streams
         self._large_bytes = 0
         self._last_id = 0
         self._is_leaving = False
@@ -111,9 +113,9 @@ class WorkerLink(FrameLink):
             id = id + 1 if id < LAST_ID else 1
         return id
 
-    def set_limit(self, limit: int) -> None:
+    def set_limit(self, limit: int, *, counts_streams: bool) -> None:
         """How many requests it may hold from now on."""
-        self._limit = limit
+        self._limit, self._counts_streams = limit, counts_streams
         if self.is_full:
             self._count_out(b"")
         else:
@@ -126,9 +128,11 @@ class WorkerLink(FrameLink):
 
     @property
     def _has_enough(self) -> bool:
-        """Streams are counted apart: one may be open for hours with nothing in it, and must not keep requests out."""
+        """Streams are counted apart, unless the pool says otherwise: one may be open for hours with nothing in it, and
+        must not keep requests out."""
+        apart = 0 if self._counts_streams else len(self.sinks)
         return (
-            len(self.open) - len(self.sinks) >= self._limit
+            len(self.open) - apart >= self._limit
             or len(self.sinks) >= _MOST_STREAMS
             or self._large_bytes >= _MOST_LARGE_BYTES
         )
@@ -256,6 +260,7 @@ class Replica:
         path: str,
         *,
         limit: int,
+        counts_streams: bool = False,
         on_ready: Callable[[], None],
         on_counts: Callable[[str, bytes | None], None] = lambda path, body: None,  # noqa: ARG005
     ) -> None:
@@ -263,7 +268,10 @@ class Replica:
         self.name = name
         self.path = path
         self._limit = limit
+        self._counts_streams = counts_streams
         self.link: WorkerLink | None = None
+        self.is_awaited = True
+        """Nobody knows yet whether it can be reached."""
         self._on_ready = on_ready
         self._leaving: set[WorkerLink] = set()
         self._wake = asyncio.Event()
@@ -275,12 +283,12 @@ class Replica:
         """Requests that the replica holds."""
         return (len(self.link.open) if self.link is not None else 0) + sum(len(link.open) for link in self._leaving)
 
-    def set_limit(self, limit: int) -> None:
+    def set_limit(self, limit: int, *, counts_streams: bool) -> None:
         """How many requests it may hold from now on."""
-        if limit != self._limit:
-            self._limit = limit
+        if (limit, counts_streams) != (self._limit, self._counts_streams):
+            self._limit, self._counts_streams = limit, counts_streams
             if self.link is not None:
-                self.link.set_limit(limit)
+                self.link.set_limit(limit, counts_streams=counts_streams)
 
     def retire(self) -> None:
         """Send it nothing more; what it holds may still be answered."""
@@ -297,6 +305,7 @@ class Replica:
                 _, link = await loop.create_unix_connection(self._make_link, self.path)
             except OSError as error:
                 log.debug("replica %s does not answer at %s: %s", self.name, self.path, error)
+                self.is_awaited = False
                 await asyncio.sleep(delay_s)
                 delay_s = min(delay_s * 2, _LAST_RETRY_S)
                 continue
@@ -304,7 +313,7 @@ class Replica:
                 link.close()
                 return
             delay_s = _FIRST_RETRY_S
-            self.link = link
+            self.link, self.is_awaited = link, False
             self._wake.clear()
             self._on_ready()
             await self._wake.wait()
@@ -313,7 +322,13 @@ class Replica:
     def _make_link(self) -> WorkerLink:
         farewell = partial(self._on_counts, self.path)
         return WorkerLink(
-            self._lost, self._gone_away, self._on_ready, limit=self._limit, farewell=farewell, name=self.name
+            self._lost,
+            self._gone_away,
+            self._on_ready,
+            limit=self._limit,
+            counts_streams=self._counts_streams,
+            farewell=farewell,
+            name=self.name,
         )
 
     def _gone_away(self, link: WorkerLink) -> None:

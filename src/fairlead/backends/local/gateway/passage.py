@@ -10,7 +10,7 @@ from fairlead.backends.local.gateway.link import WorkerLink
 from fairlead.backends.local.gateway.metering import Meter
 from fairlead.backends.local.gateway.pool import Pool
 from fairlead.backends.local.gateway.pouring import pour
-from fairlead.backends.local.gateway.refusals import refusal, refusal_of
+from fairlead.backends.local.gateway.refusals import lateness, refusal, refusal_of
 from fairlead.backends.local.gateway.trails import Trail
 from fairlead.backends.local.gateway.wheel import Bucket, TimerWheel
 from fairlead.dataplane.net.frame_bodies import FrameSource
@@ -166,14 +166,15 @@ class Passage:
         self._bucket = None
         if self._reply is None:
             return
-        timeout_s = self._timeout_s
-        if timeout_s is not None and (self._link is not None or self._left_s(timeout_s) <= _NO_TIME_S):
-            self._withdraw()
-            self._fail(504, f"{self._pool.name} did not answer within {timeout_s:g} s")
+        timeout_s, pool = self._timeout_s, self._pool
+        is_late = timeout_s is not None and (self._link is not None or self._left_s(timeout_s) <= _NO_TIME_S)
+        words = lateness(pool.wanted.protocol, has_replica=self._link is not None or pool.is_busy)
+        self._withdraw()
+        if is_late or words:
+            self._fail(504, words or f"{pool.name} did not answer within {timeout_s:g} s")
         else:
-            self._pool.withdraw(self)
             waited_s = self._clock() - self._started
-            self.refuse(NotReady(f"{self._pool.why_not_ready()}; waited {waited_s:.1f} s", after_s=1.0))
+            self.refuse(NotReady(f"{pool.why_not_ready()}; waited {waited_s:.1f} s", after_s=1.0))
 
     def client_gone(self) -> None:
         """Nobody waits for the answer."""

@@ -4,16 +4,20 @@ A request goes to the replica that holds the fewest. With none connected, or all
 its turn, first come first served, until one is free, or its time or the queue is up.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
 from fairlead.backends.local.gateway.link import Passenger, Replica, WorkerLink
 from fairlead.backends.local.gateway.metering import Load
-from fairlead.errors import FairleadError, NotReady, Overloaded
+from fairlead.backends.local.gateway.refusals import overflow
+from fairlead.errors import FairleadError, NotReady
 from fairlead.plan import routing
 
 _LARGE_BYTES = 64 * 1024
 _MOST_WAITING_BYTES = 256 * 1024 * 1024
+_GATHER_S = 0.01
+"""How long those who wait are kept for replicas that are being connected to besides the one that is ready."""
 
 
 class Waiter(Passenger, Protocol):
@@ -56,14 +60,18 @@ class Pool:
         known = {replica.path for replica in kept}
         for path, endpoint in listed.items():
             if path not in known:
-                limit = wanted.replica_limit
                 made = Replica(
-                    endpoint.replica, path, limit=limit, on_ready=self._serve_waiting, on_counts=self._on_counts
+                    endpoint.replica,
+                    path,
+                    limit=wanted.replica_limit,
+                    counts_streams=wanted.counts_streams,
+                    on_ready=self._share_waiting,
+                    on_counts=self._on_counts,
                 )
                 kept.append(made)
         self._replicas = kept
         for replica in kept:
-            replica.set_limit(wanted.replica_limit)
+            replica.set_limit(wanted.replica_limit, counts_streams=wanted.counts_streams)
         self._retired = [replica for replica in self._retired if replica.in_flight]
         if wanted.refusal:
             self._refuse_waiting()
@@ -79,29 +87,36 @@ class Pool:
 
     def submit(self, waiter: Waiter) -> None:
         """Send a request, or let it wait. Raises `NotReady` or `Overloaded` when it may not even wait."""
-        link = self.choose()
+        link = self.choose() if not self._waiting else None
         if link is not None:
             waiter.depart(link)
             return
         wanted = self.wanted
-        if wanted.refusal and not self._is_busy:
+        if wanted.refusal and not self.is_busy:
             raise NotReady(wanted.refusal)
-        if len(self._waiting) >= wanted.queue_limit:
-            raise Overloaded(f"{self.name}: {len(self._waiting)} requests wait already, the most allowed", after_s=1.0)
+        if len(self._waiting) >= self._queue_limit:
+            words = f"{self.name}: {len(self._waiting)} requests wait already, the most allowed"
+            raise overflow(wanted.protocol, words)
         if wanted.wait_s <= 0:
             raise NotReady(self.why_not_ready())
         if len(waiter.body) > _LARGE_BYTES:
             self._refuse_bulk(len(waiter.body))
         self._waiting[waiter] = None
         waiter.wait(wanted.wait_s)
-        if len(self._waiting) == 1 and not self._is_busy:
+        if len(self._waiting) == 1 and not self.is_busy:
             self._on_poke()
 
     def _refuse_bulk(self, size_bytes: int) -> None:
         """What waits is held in memory, and the queue's limit counts requests."""
         held_bytes = sum(len(waiter.body) for waiter in self._waiting)
         if held_bytes + size_bytes > _MOST_WAITING_BYTES:
-            raise Overloaded(f"{self.name}: requests of {held_bytes} bytes wait already", after_s=1.0)
+            raise overflow(self.wanted.protocol, f"{self.name}: requests of {held_bytes} bytes wait already")
+
+    @property
+    def _queue_limit(self) -> int:
+        wanted = self.wanted
+        ready = wanted.replica_queue_limit and sum(1 for replica in self._replicas if replica.link is not None)
+        return ready * wanted.replica_queue_limit or wanted.queue_limit
 
     def choose(self) -> WorkerLink | None:
         """The replica with the fewest open requests, if it may take one more; equals take turns."""
@@ -127,17 +142,18 @@ class Pool:
         if not self._replicas:
             return f"{self.name} has no ready replica"
         names = ", ".join(replica.name for replica in self._replicas)
-        if self._is_busy:
+        if self.is_busy:
             return f"{self.name}: every replica holds as many requests as it may ({names})"
         return f"{self.name}: no replica can be reached ({names})"
 
     @property
     def waits_in_vain(self) -> bool:
         """Whether requests wait and no replica can be reached."""
-        return bool(self._waiting) and not self._is_busy
+        return bool(self._waiting) and not self.is_busy
 
     @property
-    def _is_busy(self) -> bool:
+    def is_busy(self) -> bool:
+        """Whether there are replicas, so that who waits does so for others to be answered."""
         return any(replica.link is not None for replica in self._replicas)
 
     @property
@@ -146,6 +162,13 @@ class Pool:
         ready = sum(1 for replica in self._replicas if replica.link is not None)
         in_flight = sum(replica.in_flight for replica in (*self._replicas, *self._retired))
         return Load(ready, in_flight, len(self._waiting))
+
+    def _share_waiting(self) -> None:
+        """A replica is ready. When others are about to be, they share what waits."""
+        if self._waiting and any(replica.is_awaited for replica in self._replicas):
+            asyncio.get_running_loop().call_later(_GATHER_S, self._serve_waiting)
+        else:
+            self._serve_waiting()
 
     def _serve_waiting(self) -> None:
         while self._waiting and (link := self.choose()) is not None:
