@@ -47,7 +47,7 @@ def test_without_a_decision_nothing_changes() -> None:
 
 def test_the_initial_scale_is_the_least_until_it_was_reached_once() -> None:
     asked = terms(initial_replicas=3)
-    standing = begin(asked, Counts(current=3, ready=0), is_known=False, now=0.0)
+    standing = begin(asked, Counts(current=3, ready=0), now=0.0)
     assert standing.activity is Activity.ACTIVATING
     applied, standing = after(standing, 1, 2.0, asked=asked, current=3, ready=2)
     assert (applied.replicas, standing.is_initialized) == (3, False)
@@ -59,7 +59,7 @@ def test_the_initial_scale_is_the_least_until_it_was_reached_once() -> None:
 
 def test_an_initial_scale_of_zero_starts_with_nothing() -> None:
     asked = terms(initial_replicas=0)
-    standing = begin(asked, Counts(current=0, ready=0), is_known=False, now=0.0)
+    standing = begin(asked, Counts(current=0, ready=0), now=0.0)
     applied, standing = after(standing, None, 2.0, asked=asked, current=0, ready=0)
     assert (applied.replicas, applied.reason, standing.activity) == (0, "NoTraffic", Activity.INACTIVE)
 
@@ -141,13 +141,15 @@ def test_what_never_got_ready_is_given_up_and_says_so() -> None:
 
 
 def test_an_earlier_life_is_gone_on_with() -> None:
-    at_zero = begin(TERMS, Counts(current=0, ready=0), is_known=True, now=5.0)
+    once_ready = terms(initial_replicas=0)
+    at_zero = begin(once_ready, Counts(current=0, ready=0), now=5.0)
     assert (at_zero.activity, at_zero.is_initialized) == (Activity.INACTIVE, True)
-    assert begin(TERMS, Counts(current=3, ready=3), is_known=True, now=5.0).activity is Activity.ACTIVE
-    assert begin(TERMS, Counts(current=3, ready=0), is_known=True, now=5.0).activity is Activity.ACTIVATING
+    assert begin(once_ready, Counts(current=3, ready=3), now=5.0).activity is Activity.ACTIVE
+    assert begin(once_ready, Counts(current=3, ready=0), now=5.0).activity is Activity.ACTIVATING
+    assert begin(TERMS, Counts(current=0, ready=0), now=5.0).activity is Activity.ACTIVATING
 
 
 def test_the_maximum_is_stronger_than_the_initial_scale() -> None:
     asked = terms(initial_replicas=5, max_replicas=2)
-    standing = begin(asked, Counts(current=2, ready=0), is_known=False, now=0.0)
+    standing = begin(asked, Counts(current=2, ready=0), now=0.0)
     assert after(standing, 9, 2.0, asked=asked, current=2, ready=2)[0].replicas == 2

@@ -68,13 +68,14 @@ class _Want:
     wake_at: float | None = None
 
 
-def begin(terms: Terms, counts: Counts, *, is_known: bool, now: float) -> Standing:
-    """A component that is looked at for the first time. `is_known`: it was here in an earlier life of ours, so that
-    having nothing means that it went to zero."""
-    standing = Standing(activity=Activity.ACTIVATING, since=now, is_initialized=is_known)
-    if counts.current == 0 and (is_known or bounds(standing, terms)[0] == 0):
+def begin(terms: Terms, counts: Counts, *, now: float) -> Standing:
+    """A component that is looked at for the first time, by this process at least. One that was ready before has its
+    minimum for an initial scale; so having nothing, where nothing is the least, means that it is at zero."""
+    standing = Standing(activity=Activity.ACTIVATING, since=now)
+    if counts.current == 0 and bounds(standing, terms)[0] == 0:
         return replace(standing, activity=Activity.INACTIVE, is_initialized=True)
-    return replace(standing, activity=Activity.ACTIVE) if counts.ready >= _needed(standing, terms) else standing
+    is_active = counts.ready >= max(1, _needed(standing, terms))
+    return replace(standing, activity=Activity.ACTIVE) if is_active else standing
 
 
 def apply(

@@ -8,7 +8,7 @@ from fairlead.backends.local.scaling.applying import Activity, Applied, Counts, 
 from fairlead.backends.local.scaling.kpa import Decision, State, Terms
 from fairlead.backends.local.scaling.rule import Gauges, Verdict
 
-__all__ = ["Counts", "Memory", "Terms", "begin", "carried", "is_at_rest", "look", "measured", "resized"]
+__all__ = ["Counts", "Memory", "Terms", "begin", "carried", "is_at_rest", "look", "measured", "quiet", "resized"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,18 +20,24 @@ class Memory:
     excess_burst: int | None = None
 
 
-def begin(terms: Terms, counts: Counts, *, is_known: bool, now: float) -> Memory:
-    """Look at a revision for the first time. `is_known`: it was here before this process was."""
+def begin(terms: Terms, counts: Counts, *, now: float) -> Memory:
+    """Look at a revision for the first time in this process."""
     return Memory(
         load=kpa.begin(terms, ready=counts.ready, now=now),
-        standing=applying.begin(terms, counts, is_known=is_known, now=now),
-        excess_burst=None if is_known else kpa.excess_at_start(terms),
+        standing=applying.begin(terms, counts, now=now),
+        excess_burst=kpa.excess_at_start(terms),
     )
 
 
 def measured(memory: Memory, second: int, value: float) -> Memory:
     """With the load of a second."""
     return replace(memory, load=memory.load.measured(second, value))
+
+
+def quiet(memory: Memory, second: int) -> Memory:
+    """With no load until this second, where nobody measured any. Not having been told of is a measurement too."""
+    load = memory.load
+    return replace(memory, load=load.quiet(second) if load.stable.values else load.measured(second, 0.0))
 
 
 def carried(memory: Memory, second: int) -> Memory:
@@ -73,10 +79,14 @@ def look(memory: Memory, terms: Terms, counts: Counts, *, now: float) -> tuple[V
     return verdict, Memory(load=load, standing=standing, excess_burst=excess)
 
 
-def is_at_rest(memory: Memory, counts: Counts, *, now: float) -> bool:
-    """Nothing will change until a request comes: it has no replica, wants none, and nothing measured is left."""
-    is_empty = memory.load.stable.average(now) is None
-    return is_empty and not counts.current and not counts.ready and memory.standing.activity is Activity.INACTIVE
+def is_at_rest(memory: Memory, terms: Terms, counts: Counts, *, now: float) -> bool:
+    """Nothing will change until a request comes: it has the least it may have, and nothing asks for more."""
+    if counts.ready != counts.current or memory.load.panic_at is not None:
+        return False
+    if not counts.current:
+        return memory.standing.activity is Activity.INACTIVE and memory.load.stable.average(now) is None
+    is_quiet = memory.standing.activity is Activity.ACTIVE and not any(memory.load.stable.values)
+    return is_quiet and counts.current == applying.bounds(memory.standing, terms)[0]
 
 
 def _gauges(decision: Decision | None, terms: Terms, excess: int | None) -> Gauges:

@@ -72,6 +72,10 @@ class State:
         """With what was measured in a second."""
         return replace(self, stable=self.stable.record(second, value), panic=self.panic.record(second, value))
 
+    def quiet(self, second: int) -> "State":
+        """With no load in any second from the last measured one until this."""
+        return replace(self, stable=self.stable.filled(second, 0.0), panic=self.panic.filled(second, 0.0))
+
     def carried(self, second: int) -> "State":
         """With the load of the last second that was measured in all until this one."""
         return replace(self, stable=self.stable.carried(second), panic=self.panic.carried(second))

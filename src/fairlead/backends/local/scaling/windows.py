@@ -35,13 +35,17 @@ class Buckets:
             return self
         return replace(self, values=(*self.values[:place], self.values[place] + value, *self.values[place + 1 :]))
 
-    def carried(self, second: int) -> "Buckets":
-        """As if every second up to this one had been like the last: for seconds that nobody measured."""
+    def filled(self, second: int, value: float) -> "Buckets":
+        """With this value for every second after the last one, up to this one."""
         gap = second - self.last
         if not self.values or gap <= 0:
             return self
-        values = (*self.values, *(self.values[-1],) * min(gap, self.window_s))
+        values = (*self.values, *(value,) * min(gap, self.window_s))
         return replace(self, last=second, values=values[-self.window_s :])
+
+    def carried(self, second: int) -> "Buckets":
+        """As if every second up to this one had been like the last: for seconds that nobody measured."""
+        return self.filled(second, self.values[-1]) if self.values else self
 
     def resized(self, window_s: int) -> "Buckets":
         """For another length of the window, with what there is of it."""

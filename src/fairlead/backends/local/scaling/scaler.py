@@ -1,0 +1,244 @@
+"""The loop around the rules: hears the gateway, sees the replicas, looks every two seconds, and says how many.
+
+One loop for all components. Those that have what they may have at least, and no load, are not looked at until the
+gateway tells of them; so a thousand at zero cost nothing. While the gateway is silent nothing is decided by requests:
+no news is not the same as no load.
+"""
+
+import asyncio
+import contextlib
+import logging
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from fairlead.backends.local.scaling.hpa import SYNC_S
+from fairlead.backends.local.scaling.reading import Reader
+from fairlead.backends.local.scaling.rule import Verdict
+from fairlead.backends.local.scaling.telling import Told, changes
+from fairlead.backends.local.scaling.watching import (
+    HorizontalWatch,
+    Key,
+    KnativeWatch,
+    Load,
+    Seen,
+    bounds_of,
+    requested_by,
+    terms_of,
+)
+from fairlead.plan.model import Component, HorizontalScaling, KnativeScaling
+
+TICK_S = 2.0
+_SILENCE_S = 3.0
+"""The gateway speaks every second; after this long it is silent."""
+_log = logging.getLogger(__name__)
+
+__all__ = ["Key", "Line", "Load", "Scaler", "Seen"]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What is shown of a component: the last verdict, and the replicas it had then."""
+
+    key: Key
+    ready: int
+    verdict: Verdict
+
+
+class Scaler:
+    """`scale` gets every number with the reason for it, `tell` what people should hear of. `clock` is in seconds and
+    never goes back. Everything but `run` returns at once."""
+
+    def __init__(
+        self,
+        *,
+        scale: Callable[[Key, int, str], None],
+        tell: Callable[[Key, Told], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._scale, self._tell, self._clock = scale, tell, clock
+        self._knative: dict[Key, KnativeWatch] = {}
+        self._horizontal: dict[Key, HorizontalWatch] = {}
+        self._active: set[Key] = set()
+        self._poked: set[Key] = set()
+        self._second = 0
+        self._heard_at = -math.inf
+        self._something = asyncio.Event()
+        self._to_measure = asyncio.Event()
+        self._reader = Reader()
+        self._changed: set[Key] = set()
+
+    # -- what there is
+
+    def follow(self, key: Key, component: Component) -> None:
+        """Scale this component from now on, as it says."""
+        scaling = component.scale.auto
+        match scaling:
+            case KnativeScaling():
+                self._horizontal.pop(key, None)
+                known = self._knative.get(key)
+                if known is None:
+                    self._knative[key] = KnativeWatch(key, scaling, terms_of(component, scaling))
+                else:
+                    known.reword(component, scaling)
+                self._wake(key)
+            case HorizontalScaling():
+                self._knative.pop(key, None)
+                watch = self._horizontal.get(key)
+                if watch is None:
+                    bounds, requested = bounds_of(component), requested_by(component)
+                    self._horizontal[key] = HorizontalWatch(key, scaling, bounds, requested)
+                else:
+                    watch.reword(component, scaling)
+                self._to_measure.set()
+            case None:
+                self.forget(key)
+
+    def forget(self, key: Key) -> None:
+        """It is gone, or has a fixed number of replicas."""
+        if self._knative.pop(key, None) or self._horizontal.pop(key, None):
+            self._changed.add(key)
+        self._active.discard(key)
+        self._poked.discard(key)
+
+    def saw(self, key: Key, seen: Seen) -> None:
+        """A component's replicas now."""
+        now = self._clock()
+        watch = self._knative.get(key) or self._horizontal.get(key)
+        if watch is None or watch.seen == seen:
+            return
+        watch.see(seen, now=now)
+        if key in self._knative:
+            self._wake(key)
+
+    # -- what the gateway says
+
+    def heard(self, loads: Iterable[Load]) -> None:
+        """What the gateway says every second, or cannot wait to say. Components it does not name have no load."""
+        now, loads = self._clock(), tuple(loads)
+        second = math.floor(now)
+        if now - self._heard_at > _SILENCE_S:
+            for key in self._active:
+                self._knative[key].carry(second - 1)
+        self._heard_at = now
+        if not loads or not all(load.is_poke for load in loads):
+            # They come a second apart, but not exactly; each counts for a second of its own.
+            second = self._second = min(max(self._second + 1, second - 1), second)
+        for load in loads:
+            self._take(load, second, now)
+
+    def _take(self, load: Load, second: int, now: float) -> None:
+        if (one := self._knative.get(load.key)) is not None:
+            one.take(load, second)
+            self._wake(load.key)
+        elif (other := self._horizontal.get(load.key)) is not None:
+            other.take(load, now=now)
+        if load.is_poke:
+            self._poked.add(load.key)
+            self._something.set()
+
+    @property
+    def _is_silent(self) -> bool:
+        return self._clock() - self._heard_at > _SILENCE_S
+
+    # -- what is shown
+
+    def news(self) -> tuple[list[Line], list[Key]]:
+        """Components that were decided about otherwise than the last time this was asked, and those that are gone."""
+        changed, self._changed = self._changed, set()
+        return [line for key in sorted(changed) if (line := self._line(key))], [
+            key for key in sorted(changed) if self._watch(key) is None
+        ]
+
+    def everything(self) -> list[Line]:
+        """Every component that was decided about."""
+        keys = sorted((*self._knative, *self._horizontal))
+        return [line for key in keys if (line := self._line(key))]
+
+    def _watch(self, key: Key) -> KnativeWatch | HorizontalWatch | None:
+        return self._knative.get(key) or self._horizontal.get(key)
+
+    def _line(self, key: Key) -> Line | None:
+        watch = self._watch(key)
+        if watch is None or watch.verdict is None or watch.seen is None:
+            return None
+        return Line(key, watch.seen.ready, watch.verdict)
+
+    # -- the work
+
+    async def run(self) -> None:
+        """Look until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._look_forever(), name="scale by requests")
+                group.create_task(self._measure_forever(), name="scale by resources")
+        finally:
+            await self._reader.close()
+
+    async def _look_forever(self) -> None:
+        next_at = self._clock()
+        while True:
+            if self._active:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._something.wait(), max(0.0, next_at - self._clock()))
+            else:
+                await self._something.wait()
+            self._something.clear()
+            self.look(is_tick=self._clock() >= next_at)
+            if self._clock() >= next_at:
+                next_at = self._clock() + TICK_S
+
+    def look(self, *, is_tick: bool = True) -> None:
+        """Decide about those that somebody just asked for, and about all that have something going on if it is time."""
+        if self._is_silent:
+            return
+        now = self._clock()
+        poked, self._poked = self._poked, set()
+        for key in sorted(poked | (self._active if is_tick else set())):
+            one = self._knative.get(key)
+            if one is not None:
+                self._say(one, one.verdict, one.look(now=now, measured_until=math.floor(now) - 2), key in poked)
+                if one.is_at_rest(now=now):
+                    self._active.discard(key)
+            elif (other := self._horizontal.get(key)) is not None and other.seen and not other.seen.desired:
+                self._say(other, other.verdict, other.look(now=now), is_poked=True)
+
+    async def _measure_forever(self) -> None:
+        while True:
+            if not self._horizontal:
+                await self._to_measure.wait()
+            self._to_measure.clear()
+            await self.measure()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._to_measure.wait(), SYNC_S)
+
+    async def measure(self) -> None:
+        """Read the metrics of those that scale by them, and decide."""
+        watched: Sequence[HorizontalWatch] = list(self._horizontal.values())
+        await self._reader.read(watched, now=self._clock())
+        for one in watched:
+            if self._horizontal.get(one.key) is one:
+                self._say(one, one.verdict, one.look(now=self._clock()))
+
+    def _say(
+        self,
+        watch: KnativeWatch | HorizontalWatch,
+        before: Verdict | None,
+        verdict: Verdict | None,
+        is_poked: bool = False,
+    ) -> None:
+        if verdict is None or watch.seen is None:
+            return
+        if before is None or (before.gauges, before.replicas) != (verdict.gauges, verdict.replicas):
+            self._changed.add(watch.key)
+        current = before.replicas if before is not None else watch.seen.desired
+        for told in changes(watch.key[1], before, verdict, current=current, is_poked=is_poked):
+            self._tell(watch.key, told)
+        if before is None or verdict.replicas != before.replicas or verdict.condition != before.condition:
+            self._scale(watch.key, verdict.replicas, verdict.why)
+
+    def _wake(self, key: Key) -> None:
+        if key not in self._active:
+            self._active.add(key)
+            self._something.set()
