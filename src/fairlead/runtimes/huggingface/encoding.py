@@ -140,9 +140,9 @@ class Encoding:
             with self._changed:
                 while not self._is_closed and not self._tasks:
                     self._changed.wait()
-                if self._is_closed:
-                    return
                 tasks = list(self._tasks)
+                if self._is_closed:
+                    break
             share = max(1, _ROWS // len(tasks))
             batch = [(task, row) for task in tasks[:_ROWS] for row in self._next_rows(task, share)]
             if batch:
@@ -151,6 +151,8 @@ class Encoding:
                 # Those that had their turn go to the end.
                 self._tasks.rotate(-min(len(tasks), _ROWS))
                 self._tasks = deque(task for task in self._tasks if not self._is_over(task))
+        for task in tasks:
+            self._fail(task, Overloaded("the model is stopping"))
 
     def _next_rows(self, task: _Task, share: int) -> list[dict[str, list[int]]]:
         if task.is_left:

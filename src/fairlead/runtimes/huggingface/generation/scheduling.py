@@ -148,9 +148,16 @@ class Scheduler:
                 while not self._is_closed and not self._has_work():
                     self._changed.wait()
                 if self._is_closed:
-                    return
+                    jobs = [*self._waiting, *self._under_way()]
+                    break
                 self._admit()
-            self._turn()
+            try:
+                self._turn()
+            except Exception as error:  # whatever it is, nobody is to wait for ever
+                for job in self._under_way():
+                    self._fail(job, error)
+        for job in jobs:
+            self._fail(job, Overloaded("the model is stopping"))
 
     def _has_work(self) -> bool:
         return self._has_place() or any(job.is_left or not job.is_held for job in self._under_way())

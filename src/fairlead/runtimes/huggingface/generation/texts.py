@@ -19,9 +19,11 @@ class StopStrings:
         if not self._stops:
             return text, False
         self._held += text
-        found = [at for at in (self._held.find(stop) for stop in self._stops) if at >= 0]
-        if found:
-            return self._held[: min(found)], True
+        ends = [self._held.find(stop) + len(stop) for stop in self._stops if stop in self._held]
+        if ends:
+            # As if it came letter by letter: the first that was complete counts, and nothing behind it.
+            seen = self._held[: min(ends)]
+            return seen[: min(seen.find(stop) for stop in self._stops if stop in seen)], True
         keep = max(_started(self._held, stop) for stop in self._stops)
         told = self._held[: len(self._held) - keep]
         self._held = self._held[len(told) :]
