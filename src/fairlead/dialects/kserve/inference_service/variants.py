@@ -34,3 +34,4 @@ class Rolled:
     tags: tuple[tuple[str, ComponentName], ...] = ()
     carried: tuple[Component, ...] = ()
     is_ready: bool = False
+    timeout_s: float | None = None

@@ -1,0 +1,23 @@
+"""How an InferenceService is deployed: in Knative's mode, with revisions and a scale of zero, or in Standard mode.
+
+What the status says comes first, since the mode of a service never changes; then the annotation, then the default.
+"""
+
+from fairlead.dialects.base import Document
+from fairlead.dialects.kserve.config import LEGACY_MODES
+from fairlead.dialects.kserve.inference_service import told
+
+ANNOTATION = "serving.kserve.io/deploymentMode"
+KNATIVE, STANDARD = "Knative", "Standard"
+
+
+def deployment_mode(doc: Document, default: str) -> str:
+    """The mode by its present name."""
+    annotations = doc.get("metadata", {}).get("annotations") or {}
+    said = told.status_of(doc).get("deploymentMode") or annotations.get(ANNOTATION) or default
+    return LEGACY_MODES.get(said, said)
+
+
+def is_knative(doc: Document, default: str) -> bool:
+    """Whether it has revisions."""
+    return deployment_mode(doc, default) == KNATIVE
