@@ -1,5 +1,6 @@
 """Which route takes a request: pure."""
 
+import re
 import time
 from dataclasses import dataclass
 
@@ -119,6 +120,103 @@ def test_an_expression_that_cannot_be_compiled_matches_nothing() -> None:
     assert found(routes, "/", x="(") is None
 
 
+EXPLAIN = r"/v1/models/[\w-]+:explain"
+
+
+def test_a_pattern_is_for_the_whole_path_after_the_prefix_and_comes_before_headers() -> None:
+    tagged = HeaderMatch(name="x-tag", value="canary")
+    routes = matcher(
+        rest=Route(path_prefix="/serving/ns/iris/"),
+        tagged=Route(path_prefix="/serving/ns/iris/", headers=(tagged,)),
+        explain=Route(path_prefix="/serving/ns/iris/", path_pattern=EXPLAIN),
+        host=Route(path_prefix="/", host="iris.ns", path_pattern=f"^{EXPLAIN}$"),
+        host_rest=Route(path_prefix="/", host="iris.ns"),
+        bad=Route(path_prefix="/", host="iris.ns", path_pattern="("),
+    )
+
+    assert found(routes, "/serving/ns/iris/v1/models/m-1:explain") == "explain"
+    assert found(routes, "/serving/ns/iris/v1/models/m-1:explain", x_tag="canary") == "explain"
+    assert found(routes, "/serving/ns/iris/v1/models/m-1:explainer") == "rest"
+    assert found(routes, "/serving/ns/iris/x/v1/models/m-1:explain") == "rest"
+    assert found(routes, "/serving/ns/iris/v1/models/m:predict", x_tag="canary") == "tagged"
+    assert found(routes, "/v1/models/m:explain", host="iris.ns:8080") == "host"
+    assert found(routes, "/v1/models/m:predict", host="IRIS.NS.") == "host_rest"
+
+
+def test_internal_routes_are_there_for_those_who_come_from_inside() -> None:
+    routes = matcher(
+        public=Route(path_prefix="/", host="iris.ns.localhost"),
+        inside=Route(path_prefix="/", host="iris.ns.svc", is_internal=True),
+        shadowed=Route(path_prefix="/v1/", host="iris.ns.localhost", is_internal=True),
+    )
+
+    def inside(host: str) -> str | None:
+        item = routes.find("/v1/x", [(b"host", host.encode())], is_inside=True)
+        return item.name if item is not None else None
+
+    assert found(routes, "/v1/x", host="iris.ns.svc") is None
+    assert found(routes, "/v1/x", host="iris.ns.localhost") == "public"
+    assert (inside("iris.ns.svc"), inside("iris.ns.localhost")) == ("inside", "shadowed")
+
+
+PREFIXES = ["", "/", "/a/", "/a/b/", "/a/b"]
+HOSTS = ["", "*", "h", "H.", "x.h", "*.h"]
+PATTERNS = ["", "/b/c", r"/\w+", ".*", r"/[a-c]/\w"]
+TAGS: list[tuple[HeaderMatch, ...]] = [(), (HeaderMatch(name="x", value="1"),), (HeaderMatch(name="y", value="2"),)]
+
+
+@given(
+    st.lists(
+        st.builds(
+            Route,
+            path_prefix=st.sampled_from(PREFIXES),
+            host=st.sampled_from(HOSTS),
+            path_pattern=st.sampled_from(PATTERNS),
+            headers=st.sampled_from([*TAGS, TAGS[1] + TAGS[2]]),
+            is_internal=st.booleans(),
+        ),
+        max_size=12,
+    ),
+    st.sampled_from(["/", "/a", "/a/b", "/a/b/c", "/a/bc", "/b/c"]),
+    st.sampled_from(["h", "x.h", "y.x.h.", "other", "X.H:80"]),
+    st.fixed_dictionaries({}, optional={"x": st.sampled_from("12"), "y": st.sampled_from("12")}),
+    st.booleans(),
+)
+def test_the_route_that_is_found_is_the_first_of_those_that_ask_for_most(
+    routes: list[Route], path: str, host: str, tags: dict[str, str], is_inside: bool
+) -> None:
+    made: Matcher[Named] = Matcher()
+    for number, route in enumerate(routes):
+        made.add(Named(str(number), route))
+    headers = [(b"host", host.encode()), *((name.encode(), value.encode()) for name, value in tags.items())]
+    name = host.lower().removesuffix(":80").removesuffix(".")
+
+    def merit(number: int) -> tuple[int, ...] | None:
+        """What a route asks for, in the order in which it counts; nothing when the request has not all of it."""
+        route = routes[number]
+        prefix = route.path_prefix.rstrip("/")
+        rest = path[len(prefix) :]
+        wanted = route.host.lower().removesuffix(".")
+        is_any = wanted in ("", "*")
+        is_wild = not is_any and wanted.startswith("*.")
+        fits = (
+            (path == prefix or path.startswith(f"{prefix}/"))
+            and (is_any or (name.endswith(wanted[1:]) if is_wild else name == wanted))
+            and (not route.path_pattern or re.fullmatch(route.path_pattern, rest) is not None)
+            and all(tags.get(match.name) == match.value for match in route.headers)
+            and (is_inside or not route.is_internal)
+        )
+        tier = 0 if is_any else 1 if is_wild else 2
+        return (len(prefix), tier, bool(route.path_pattern), len(route.headers)) if fits else None
+
+    ranked = {number: rank for number in range(len(routes)) if (rank := merit(number)) is not None}
+    best = max(ranked.values(), default=None)
+    found_ = made.find(path, headers, is_inside=is_inside)
+
+    # Routes that ask for the same number of headers are told apart by the order, but for which header they ask first.
+    assert (None if found_ is None else ranked[int(found_.name)]) == best
+
+
 @given(
     st.lists(st.tuples(st.sampled_from(["", "/", "/a/", "/a/b/", "/c"]), st.sampled_from(["", "h", "*.h"])), max_size=8)
 )
@@ -156,7 +254,14 @@ def test_a_rewrite_takes_the_place_of_the_prefix(path: str, prefix: str, rewrite
 
 @pytest.mark.parametrize(
     ("host", "name"),
-    [(b"A.B:80", "a.b"), (b"a", "a"), (b"[::1]:8080", "[::1]"), (b"[::1]", "[::1]"), (b"", "")],
+    [
+        (b"A.B:80", "a.b"),
+        (b"a", "a"),
+        (b"[::1]:8080", "[::1]"),
+        (b"[::1]", "[::1]"),
+        (b"", ""),
+        (b"Iris.NS.localhost.:80", "iris.ns.localhost"),
+    ],
 )
 def test_a_host_is_compared_without_its_port(host: bytes, name: str) -> None:
     assert host_name(host) == name
@@ -181,3 +286,24 @@ def test_finding_one_of_thousands_costs_what_finding_one_of_ten_costs() -> None:
         return best
 
     assert cost(4000) < 5 * cost(10)
+
+
+@pytest.mark.slow
+def test_finding_one_host_of_ten_thousand_costs_what_finding_one_of_ten_costs() -> None:
+    def cost(count: int) -> float:
+        routes: Matcher[Named] = Matcher()
+        for number in range(count):
+            host = f"m{number}.ns.localhost"
+            routes.add(Named("explain", Route(path_prefix="/", path_pattern=EXPLAIN, host=host)))
+            routes.add(Named("host", Route(path_prefix="/", host=host)))
+            routes.add(Named("inside", Route(path_prefix="/", host=f"m{number}.ns.svc", is_internal=True)))
+        headers = [(b"host", b"M7.ns.localhost.:8080"), (b"content-type", b"application/json")]
+        best = float("inf")
+        for _ in range(7):
+            start = time.perf_counter()
+            for _ in range(200):
+                assert routes.find("/v1/models/m:predict", headers) is not None
+            best = min(best, time.perf_counter() - start)
+        return best
+
+    assert cost(10_000) < 5 * cost(10)

@@ -1,14 +1,15 @@
 """From a request's head to the route that takes it: pure, and as fast for thousands of services as for one.
 
 The longest path prefix wins, on whole segments. Among routes of one prefix, those that ask for a host come first,
-then those that ask for more headers, then the order of the table. A route's gRPC metadata are headers here, since gRPC
-sends them as such; a route that asks for some takes gRPC calls alone.
+then those that have a pattern for the rest of the path, then those that ask for more headers, then the order of the
+table. A route's gRPC metadata are headers here, since gRPC sends them as such; a route that asks for some takes gRPC
+calls alone. Routes that are internal are there for those who come from inside, and for nobody else.
 """
 
 import logging
 import re
 from collections.abc import Callable, Sequence
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from fairlead.plan.model import HeaderMatch, Route
 from fairlead.protocols.exchange import Headers
@@ -26,6 +27,16 @@ class Routed(Protocol):
 
 R = TypeVar("R", bound=Routed)
 _Test = Callable[[bytes], bool]
+_PATTERN_RANK = 1 << 16
+"""More than any number of headers."""
+
+
+class _Asked(NamedTuple):
+    """What a request says of itself. `rest` is its path after the prefix that is being looked at."""
+
+    rest: str
+    headers: dict[bytes, bytes]
+    is_inside: bool
 
 
 def strip(prefix: str) -> str:
@@ -39,9 +50,10 @@ def rewritten(path: str, prefix: str, rewrite: str) -> str:
 
 
 class _Rule(Generic[R]):
-    """One route with its conditions on headers, exact ones and tests."""
+    """One route with its conditions: on headers, exact ones and tests, and on the path. Of two that match, the one with
+    the higher rank asks for more."""
 
-    __slots__ = ("exact", "item", "tests")
+    __slots__ = ("exact", "is_internal", "item", "pattern", "rank", "tests")
 
     def __init__(self, item: R) -> None:
         route = item.route
@@ -56,26 +68,33 @@ class _Rule(Generic[R]):
         self.tests = [(match.name.lower().encode(), _regex(match)) for match in route.headers if match.is_regex]
         if route.metadata:
             self.tests.append((b"content-type", is_grpc))
+        self.pattern = _compiled("path", route.path_pattern) if route.path_pattern else None
+        self.is_internal = route.is_internal
+        self.rank = len(self.exact) + len(self.tests) + (_PATTERN_RANK if self.pattern else 0)
 
-    def matches(self, headers: dict[bytes, bytes]) -> bool:
+    def matches(self, asked: _Asked) -> bool:
+        if self.is_internal and not asked.is_inside:
+            return False
+        headers = asked.headers
         if any(headers.get(name) != value for name, value in self.exact.items()):
+            return False
+        if self.pattern is not None and self.pattern.fullmatch(asked.rest) is None:
             return False
         return all(name in headers and test(headers[name]) for name, test in self.tests)
 
-    @property
-    def conditions(self) -> int:
-        return len(self.exact) + len(self.tests)
+
+def _compiled(what: str, expression: str) -> re.Pattern[str]:
+    """An expression, or one that matches nothing in place of what is none."""
+    try:
+        return re.compile(expression, re.ASCII)
+    except re.error as error:
+        log.warning("%s: %r is no regular expression (%s); the route matches nothing", what, expression, error)
+        return re.compile(r"(?!)")
 
 
 def _regex(match: HeaderMatch) -> _Test:
-    try:
-        pattern = re.compile(match.value.encode())
-    except re.error as error:
-        log.warning(
-            "header %s: %r is no regular expression (%s); the route matches nothing", match.name, match.value, error
-        )
-        return lambda _: False
-    return lambda value: pattern.fullmatch(value) is not None
+    pattern = _compiled(f"header {match.name}", match.value)
+    return lambda value: pattern.fullmatch(value.decode("utf-8", "surrogateescape")) is not None
 
 
 class _Choices(Generic[R]):
@@ -108,14 +127,14 @@ class _Choices(Generic[R]):
     def is_empty(self) -> bool:
         return not self._others and not any(self._keyed.values())
 
-    def find(self, headers: dict[bytes, bytes]) -> R | None:
+    def find(self, asked: _Asked) -> R | None:
         found: _Rule[R] | None = None
         for name, by_value in self._keyed.items():
-            for rule in by_value.get(headers.get(name, b""), ()):
-                if (found is None or rule.conditions > found.conditions) and rule.matches(headers):
+            for rule in by_value.get(asked.headers.get(name, b""), ()):
+                if (found is None or rule.rank > found.rank) and rule.matches(asked):
                     found = rule
         for rule in self._others:
-            if (found is None or rule.conditions > found.conditions) and rule.matches(headers):
+            if (found is None or rule.rank > found.rank) and rule.matches(asked):
                 found = rule
         return found.item if found is not None else None
 
@@ -131,7 +150,7 @@ class _Hosts(Generic[R]):
         self._any: _Choices[R] = _Choices()
 
     def add(self, rule: _Rule[R]) -> None:
-        host = rule.item.route.host.lower()
+        host = _host_of(rule.item.route)
         if host in ("", "*"):
             self._any.add(rule)
         elif host.startswith("*."):
@@ -140,7 +159,7 @@ class _Hosts(Generic[R]):
             self._exact.setdefault(host, _Choices()).add(rule)
 
     def remove(self, rule: _Rule[R]) -> None:
-        host = rule.item.route.host.lower()
+        host = _host_of(rule.item.route)
         if host in ("", "*"):
             self._any.remove(rule)
         elif host.startswith("*."):
@@ -152,13 +171,17 @@ class _Hosts(Generic[R]):
     def is_empty(self) -> bool:
         return self._any.is_empty and not self._exact and not self._suffixes
 
-    def find(self, host: str, headers: dict[bytes, bytes]) -> R | None:
-        if (exact := self._exact.get(host)) is not None and (item := exact.find(headers)) is not None:
+    def find(self, host: str, asked: _Asked) -> R | None:
+        if (exact := self._exact.get(host)) is not None and (item := exact.find(asked)) is not None:
             return item
         for suffix in sorted((s for s in self._suffixes if host.endswith(s)), key=len, reverse=True):
-            if (item := self._suffixes[suffix].find(headers)) is not None:
+            if (item := self._suffixes[suffix].find(asked)) is not None:
                 return item
-        return self._any.find(headers)
+        return self._any.find(asked)
+
+
+def _host_of(route: Route) -> str:
+    return route.host.lower().removesuffix(".")
 
 
 def _remove(by_host: dict[str, _Choices[R]], host: str, rule: _Rule[R]) -> None:
@@ -189,22 +212,25 @@ class Matcher(Generic[R]):
         if self._prefixes[prefix].is_empty:
             del self._prefixes[prefix]
 
-    def find(self, path: str, headers: Headers) -> R | None:
+    def find(self, path: str, headers: Headers, *, is_inside: bool = False) -> R | None:
         """The route for a request with this path and these headers."""
         by_name = dict(reversed(headers))  # The first of a repeated header counts.
         host = host_name(by_name.get(b"host", b""))
         for prefix in _prefixes(path, self._depth):
             hosts = self._prefixes.get(prefix)
-            if hosts is not None and (item := hosts.find(host, by_name)) is not None:
+            if hosts is None:
+                continue
+            item = hosts.find(host, _Asked(path[len(prefix) :], by_name, is_inside))
+            if item is not None:
                 return item
         return None
 
 
 def host_name(host: bytes) -> str:
-    """A Host header without its port, in lower case."""
+    """A Host header without its port and the dot that a full name may end with, in lower case."""
     text = host.decode("latin-1").lower()
     name, colon, port = text.rpartition(":")
-    return name if colon and port.isdigit() else text
+    return (name if colon and port.isdigit() else text).removesuffix(".")
 
 
 def _prefixes(path: str, depth: int) -> Sequence[str]:
