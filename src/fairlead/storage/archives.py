@@ -102,11 +102,18 @@ def plain_path(written: str, name: str) -> str:
     return path
 
 
-def pieces(source: IO[bytes], budget: Budget) -> Iterator[bytes]:
-    """What an open member holds, within the budget."""
-    while chunk := source.read(_CHUNK_BYTES):
+def pieces(written: str, source: IO[bytes], budget: Budget) -> Iterator[bytes]:
+    """What an open member holds, within the budget. Only reading is looked at here: who writes has own errors."""
+    while chunk := _next(written, source):
         budget.spend(len(chunk))
         yield chunk
+
+
+def _next(written: str, source: IO[bytes]) -> bytes:
+    try:
+        return source.read(_CHUNK_BYTES)
+    except Damage as error:
+        raise damaged(written, error) from error
 
 
 def _is_zip(name: str) -> bool:
@@ -130,7 +137,7 @@ def _tar_members(written: str, file: Path, budget: Budget) -> Iterator[Member]:
                 budget.spend(info.size)
             source = tar.extractfile(info)
             assert source is not None
-            yield Member(plain_path(written, info.name), pieces(source, budget))
+            yield Member(plain_path(written, info.name), pieces(written, source, budget))
 
 
 def _zip_members(written: str, file: Path, budget: Budget) -> Iterator[Member]:
@@ -145,4 +152,4 @@ def _zip_members(written: str, file: Path, budget: Budget) -> Iterator[Member]:
             if info.flag_bits & 1:
                 raise StorageError(f"{written}: refused: {info.filename!r} is encrypted")
             with archive.open(info) as source:
-                yield Member(plain_path(written, info.filename), pieces(source, budget))
+                yield Member(plain_path(written, info.filename), pieces(written, source, budget))

@@ -90,7 +90,7 @@ class Tree(Generic[Kept]):
                 budget.spend(info.size)
             source = tar.extractfile(info)
             assert source is not None
-            self._files[path] = keep(pieces(source, budget))
+            self._files[path] = keep(pieces(self._written, source, budget))
         else:
             raise StorageError(f"{self._written}: refused: /{path} is a device or a pipe, not a file")
 
