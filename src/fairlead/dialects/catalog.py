@@ -28,6 +28,15 @@ class Entry:
 
 _BUILTIN_IMAGES: Mapping[str, Entry] = {
     "sklearnserver": Entry(runtime="sklearn"),
+    "kserve/sklearnserver": Entry(runtime="sklearn", variant="kserve"),
+    "xgbserver": Entry(runtime="xgboost", variant="kserve"),
+    "lgbserver": Entry(runtime="lightgbm", variant="kserve"),
+    "predictiveserver": Entry(runtime="predictive", variant="kserve"),
+    "huggingfaceserver": Entry(runtime="huggingface", variant="kserve"),
+    "vllm-openai": Entry(runtime="huggingface", variant="vllm"),
+    "vllm-openai-cpu": Entry(runtime="huggingface", variant="vllm"),
+    "torchserve": Entry(runtime="pytorch", variant="torchserve"),
+    "torchserve-kfs": Entry(runtime="pytorch", variant="torchserve"),
     "xgboostserver": Entry(runtime="xgboost"),
     "mlflowserver": Entry(runtime="mlflow"),
     "tfserving-proxy": Entry(runtime="tensorflow"),
@@ -66,6 +75,10 @@ class Catalog:
     def find(self, image: str) -> Entry | None:
         """What runs in place of an image, `None` when it is not known."""
         return _find(self.entries, image) or _builtin(image)
+
+    def is_mlserver(self, image: str) -> bool:
+        """Whether the image is an MLServer, whatever it has installed: `find` knows those of one flavour."""
+        return _find(self.entries, image) is None and _reference(image).parts[-1:] == ("mlserver",)
 
     def is_storage_initializer(self, image: str) -> bool:
         """Whether the image only fetches a model: `[uri, folder]` are its arguments."""
