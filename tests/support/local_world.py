@@ -10,6 +10,7 @@ from pathlib import Path
 from fairlead.backends.base import Notice, SecretData
 from fairlead.backends.local.backend import LocalBackend
 from fairlead.backends.local.client import SupervisorClient
+from fairlead.backends.local.gateway.messages import Demand
 from fairlead.backends.local.home import Home
 from fairlead.backends.local.tables import replicas_in
 from fairlead.errors import NotReady, StorageError
@@ -38,11 +39,16 @@ OWNER = Owner(api_version="v1", kind="Thing", namespace="ns", name="iris", uid="
 
 
 class FakeGateway:
-    """Remembers its tables. `is_up` says whether it answers."""
+    """Remembers its tables. `is_up` says whether it answers. What is put into `demands` is what it tells."""
 
     def __init__(self) -> None:
         self.tables: list[RouteTable] = []
         self.is_up = True
+        self.demands: asyncio.Queue[Demand] = asyncio.Queue()
+
+    async def demand(self) -> AsyncIterator[Demand]:
+        while True:
+            yield await self.demands.get()
 
     async def publish(self, table: RouteTable) -> None:
         if not self.is_up:

@@ -13,7 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from fairlead.backends.base import Lookup, Notice
 from fairlead.backends.local import converge
@@ -37,6 +37,9 @@ from fairlead.backends.local.prefetching import Prefetcher
 from fairlead.backends.local.preparing import PreparationFailed, Preparer
 from fairlead.backends.local.publishing import Publisher, Publishes
 from fairlead.backends.local.rpc import Changed, Listing, ReplicaInfo, ReplicaSpec
+from fairlead.backends.local.scaling.hearing import Tells, loads_of
+from fairlead.backends.local.scaling.scaler import Scaler
+from fairlead.backends.local.scaling.telling import Told
 from fairlead.backends.local.tables import replicas_in, service_of, table_of
 from fairlead.backends.local.tracking import Key, Preparation, Tracked
 from fairlead.errors import FairleadError
@@ -51,6 +54,10 @@ _PASSING_FAILURES = 3
 """Preparations in a row that may fail for a passing reason before the component counts as failed."""
 
 
+class Gateway(Publishes, Tells, Protocol):
+    """What is needed of the gateway's client."""
+
+
 class LocalBackend:
     """Implements `backends.base.Backend`. `run` does the work; the other calls only record wishes. `clock` is seconds
     since the epoch."""
@@ -59,7 +66,7 @@ class LocalBackend:
         self,
         home: Home,
         supervisor: SupervisorClient,
-        gateway: Publishes,
+        gateway: Gateway,
         fetcher: Fetches,
         lookup: Lookup,
         furnisher: Furnisher | None = None,
@@ -72,6 +79,8 @@ class LocalBackend:
         self._host = Host(home, self._preparer, spawn=self._spawn, changed=self._touch, tell=self._tell)
         self._prefetcher = Prefetcher(self._preparer, spawn=self._spawn, changed=self._touch_plan)
         self._certifier = Certifier(home, lookup)
+        self._gateway = gateway
+        self._scaler = Scaler(scale=self.scale, tell=self._tell_scaling)
         self._publisher = Publisher(gateway, make=self._table, published=self._published)
         self._ports = Ports()
         self._news = News()
@@ -104,6 +113,7 @@ class LocalBackend:
         for component in plan.components:
             tracked = self._track((service, component.name))
             tracked.want(plan.owner, component, now=self._clock())
+            self._scaler.follow(tracked.key, component)
             self._touch(tracked.key)
             self._warm(runtimes_of(component))
             self._host.want(tracked.key, plan.owner, component)
@@ -150,7 +160,7 @@ class LocalBackend:
         """The load of a component asks for this many replicas. `key` is the plan's and the component's name."""
         tracked = self._tracked.get(key)
         if tracked is not None and tracked.component is not None and tracked.component.scale.auto is not None:
-            tracked.scale_to(count, why)
+            tracked.scale_to(count, why, now=self._clock())
             self._touch(key)
 
     def folders_in_use(self) -> set[Path]:
@@ -183,6 +193,8 @@ class LocalBackend:
                 self._group = group
                 group.create_task(self._follow(), name="follow the supervisor")
                 group.create_task(self._publisher.run(), name="publish routes")
+                group.create_task(self._scaler.run(), name="scale")
+                group.create_task(self._hear(), name="hear what is asked of components")
                 group.create_task(self._sweep(), name="sweep containers")
                 self._host.resume()
                 self._prefetcher.resume()
@@ -223,6 +235,10 @@ class LocalBackend:
         self._announce(tracked, info.spec.replica)
         self._touch(tracked.key)
 
+    async def _hear(self) -> None:
+        async for demand in self._gateway.demand():
+            self._scaler.heard(loads_of(demand))
+
     async def _converge_forever(self) -> None:
         while True:
             await self._poke.wait()
@@ -246,6 +262,7 @@ class LocalBackend:
         decision = converge.decide(tracked.view(self._routed), now=now)
         self._note_switch(tracked, decision)
         tracked.serving, tracked.is_switched = decision.serving, decision.is_switched
+        self._scaler.saw(tracked.key, tracked.seen())
         for action in () if self._is_stopping else decision.actions:
             self._carry_out(tracked, action)
         if tracked.component is None and not tracked.slots():
@@ -466,6 +483,11 @@ class LocalBackend:
                 tracked, "Ready", f"{tracked.key[1]}: {tracked.desired} of {tracked.desired} replicas are ready"
             )
 
+    def _tell_scaling(self, key: Key, told: Told) -> None:
+        tracked = self._tracked.get(key)
+        if tracked is not None:
+            self._notice(tracked, told.reason, told.message, is_warning=told.is_warning)
+
     def _notice(self, tracked: Tracked, reason: str, message: str, *, is_warning: bool = False) -> None:
         if tracked.owner is None:
             return
@@ -484,6 +506,7 @@ class LocalBackend:
     def _release(self, key: Key) -> None:
         tracked = self._tracked.get(key)
         self._host.drop(key)
+        self._scaler.forget(key)
         if tracked is not None:
             tracked.want_nothing()
             self._touch(key)

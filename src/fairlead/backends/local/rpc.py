@@ -82,6 +82,8 @@ class ReplicaInfo(msgspec.Struct, frozen=True, kw_only=True):
     spec: ReplicaSpec
     state: ReplicaState
     pid: int = 0
+    pids: tuple[int, ...] = ()
+    """All of its processes that were started, those below them not among them."""
     started_at: float = 0.0
     ready_at: float = 0.0
     gone_at: float = 0.0

@@ -53,6 +53,7 @@ class Replica:
             spec=self.spec,
             state=self.state,
             pid=self._pid,
+            pids=tuple(member.pid for member in self._members),
             started_at=self._started_at,
             ready_at=self._ready_at,
             gone_at=self._gone_at,

@@ -12,6 +12,7 @@ from fairlead.backends.local.environment import redact
 from fairlead.backends.local.observing import Situation, Trouble, trouble_of
 from fairlead.backends.local.preparing import Prepared
 from fairlead.backends.local.rpc import Forked, ReplicaInfo, ReplicaSpec
+from fairlead.backends.local.scaling.watching import Seen
 from fairlead.backends.local.tables import Serving
 from fairlead.plan.model import Component, Owner
 from fairlead.plan.routing import Endpoint
@@ -94,11 +95,18 @@ class Tracked:
             self.scaled, self.scaling = None, ""
         self.owner, self.component = owner, component
 
-    def scale_to(self, count: int, why: str) -> bool:
-        """Take what the load asks for; whether that is another number than before."""
-        is_new = count != self.desired
+    def scale_to(self, count: int, why: str, *, now: float) -> None:
+        """Take what the load asks for."""
+        if count > self.desired:
+            self.since = now  # what starts now has all its time to get ready
         self.scaled, self.scaling = count, why
-        return is_new
+
+    def seen(self) -> Seen:
+        """For decisions about how many there should be."""
+        slots = [slot for slot in self.slots() if slot.revision == self.wanted and not slot.is_leaving]
+        ready = [slot for slot in slots if slot.state is ReplicaState.READY]
+        pids = tuple((slot.name, self.infos[slot.name].pids) for slot in ready if slot.name in self.infos)
+        return Seen(desired=self.desired, ready=len(ready), pids=pids)
 
     def want_nothing(self) -> None:
         """Everything is to go."""

@@ -59,7 +59,6 @@ class Place:
         for _ in range(seconds):
             self.now += 1.0
             self.scaler.heard(loads)
-            self.scaler.look(is_tick=int(self.now) % 2 == 0)
 
     @property
     def reasons(self) -> list[str]:
@@ -90,7 +89,6 @@ async def test_a_request_brings_back_what_is_at_zero_at_once() -> None:
 
     place.now += 0.3
     place.scaler.heard([poke()])
-    place.scaler.look(is_tick=False)
 
     assert place.desired[IRIS] == 1
     assert place.reasons == ["Activated"]
@@ -146,7 +144,6 @@ async def test_while_the_gateway_is_silent_nothing_goes() -> None:
     place.pass_s(60, load(300.0))
     assert place.desired[IRIS] == 5
     place.now += 120
-    place.scaler.look()
     place.pass_s(20, load(300.0))
 
     assert place.desired[IRIS] == 5
@@ -171,7 +168,6 @@ async def test_a_thousand_at_zero_are_not_looked_at() -> None:
     assert not place.scaler._active
 
     place.scaler.heard([poke(key=keys[7])])
-    place.scaler.look(is_tick=False)
     assert place.scaler._active == {keys[7]}
     assert [key for key, count in place.desired.items() if count] == [keys[7]]
 
@@ -202,7 +198,6 @@ async def test_what_never_gets_ready_is_given_up_with_a_warning() -> None:
     place = Place(is_instant=False)
     place.have(scaled(), desired=0, ready=0)
     place.scaler.heard([poke()])
-    place.scaler.look(is_tick=False)
     assert place.desired[IRIS] == 1
     place.pass_s(640)
 
@@ -277,15 +272,14 @@ async def test_a_percentage_of_nothing_requested_is_said_to_be_none() -> None:
     assert "no unit requests cpu, so there is no percentage of it" in place.why[IRIS][-1]
 
 
-async def test_the_running_loop_answers_a_poke() -> None:
+async def test_the_running_loop_measures_what_is_there() -> None:
     answered: asyncio.Queue[int] = asyncio.Queue()
     scaler = Scaler(scale=lambda _, count, __: answered.put_nowait(count), tell=lambda *_: None)
     running = asyncio.create_task(scaler.run())
-    scaler.follow(IRIS, scaled())
-    scaler.saw(IRIS, Seen(desired=0, ready=0))
-    scaler.heard([poke()])
+    scaler.follow(IRIS, by_cpu())
+    scaler.saw(IRIS, Seen(desired=1, ready=1, pids=(("one", (os.getpid(),)),)))
     async with asyncio.timeout(5):
-        assert await answered.get() == 1
+        assert await answered.get() == 3
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running

@@ -1,8 +1,9 @@
 """The loop around the rules: hears the gateway, sees the replicas, looks every two seconds, and says how many.
 
-One loop for all components. Those that have what they may have at least, and no load, are not looked at until the
-gateway tells of them; so a thousand at zero cost nothing. While the gateway is silent nothing is decided by requests:
-no news is not the same as no load.
+The gateway speaks every second, and its messages are the clock of what scales by requests: each counts for one second,
+and after every other one all components are looked at that have something going on. Those that have what they may have
+at least, and no load, are not looked at until the gateway tells of them; so a thousand at zero cost nothing. While the
+gateway is silent nothing is decided by requests: no news is not the same as no load.
 """
 
 import asyncio
@@ -29,9 +30,11 @@ from fairlead.backends.local.scaling.watching import (
 )
 from fairlead.plan.model import Component, HorizontalScaling, KnativeScaling
 
-TICK_S = 2.0
+_TICK_S = 2
 _SILENCE_S = 3.0
 """The gateway speaks every second; after this long it is silent."""
+_NEXT_S = 0.9
+"""A message that comes earlier than this after the last regular one, and tells of nothing but pokes, is none."""
 _log = logging.getLogger(__name__)
 
 __all__ = ["Key", "Line", "Load", "Scaler", "Seen"]
@@ -61,10 +64,8 @@ class Scaler:
         self._knative: dict[Key, KnativeWatch] = {}
         self._horizontal: dict[Key, HorizontalWatch] = {}
         self._active: set[Key] = set()
-        self._poked: set[Key] = set()
-        self._second = 0
-        self._heard_at = -math.inf
-        self._something = asyncio.Event()
+        self._second = self._looked_at = 0
+        self._heard_at = self._regular_at = -math.inf
         self._to_measure = asyncio.Event()
         self._reader = Reader()
         self._changed: set[Key] = set()
@@ -82,7 +83,7 @@ class Scaler:
                     self._knative[key] = KnativeWatch(key, scaling, terms_of(component, scaling))
                 else:
                     known.reword(component, scaling)
-                self._wake(key)
+                self._active.add(key)
             case HorizontalScaling():
                 self._knative.pop(key, None)
                 watch = self._horizontal.get(key)
@@ -100,47 +101,62 @@ class Scaler:
         if self._knative.pop(key, None) or self._horizontal.pop(key, None):
             self._changed.add(key)
         self._active.discard(key)
-        self._poked.discard(key)
 
     def saw(self, key: Key, seen: Seen) -> None:
         """A component's replicas now."""
-        now = self._clock()
-        watch = self._knative.get(key) or self._horizontal.get(key)
+        watch = self._watch(key)
         if watch is None or watch.seen == seen:
             return
-        watch.see(seen, now=now)
-        if key in self._knative:
-            self._wake(key)
+        if isinstance(watch, KnativeWatch):
+            watch.see(seen, now=self._second or math.floor(self._clock()))
+            self._active.add(key)
+        else:
+            watch.see(seen, now=self._clock())
 
     # -- what the gateway says
 
     def heard(self, loads: Iterable[Load]) -> None:
         """What the gateway says every second, or cannot wait to say. Components it does not name have no load."""
         now, loads = self._clock(), tuple(loads)
-        second = math.floor(now)
-        if now - self._heard_at > _SILENCE_S:
-            for key in self._active:
-                self._knative[key].carry(second - 1)
+        is_regular = now - self._regular_at >= _NEXT_S or not all(load.is_poke for load in loads) or not loads
+        if is_regular:
+            self._advance(now)
         self._heard_at = now
-        if not loads or not all(load.is_poke for load in loads):
-            # They come a second apart, but not exactly; each counts for a second of its own.
-            second = self._second = min(max(self._second + 1, second - 1), second)
         for load in loads:
-            self._take(load, second, now)
+            self._take(load, now)
+        is_due = is_regular and self._second - self._looked_at >= _TICK_S
+        poked = {load.key for load in loads if load.is_poke}
+        for key in sorted(poked | (self._active if is_due else set())):
+            self._look(key, is_poked=key in poked)
+        if is_due:
+            self._looked_at = self._second
 
-    def _take(self, load: Load, second: int, now: float) -> None:
-        if (one := self._knative.get(load.key)) is not None:
-            one.take(load, second)
-            self._wake(load.key)
-        elif (other := self._horizontal.get(load.key)) is not None:
-            other.take(load, now=now)
-        if load.is_poke:
-            self._poked.add(load.key)
-            self._something.set()
+    def _advance(self, now: float) -> None:
+        """Messages come a second apart, but not exactly; each counts for a second of its own."""
+        was_silent = now - self._heard_at > _SILENCE_S
+        self._regular_at = now
+        following = self._second + 1
+        self._second = following if abs(following - now) <= 1 else math.floor(now)
+        if was_silent:
+            for key in self._active:
+                self._knative[key].carry(self._second - 1)
 
-    @property
-    def _is_silent(self) -> bool:
-        return self._clock() - self._heard_at > _SILENCE_S
+    def _take(self, load: Load, now: float) -> None:
+        watch = self._watch(load.key)
+        if isinstance(watch, KnativeWatch):
+            watch.take(load, self._second)
+            self._active.add(load.key)
+        elif watch is not None:
+            watch.take(load, now=now)
+
+    def _look(self, key: Key, *, is_poked: bool) -> None:
+        watch = self._watch(key)
+        if isinstance(watch, KnativeWatch):
+            self._say(watch, watch.verdict, watch.look(self._second), is_poked=is_poked)
+            if watch.is_at_rest(self._second):
+                self._active.discard(key)
+        elif watch is not None and watch.seen is not None and not watch.seen.desired:
+            self._say(watch, watch.verdict, watch.look(now=self._clock()), is_poked=is_poked)
 
     # -- what is shown
 
@@ -168,50 +184,17 @@ class Scaler:
     # -- the work
 
     async def run(self) -> None:
-        """Look until cancelled."""
+        """Measure what processes use until cancelled. What scales by requests is looked at when the gateway speaks."""
         try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._look_forever(), name="scale by requests")
-                group.create_task(self._measure_forever(), name="scale by resources")
+            while True:
+                if not self._horizontal:
+                    await self._to_measure.wait()
+                self._to_measure.clear()
+                await self.measure()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._to_measure.wait(), SYNC_S)
         finally:
             await self._reader.close()
-
-    async def _look_forever(self) -> None:
-        next_at = self._clock()
-        while True:
-            if self._active:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._something.wait(), max(0.0, next_at - self._clock()))
-            else:
-                await self._something.wait()
-            self._something.clear()
-            self.look(is_tick=self._clock() >= next_at)
-            if self._clock() >= next_at:
-                next_at = self._clock() + TICK_S
-
-    def look(self, *, is_tick: bool = True) -> None:
-        """Decide about those that somebody just asked for, and about all that have something going on if it is time."""
-        if self._is_silent:
-            return
-        now = self._clock()
-        poked, self._poked = self._poked, set()
-        for key in sorted(poked | (self._active if is_tick else set())):
-            one = self._knative.get(key)
-            if one is not None:
-                self._say(one, one.verdict, one.look(now=now, measured_until=math.floor(now) - 2), key in poked)
-                if one.is_at_rest(now=now):
-                    self._active.discard(key)
-            elif (other := self._horizontal.get(key)) is not None and other.seen and not other.seen.desired:
-                self._say(other, other.verdict, other.look(now=now), is_poked=True)
-
-    async def _measure_forever(self) -> None:
-        while True:
-            if not self._horizontal:
-                await self._to_measure.wait()
-            self._to_measure.clear()
-            await self.measure()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._to_measure.wait(), SYNC_S)
 
     async def measure(self) -> None:
         """Read the metrics of those that scale by them, and decide."""
@@ -226,6 +209,7 @@ class Scaler:
         watch: KnativeWatch | HorizontalWatch,
         before: Verdict | None,
         verdict: Verdict | None,
+        *,
         is_poked: bool = False,
     ) -> None:
         if verdict is None or watch.seen is None:
@@ -237,8 +221,3 @@ class Scaler:
             self._tell(watch.key, told)
         if before is None or verdict.replicas != before.replicas or verdict.condition != before.condition:
             self._scale(watch.key, verdict.replicas, verdict.why)
-
-    def _wake(self, key: Key) -> None:
-        if key not in self._active:
-            self._active.add(key)
-            self._something.set()

@@ -81,20 +81,20 @@ class KnativeWatch:
         if self.memory is not None:
             self.memory = knative.carried(self.memory, second)
 
-    def look(self, *, now: float, measured_until: int) -> Verdict | None:
+    def look(self, second: int) -> Verdict | None:
         """How many replicas there should be. What was not told of and has replicas had no load."""
         if self.seen is None or self.memory is None:
             return None
         if self.seen.ready:
-            self.memory = knative.quiet(self.memory, measured_until)
-        self.verdict, self.memory = knative.look(self.memory, self.terms, self.seen.counts, now=now)
+            self.memory = knative.quiet(self.memory, second)
+        self.verdict, self.memory = knative.look(self.memory, self.terms, self.seen.counts, now=second)
         return self.verdict
 
-    def is_at_rest(self, *, now: float) -> bool:
+    def is_at_rest(self, second: int) -> bool:
         """Whether looking again is pointless until something is heard of it."""
         if self.seen is None or self.memory is None:
             return True
-        return knative.is_at_rest(self.memory, self.terms, self.seen.counts, now=now)
+        return knative.is_at_rest(self.memory, self.terms, self.seen.counts, now=second)
 
 
 @dataclass(slots=True)
