@@ -30,6 +30,8 @@ class Server:
     quiet: frozenset[str] = frozenset()
     takes_all: bool = False
     """Every flag is a parameter: the runtime itself knows which mean something."""
+    holds_models: bool = True
+    """Without a model of its own it serves those of TrainedModels."""
     env: tuple[tuple[str, str], ...] = ()
 
 
@@ -66,13 +68,14 @@ SERVERS: Mapping[tuple[str, str], Server] = {
     ("sklearn", KSERVE): _KSERVE,
     ("xgboost", KSERVE): _BOOSTING,
     ("lightgbm", KSERVE): _BOOSTING,
-    ("huggingface", KSERVE): Server(speaks=_BOTH, quiet=_SDK, takes_all=True),
+    ("huggingface", KSERVE): Server(speaks=_BOTH, quiet=_SDK, takes_all=True, holds_models=False),
     ("huggingface", "vllm"): Server(
         speaks=_BOTH,
         name_flag="served-model-name",
         folder_flag="model",
         quiet=frozenset(("port", "host", "uvicorn-log-level", "disable-log-requests")),
         takes_all=True,
+        holds_models=False,
         env=(("KSERVE_OPENAI_ROUTE_PREFIX", ""),),
     ),
     ("tensorflow", ""): Server(

@@ -16,6 +16,7 @@ from fairlead.dialects.kserve.inference_service.containers import container_of, 
 from fairlead.dialects.kserve.inference_service.flags import settings_of
 from fairlead.dialects.kserve.inference_service.pods import Placed, Pod
 from fairlead.dialects.kserve.inference_service.template import PREDICTOR
+from fairlead.dialects.kserve.trained_model.parents import EVICT_ANNOTATION
 from fairlead.dialects.resources import lower_resources
 from fairlead.dialects.variables import literals_of, lower_env_from
 from fairlead.plan.model import Artifact, EnvVar, Parameter, Protocol, Unit, UnitName, Upstream, UserCode
@@ -88,8 +89,12 @@ def _served(
             parameters.append(Parameter(name="model_id", value=said.folder))
     elif said.folder and artifact is not None:
         artifact = narrowed(artifact, said.folder)
+    holds = artifact is None and pod.model is not None and server.holds_models
+    if holds and pod.annotations.get(EVICT_ANNOTATION, "").lower() == "true":
+        parameters.append(Parameter(name="evict_models", value=True, type="BOOL"))
     _warn_of_unused(pod, placed, said.unused, bench.findings)
     unit = replace(unit, parameters=tuple(parameters), artifact=artifact, http_port=0, grpc_port=0)
+    unit = replace(unit, holds_models=holds)
     env = {variable.name: variable for variable in unit.env}
     env |= {key: EnvVar(name=key, value=value) for key, value in server.env if key not in env}
     return Lowered(

@@ -1,0 +1,81 @@
+"""The plan of an InferenceService: its components in all the versions that run now, and the way to them. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from fairlead.dialects.base import Document, World
+from fairlead.dialects.catalog import Catalog
+from fairlead.dialects.findings import Findings
+from fairlead.dialects.kserve.config import IngressConfig
+from fairlead.dialects.kserve.inference_service.claims import conflicts_of
+from fairlead.dialects.kserve.inference_service.components import component_of, timeout_s
+from fairlead.dialects.kserve.inference_service.hosts import Ingress
+from fairlead.dialects.kserve.inference_service.lower import plan_of, templates_of
+from fairlead.dialects.kserve.inference_service.modes import is_knative
+from fairlead.dialects.kserve.inference_service.rollout import rolled_of, settled
+from fairlead.dialects.kserve.inference_service.routes import Addressed, entry_of, routes_of
+from fairlead.dialects.kserve.inference_service.settings import Settings, read_settings
+from fairlead.dialects.kserve.inference_service.variants import Rolled
+from fairlead.dialects.kserve.trained_model.hosting import hosted_models
+from fairlead.plan.model import Component, Plan
+
+
+def lower(doc: Document, *, catalog: Catalog, world: World) -> Plan:
+    """The plan of a defaulted document, whose `status` says how far its roll-outs have got. Raises `InvalidManifest`
+    for what cannot be run, and `ConfigError` for settings that are wrong."""
+    settings = read_settings(world)
+    mode = settings.service.default_mode
+    findings = Findings()
+    templates = templates_of(doc, world=world, is_knative=is_knative(doc, mode))
+    rolled = [replace(one, timeout_s=_timeout_s(one)) for one in rolled_of(doc, templates, world)]
+    ingress = ingress_of(settings.service.ingress)
+    addressed = Addressed(
+        doc=doc,
+        ingress=ingress,
+        is_knative=is_knative(doc, mode),
+        lost=frozenset(conflict.host for conflict in conflicts_of(doc, world, ingress, mode)),
+    )
+    components = _components(doc, rolled, catalog, settings, findings, world)
+    meta = doc["metadata"]
+    last = world.plan(doc["kind"], meta.get("namespace", ""), meta["name"])
+    routes = routes_of(addressed, rolled, entry_of(addressed, rolled, last)) if rolled else ()
+    docs = f"/serving/{meta.get('namespace', '')}/{meta['name']}/docs/" if rolled else ""
+    return plan_of(doc, components, routes, findings, docs_path=docs)
+
+
+def ingress_of(config: IngressConfig) -> Ingress:
+    """What the settings say about addresses."""
+    return Ingress(
+        domain=config.ingress_domain,
+        domain_template=config.domain_template,
+        path_template=config.path_template,
+        additional_domains=tuple(config.additional_ingress_domains),
+        scheme=config.url_scheme,
+        is_disabled=config.disable_ingress_creation,
+        has_virtual_host=not config.disable_istio_virtual_host,
+    )
+
+
+def _components(
+    doc: Document, rolled: Sequence[Rolled], catalog: Catalog, settings: Settings, findings: Findings, world: World
+) -> list[Component]:
+    found: list[Component] = []
+    for one in rolled:
+        for variant in one.variants:
+            component = component_of(variant.template, catalog=catalog, settings=settings, findings=findings)
+            if component is not None:
+                found.append(_hosting(settled(component, variant), doc, world))
+        found += one.carried
+    return found
+
+
+def _hosting(component: Component, doc: Document, world: World) -> Component:
+    """The component with the models of others, if it is for those."""
+    if not any(unit.holds_models for unit in component.revision.units):
+        return component
+    return replace(component, hosted=hosted_models(doc, world))
+
+
+def _timeout_s(rolled: Rolled) -> float | None:
+    """The newest version's."""
+    return timeout_s(rolled.variants[-1].template) if rolled.variants else None
