@@ -32,6 +32,22 @@ def find_file(folder: Path | None, *, names: Sequence[str], suffixes: Sequence[s
     raise LoadError(f"unit {unit}: {reason}: found {listing(folder)}; accepted: {accepted}")
 
 
+def find_lone_file(folder: Path | None, *, suffixes: Sequence[str], unit: str) -> Path:
+    """The only file with one of `suffixes`, whatever it is called: KServe's servers take no other, and none when there
+    are several."""
+    accepted = f"a single {' or '.join(f'*{suffix}' for suffix in suffixes)}"
+    if folder is None:
+        raise LoadError(f"unit {unit}: no model to load: storageUri is not set; its folder should hold {accepted}")
+    files = (path for path in folder.iterdir() if path.is_file() and path.suffix in suffixes)
+    found = sorted(path for path in files if path.name.lower() not in _NEVER_MODELS)
+    if len(found) > 1:
+        names = [path.name for path in found]
+        raise LoadError(f"More than one model file is detected, Only one is allowed within model_dir: {names}")
+    if not found:
+        raise LoadError(f"unit {unit}: no model file: found {listing(folder)}; accepted: {accepted}")
+    return found[0]
+
+
 def listing(folder: Path) -> str:
     """What a folder holds, for a message."""
     names = sorted(f"{path.name}/" if path.is_dir() else path.name for path in folder.iterdir())

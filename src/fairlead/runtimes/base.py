@@ -19,6 +19,8 @@ from fairlead.protocols.tensors import Tensor
 
 MLSERVER = "mlserver"
 """The variant of units that stand for an MLServer."""
+KSERVE = "kserve"
+"""The variant of units that stand for a server of KServe's own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,8 @@ class LoadContext:
     protocol: WireProtocol = WireProtocol.SELDON
     """What the revision speaks: servers of one format differ in their defaults by it (a scikit-learn model answers
     with probabilities under Seldon's protocol and with classes under the others)."""
+    inside: str = ""
+    """The socket at which services of this machine answer to their host names, empty where there is none."""
     threads: int = 1
     """How many calls the worker may make at once; a library of its own threads uses as many for each."""
 

@@ -27,8 +27,8 @@ from fairlead.protocols.tensors import (
     tensor,
 )
 from fairlead.runtimes.answers import passed_on
-from fairlead.runtimes.artifact import find_file
-from fairlead.runtimes.base import MLSERVER, Columns, LoadContext, TensorSpec
+from fairlead.runtimes.artifact import find_file, find_lone_file
+from fairlead.runtimes.base import KSERVE, MLSERVER, Columns, LoadContext, TensorSpec
 from fairlead.runtimes.component import Component
 from fairlead.runtimes.libraries import need
 from fairlead.runtimes.metadata import read_metadata
@@ -194,8 +194,11 @@ def is_seldon(context: LoadContext) -> bool:
 
 
 def locate(context: LoadContext, *, names: Sequence[str], suffixes: Sequence[str]) -> tuple[Path, ModelSettings]:
-    """The model's file and its settings: those of `model-settings.json` for units that stand for an MLServer."""
+    """The model's file and its settings: those of `model-settings.json` for units that stand for an MLServer. What
+    stands for a server of KServe's looks for one file, by its suffix."""
     unit, folder = context.unit, context.folder
+    if unit.variant == KSERVE:
+        return find_lone_file(folder, suffixes=suffixes, unit=unit.name), ModelSettings()
     settings = read_settings(folder, unit=unit.name) if unit.variant == MLSERVER else ModelSettings()
     path = None if folder is None else model_file(settings, folder, unit=unit.name)
     return path or find_file(folder, names=names, suffixes=suffixes, unit=unit.name), settings
