@@ -37,7 +37,7 @@ def component_of(
     template: ComponentTemplate, *, catalog: Catalog, settings: Settings, findings: Findings
 ) -> Component | None:
     """The component, under its role's name; `None` when the findings say why there is none."""
-    pod = pod_of(template, findings)
+    pod = pod_of(template, findings, settings.service.explainers)
     if pod is None:
         return None
     bench = Bench(catalog=catalog, findings=findings, credentials=settings.service.credentials)

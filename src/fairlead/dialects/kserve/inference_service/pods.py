@@ -11,7 +11,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from fairlead.dialects.findings import Findings
+from fairlead.dialects.kserve.config import ExplainersConfig
 from fairlead.dialects.kserve.inference_service.images import tagged
+from fairlead.dialects.kserve.inference_service.injected import art_container, with_arguments
 from fairlead.dialects.kserve.inference_service.merging import merged_containers, merged_pods
 from fairlead.dialects.kserve.inference_service.placeholders import NotFilled, filled
 from fairlead.dialects.kserve.inference_service.runtime_defaults import Added, additions, server_type
@@ -95,7 +97,7 @@ class Pod:
         return next((volume for volume in self.volumes if volume.name == name), None)
 
 
-def pod_of(template: ComponentTemplate, findings: Findings) -> Pod | None:
+def pod_of(template: ComponentTemplate, findings: Findings, explainers: ExplainersConfig) -> Pod | None:
     """The pod; `None`, with the reason among the findings, when there is none to be had."""
     spec = template.spec
     runtime = template.runtime if template.role == PREDICTOR and spec.get("model") is not None else None
@@ -104,7 +106,7 @@ def pod_of(template: ComponentTemplate, findings: Findings) -> Pod | None:
         model = Model.model_validate(spec["model"])
         has_storage = bool(model.storage_uri or model.storage or spec.get("storageUris"))
         added = additions(model, runtime, service=template.service, has_storage=has_storage)
-    containers, main = _containers(template, runtime, added, findings)
+    containers, main = _containers(template, runtime, added, findings, explainers)
     if main is None:
         return None
     try:
@@ -135,7 +137,7 @@ def pod_of(template: ComponentTemplate, findings: Findings) -> Pod | None:
 
 
 def _containers(
-    template: ComponentTemplate, runtime: Json | None, added: Added, findings: Findings
+    template: ComponentTemplate, runtime: Json | None, added: Added, findings: Findings, explainers: ExplainersConfig
 ) -> tuple[dict[str, tuple[dict[str, Any], str]], str | None]:
     """The containers by name, each with its place, and which of them is the component's own."""
     path = f"spec.{template.role}"
@@ -143,10 +145,15 @@ def _containers(
     for index, container in enumerate(template.spec.get("containers") or ()):
         name = container.get("name") or PREDICTOR_CONTAINER
         own[name] = (_named(container, template), f"{path}.containers[{index}]")
+    if template.spec.get("art") is not None:
+        own[PREDICTOR_CONTAINER] = (_named(art_container(template, explainers.art), template), f"{path}.art")
+        return own, PREDICTOR_CONTAINER
     if runtime is None:
         main = PREDICTOR_CONTAINER if PREDICTOR_CONTAINER in own else next(iter(own), None)
         if main is None:
             findings.refuse(path, "there is no container to run")
+        elif template.role != PREDICTOR:
+            own[main] = (with_arguments(own[main][0], template), own[main][1])
         return own, main
     server = _server(template, runtime, added, findings)
     if server is None:
