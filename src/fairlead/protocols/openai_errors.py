@@ -25,6 +25,18 @@ class Unusable(BadRequest):
         self.param = param
 
 
+class Told(FairleadError):
+    """A refusal that a model's own code has worded."""
+
+    reason = "Refused"
+
+    def __init__(self, message: str, *, http: int, kind: str = "", param: str = "") -> None:
+        super().__init__(message)
+        self.http = http
+        self.kind = kind
+        self.param = param
+
+
 def error_object(status: int, message: str, *, kind: str = "", param: str = "") -> bytes:
     """The body of a refusal."""
     if not kind:
@@ -34,4 +46,5 @@ def error_object(status: int, message: str, *, kind: str = "", param: str = "") 
 
 def failure(error: FairleadError) -> bytes:
     """The body for one of our errors."""
-    return error_object(error.http, str(error), param=str(getattr(error, "param", "")))
+    kind, param = (str(getattr(error, name, "")) for name in ("kind", "param"))
+    return error_object(error.http, str(error), kind=kind, param=param)

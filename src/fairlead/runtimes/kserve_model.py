@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from fairlead.errors import LoadError, NotReady
+from fairlead.errors import LoadError, NotOffered, NotReady
 from fairlead.plan.model import Method
 from fairlead.protocols.message import Form, Message, Meta, Payload, Reward
 from fairlead.protocols.tensors import DTYPES
@@ -23,6 +23,7 @@ from fairlead.runtimes.answers import merged_meta, passed_on
 from fairlead.runtimes.base import Columns, LoadContext, PredictBytes, Repository, Rows, TensorSpec
 from fairlead.runtimes.failures import BadData, not_explained
 from fairlead.runtimes.kserve_failures import is_kserves, translated
+from fairlead.runtimes.kserve_openai import openai_of
 from fairlead.runtimes.kserve_payload import Payloads, headers_of
 from fairlead.runtimes.loop_thread import LoopThread
 from fairlead.runtimes.metadata import served_metadata
@@ -35,7 +36,8 @@ _ARRIVES, _LEAVES = "preprocess", "postprocess"
 
 def is_model(kind: type) -> bool:
     """Whether a class derives from KServe's base class, ours or the real one."""
-    return any(base.__name__ in ("Model", "InferenceModel") and is_kserves(base) for base in kind.__mro__)
+    known = ("Model", "InferenceModel", "OpenAIModel")
+    return any(base.__name__ in known and is_kserves(base) for base in kind.__mro__)
 
 
 def arguments(kind: type, unit: str, folder: Path | None) -> dict[str, Scalar]:
@@ -66,12 +68,17 @@ def _loaded(model: Any, context: LoadContext) -> "KserveUnit":
 
 def _name_predictor(context: LoadContext) -> None:
     """Tell the package which predictor the unit's parameters name, as the flags of a KServe program do."""
-    given = as_arguments(context.unit)
+    given, upstream = as_arguments(context.unit), context.unit.upstream
+    if upstream is not None:
+        given = {"predictor_host": upstream.host, **given, "predictor_protocol": upstream.protocol}
     if not given.get("predictor_host"):
         return
+    package = importlib.import_module("kserve.context")
+    if upstream is not None and context.inside and hasattr(package, "set_inside"):  # ours; the SDK knows no sockets
+        given["predictor_host"] = upstream.host
+        package.set_inside(package.Inside(upstream.host, context.inside, upstream.headers))
     known = inspect.signature(importlib.import_module("kserve").PredictorConfig).parameters
     config = {name: value for name, value in given.items() if name in known}
-    package = importlib.import_module("kserve.context")
     package.set_predictor_config(importlib.import_module("kserve").PredictorConfig(**config))
 
 
@@ -92,8 +99,9 @@ class _Hook:
 
     def __init__(self, model: Any, name: str, *, gives_headers: bool = False) -> None:
         self.name = name
-        self._function: Callable[..., Any] = getattr(model, name)
-        self.is_own = not _is_base(type(model), name)
+        # Models that answer OpenAI's requests alone have no hooks.
+        self._function: Callable[..., Any] = getattr(model, name, _no_hook)
+        self.is_own = hasattr(model, name) and not _is_base(type(model), name)
         self._takes_headers = _takes(self._function, "headers")
         self._takes_response = gives_headers and _takes(self._function, "response_headers")
 
@@ -122,6 +130,7 @@ class KserveUnit:
         self._context = contextvars.copy_context()
         self._path = (str(unit.name), unit.image) if unit.image else None
         self._metadata = served_metadata(unit, None, context.env)
+        self.openai = openai_of(model, loop)
         # 0.21 has another name for it than the versions before.
         asked = getattr(model, "required_response_headers", getattr(model, "return_response_headers", False))
         gives = asked is True
@@ -230,6 +239,10 @@ class KserveUnit:
 
     def _said(self, payload: Payload, arrived: list[Meta]) -> Message:
         return Message(payload, merged_meta(arrived, tags=(), metrics=[], path=self._path))
+
+
+def _no_hook(*_: Any, **__: Any) -> Any:
+    raise NotOffered("this model answers OpenAI's requests alone")
 
 
 def _untold(_hook: str, _seconds: float) -> None:

@@ -1,0 +1,1 @@
+"""`kserve.protocol.rest`."""
