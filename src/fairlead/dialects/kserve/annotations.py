@@ -130,12 +130,11 @@ class _Reader:
 
     def refuse(self, message: str, *keys: str) -> None:
         places = ", ".join(f"metadata.annotations.{key}" for key in keys)
-        text = f"{message}: {places}"
-        self.problems.append(Problem(where=Where(path=places), message=message, field=text))
+        self.problems.append(Problem(where=Where(path=places), message=message, field=places))
 
     def check(self) -> None:
         if self.problems:
-            texts = "\n".join(problem.field for problem in self.problems)
+            texts = "\n".join(f"{problem.message}: {problem.field}" for problem in self.problems)
             raise InvalidManifest(self.problems, message=f"validation failed: {texts}")
 
     def choice(self, key: str, accepted: tuple[str, ...], default: str) -> str:
