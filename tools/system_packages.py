@@ -30,6 +30,7 @@ NEEDS = (
     Need("benchmarks", ("wrk",), "wrk"),
     Need("container checks", ("dockerd",), "docker.io"),
     Need("container checks", ("busybox",), "busybox-static"),
+    Need("checks with a real container registry", ("docker-registry",), "docker-registry"),
     Need("checks with a real Prometheus", ("prometheus",), "prometheus"),
 )
 

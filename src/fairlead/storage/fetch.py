@@ -222,19 +222,19 @@ class Fetcher:
 
     def _run(self, job: "_Job", should_stop: Callable[[], bool]) -> Path:
         with closing(job.source):
-            stop = Stop(job.source.name, should_stop)
             try:
                 with self.cache.in_use():
-                    return self._fetch(job, stop)
+                    return self._fetch(job, should_stop)
             except DiskFull:
                 # What of the model did fit must not keep the disk full; nobody holds it yet.
                 prune(self.cache, keep=(), max_bytes=sys.maxsize, partial_life_s=0)
                 raise
 
-    def _fetch(self, job: "_Job", stop: Stop) -> Path:
+    def _fetch(self, job: "_Job", should_stop: Callable[[], bool]) -> Path:
         for listing in range(1, _LISTINGS + 1):
             try:
-                return self._copy(job, stop)
+                # Each with a stop of its own: transfers that one file's change has ended are begun again.
+                return self._copy(job, Stop(job.source.name, should_stop))
             except Changed:
                 if listing == _LISTINGS:
                     raise

@@ -141,7 +141,7 @@ class FolderSource:
             raise Changed(f"{self._written}: {entry.path} changed while it was copied")
 
     def _missing(self) -> str:
-        message = f"{self._written}: there is no file or folder {self.path}"
+        message = f"Local path {self._written} does not exist: there is no file or folder {self.path}"
         parent = self.path.parent
         while not parent.is_dir():
             parent = parent.parent

@@ -145,7 +145,7 @@ class GitSource:
         if "could not read Username" in said or "Authentication failed" in said:
             what = "GIT_USERNAME and GIT_PASSWORD were refused" if self._login else "it asks for a login"
             return StorageError(f"{message} ({what}: set GIT_USERNAME and GIT_PASSWORD in the Secret)")
-        if "redirect" in said:
+        if "redirect" in said or "returned error: 30" in said:
             return StorageError(f"{message} (redirects are not followed; name the URL it leads to)")
         if any(sign in said for sign in _PASSING):
             return StorageUnavailable(message)

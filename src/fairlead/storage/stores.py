@@ -142,7 +142,7 @@ class ObjectSource:
 
     def _nothing(self) -> str:
         return (
-            f"{self._written}: nothing is there: no object {self._key!r} and none under {self._key + '/'!r} "
+            f"Failed to fetch model. No model found in {self._written}: nothing is there: no object {self._key!r} and none under {self._key + '/'!r} "
             f"in {self._bucket!r} at {self._access.endpoint}"
         )
 
