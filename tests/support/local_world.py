@@ -10,7 +10,7 @@ from pathlib import Path
 from fairlead.backends.base import Notice, SecretData
 from fairlead.backends.local.backend import LocalBackend
 from fairlead.backends.local.client import SupervisorClient
-from fairlead.backends.local.gateway.messages import Demand
+from fairlead.backends.local.gateway.messages import Demand, Scales
 from fairlead.backends.local.home import Home
 from fairlead.backends.local.tables import replicas_in
 from fairlead.errors import NotReady, StorageError
@@ -45,10 +45,16 @@ class FakeGateway:
         self.tables: list[RouteTable] = []
         self.is_up = True
         self.demands: asyncio.Queue[Demand] = asyncio.Queue()
+        self.shown: list[Scales] = []
 
     async def demand(self) -> AsyncIterator[Demand]:
         while True:
             yield await self.demands.get()
+
+    async def show(self, scales: Scales) -> None:
+        if not self.is_up:
+            raise NotReady("no gateway")
+        self.shown.append(scales)
 
     async def publish(self, table: RouteTable) -> None:
         if not self.is_up:

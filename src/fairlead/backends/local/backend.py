@@ -39,6 +39,7 @@ from fairlead.backends.local.publishing import Publisher, Publishes
 from fairlead.backends.local.rpc import Changed, Listing, ReplicaInfo, ReplicaSpec
 from fairlead.backends.local.scaling.hearing import Tells, loads_of
 from fairlead.backends.local.scaling.scaler import Scaler
+from fairlead.backends.local.scaling.showing import Shows, show_forever
 from fairlead.backends.local.scaling.telling import Told
 from fairlead.backends.local.tables import replicas_in, service_of, table_of
 from fairlead.backends.local.tracking import Key, Preparation, Tracked
@@ -54,7 +55,7 @@ _PASSING_FAILURES = 3
 """Preparations in a row that may fail for a passing reason before the component counts as failed."""
 
 
-class Gateway(Publishes, Tells, Protocol):
+class Gateway(Publishes, Tells, Shows, Protocol):
     """What is needed of the gateway's client."""
 
 
@@ -195,6 +196,7 @@ class LocalBackend:
                 group.create_task(self._publisher.run(), name="publish routes")
                 group.create_task(self._scaler.run(), name="scale")
                 group.create_task(self._hear(), name="hear what is asked of components")
+                group.create_task(show_forever(self._scaler, self._gateway), name="show how components are scaled")
                 group.create_task(self._sweep(), name="sweep containers")
                 self._host.resume()
                 self._prefetcher.resume()

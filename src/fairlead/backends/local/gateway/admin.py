@@ -24,11 +24,14 @@ from fairlead.backends.local.gateway.messages import (
     Publish,
     Published,
     Refused,
+    Scales,
+    Shown,
     ToGateway,
     Unknown,
     read_message,
     write_message,
 )
+from fairlead.backends.local.gateway.scale_metrics import Board
 from fairlead.backends.local.gateway.switchboard import Switchboard
 from fairlead.dataplane.net.listening import bind_unix
 from fairlead.errors import BadRequest, ConfigError
@@ -110,10 +113,16 @@ class Admin:
     """Serves the admin socket."""
 
     def __init__(
-        self, switchboard: Switchboard, file: TableFile, demands: Demands, *, stats: Callable[[], GatewayStats]
+        self,
+        switchboard: Switchboard,
+        file: TableFile,
+        demands: Demands,
+        board: Board,
+        *,
+        stats: Callable[[], GatewayStats],
     ) -> None:
         self._switchboard = switchboard
-        self._demands = demands
+        self._demands, self._board = demands, board
         self._file = file
         self._stats = stats
         self._server: asyncio.Server | None = None
@@ -175,6 +184,9 @@ class Admin:
             return self._stats()
         if isinstance(message, AskDemand):
             return None
+        if isinstance(message, Scales):
+            self._board.show(message)
+            return Shown()
         return self._replace(message) if isinstance(message, Publish) else self._amend(message)
 
     def _replace(self, message: Publish) -> FromGateway:

@@ -18,6 +18,7 @@ from fairlead.backends.local.gateway.messages import (
     GatewayStats,
     Publish,
     Refused,
+    Scales,
     ToGateway,
     Unknown,
     read_message,
@@ -55,6 +56,10 @@ class GatewayClient:
         reply = await self._call(AskStats())
         assert isinstance(reply, GatewayStats)
         return reply
+
+    async def show(self, scales: Scales) -> None:
+        """Have the metrics tell how components are scaled."""
+        await self._call(scales)
 
     async def demand(self) -> AsyncGenerator[Demand]:
         """What is asked of the components, every second and when somebody waits in vain; without end. A gateway that is

@@ -61,6 +61,30 @@ class Demand(msgspec.Struct, frozen=True, tag="demand"):
     components: tuple[ComponentDemand, ...] = ()
 
 
+class ComponentScale(msgspec.Struct, frozen=True, kw_only=True):
+    """What decides how many replicas one component has: loads over both windows, and what one replica should have."""
+
+    kind: str
+    namespace: str
+    service: str
+    component: str
+    desired: int
+    ready: int
+    is_panicking: bool = False
+    stable: float = 0.0
+    panic: float = 0.0
+    target: float = 0.0
+    excess_burst: int = 0
+
+
+class Scales(msgspec.Struct, frozen=True, tag="scales"):
+    """Show these in the metrics, and those that are gone no more. With `is_whole` there are no others."""
+
+    components: tuple[ComponentScale, ...] = ()
+    gone: tuple[tuple[str, str, str, str], ...] = ()
+    is_whole: bool = False
+
+
 class PoolStats(msgspec.Struct, frozen=True, kw_only=True):
     """One component: replicas that can be reached, requests there, requests that wait for one, and answers given."""
 
@@ -87,6 +111,10 @@ class Published(msgspec.Struct, frozen=True, tag="published"):
     """The table is in force and on disk."""
 
 
+class Shown(msgspec.Struct, frozen=True, tag="shown"):
+    """The next scrape tells it."""
+
+
 class Unknown(msgspec.Struct, frozen=True, tag="unknown"):
     """The table in force is not the one that was to be amended: publish it whole."""
 
@@ -97,8 +125,8 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
     message: str
 
 
-ToGateway = Publish | Amend | AskStats | AskDemand
-FromGateway = GatewayStats | Demand | Published | Unknown | Refused
+ToGateway = Publish | Amend | AskStats | AskDemand | Scales
+FromGateway = GatewayStats | Demand | Published | Shown | Unknown | Refused
 
 
 async def read_message(reader: asyncio.StreamReader) -> bytes | None:

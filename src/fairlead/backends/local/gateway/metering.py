@@ -85,13 +85,14 @@ class Load(NamedTuple):
 
 
 class Meters:
-    """Every component's meter. `loads` and `connections` are asked when the metrics are rendered."""
+    """Every component's meter. `loads`, `connections` and `scales` are asked when the metrics are rendered."""
 
     def __init__(self) -> None:
         self._meters: dict[Key, Meter] = {}
         self.unrouted = 0
         self.loads: Callable[[], Iterable[tuple[Key, Load]]] = lambda: ()
         self.connections: Callable[[], int] = lambda: 0
+        self.scales: Callable[[], Iterable[Family]] = lambda: ()
 
     def meter(self, key: Key) -> Meter:
         """The meter of a component, the same one every time."""
@@ -119,6 +120,7 @@ class Meters:
                 mirrored.add({**labels, "outcome": "failed"}, meter.mirror_failures, "_total")
         yield from (requests, durations, mirrored)
         yield from self._gauges()
+        yield from self.scales()
 
     def _gauges(self) -> Iterator[Family]:
         loads = list(self.loads())

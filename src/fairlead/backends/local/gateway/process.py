@@ -14,6 +14,7 @@ from fairlead.backends.local.gateway.listing import Pages
 from fairlead.backends.local.gateway.messages import GatewayStats, PoolStats
 from fairlead.backends.local.gateway.metering import Meters
 from fairlead.backends.local.gateway.proxying import Proxy
+from fairlead.backends.local.gateway.scale_metrics import Board
 from fairlead.backends.local.gateway.switchboard import Switchboard
 from fairlead.backends.local.gateway.trails import Trails
 from fairlead.backends.local.gateway.wheel import TimerWheel
@@ -52,6 +53,7 @@ class Gateway:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._meters = Meters()
+        self._board = Board()
         self._certificates = NamedCertificates()
         self._marks: dict[Path, str] = {}
         self.switchboard = Switchboard(self._meters)
@@ -65,7 +67,7 @@ class Gateway:
         self._file = TableFile(settings.table)
         self._demands = Demands(self.switchboard.servings, asyncio.get_running_loop())
         self.switchboard.on_poke = self._demands.poke
-        self._admin = Admin(self.switchboard, self._file, self._demands, stats=self.stats)
+        self._admin = Admin(self.switchboard, self._file, self._demands, self._board, stats=self.stats)
         self.port = 0
         self.grpc_port = 0
 
@@ -76,6 +78,7 @@ class Gateway:
         limits = Limits(body_bytes=self._settings.max_body_bytes)
         server = HttpServer(proxy, limits=limits, streams=is_streamed)
         self._meters.loads = self.switchboard.loads
+        self._meters.scales = lambda: self._board.families(self.switchboard.servings)
         self._meters.connections = lambda: server.connections
         return server
 

@@ -38,7 +38,9 @@ class Reader:
         here = [used[name] for name, _ in (one.seen.pids if one.seen else ()) if name in used]
         readings = []
         for target in one.rule.metrics:
-            if target.metric is ScaleMetric.EXTERNAL:
+            if target.target <= 0:
+                readings.append(Reading(target=target, problem=f"the target of {target.metric.value} is not above 0"))
+            elif target.metric is ScaleMetric.EXTERNAL:
                 readings.append(await self._ask(target))
             else:
                 readings.append(_resource(target, here, one.requested[target.metric]))

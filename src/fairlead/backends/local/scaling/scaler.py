@@ -107,6 +107,8 @@ class Scaler:
         watch = self._watch(key)
         if watch is None or watch.seen == seen:
             return
+        if watch.verdict is not None:
+            self._changed.add(key)
         if isinstance(watch, KnativeWatch):
             watch.see(seen, now=self._second or math.floor(self._clock()))
             self._active.add(key)
@@ -127,7 +129,11 @@ class Scaler:
         is_due = is_regular and self._second - self._looked_at >= _TICK_S
         poked = {load.key for load in loads if load.is_poke}
         for key in sorted(poked | (self._active if is_due else set())):
-            self._look(key, is_poked=key in poked)
+            try:
+                self._look(key, is_poked=key in poked)
+            except Exception:
+                # One component with terms that nothing can be made of must not stop the others.
+                _log.exception("%s of %s could not be scaled", key[1], key[0])
         if is_due:
             self._looked_at = self._second
 
