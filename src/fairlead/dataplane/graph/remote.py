@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import httptools
 
 from fairlead.dataplane.graph.driving import Later
+from fairlead.dataplane.graph.passed_answer import Hearer, PassedAnswer
 from fairlead.dataplane.graph.peer_connection import Answer, Connection, TooLong
 from fairlead.errors import GrpcCode, UnitFailed
 
@@ -90,6 +91,19 @@ class Peer:
     ) -> Later[Answer]:
         """Ask the peer. Fails with `PeerFailed` when no answer comes."""
         return self._own(self._ask(method, path, headers, body, timeout_s))
+
+    async def pass_on(
+        self, method: str, path: str, headers: list[tuple[bytes, bytes]], body: bytes, hearer: Hearer
+    ) -> PassedAnswer:
+        """Ask on a connection of its own and hand the answer on as it comes. Raises `OSError` when nobody listens."""
+        loop = asyncio.get_running_loop()
+        answer = PassedAnswer(hearer)
+        if self._socket:
+            await loop.create_unix_connection(lambda: answer, self._socket)
+        else:
+            await loop.create_connection(lambda: answer, self._host, self._port, ssl=self._tls)
+        answer.ask(self._head(method, path, [*headers, (b"connection", b"close")], body) + body)
+        return answer
 
     def close(self) -> None:
         """Drop every connection; calls under way fail."""

@@ -51,7 +51,7 @@ class RemoteUnit:
     ) -> None:
         self.unit = unit
         self.columns: Columns | None = None  # the contract of units has no word for them
-        self._peer = peer
+        self.peer = peer
         self._meters = meters
         self._contract = contract
         self._timeout_s = timeout_s
@@ -80,7 +80,7 @@ class RemoteUnit:
         answer = await self._send("POST", path, walk, self._asked(parcel))
         if answer.status != 200:
             info = (
-                f"Internal service call from executor failed calling {self._peer.url}{path} status code {answer.status}"
+                f"Internal service call from executor failed calling {self.peer.url}{path} status code {answer.status}"
             )
             raise self._stopped(answer.status, info)
         try:
@@ -121,14 +121,14 @@ class RemoteUnit:
         """Whether the address gives any HTTP answer. A unit that only accepts connections while it crashes and
         restarts is not ready."""
         try:
-            await self._peer.call("GET", self._contract.status_path(self.unit.name), [], b"", timeout_s=1.0)
+            await self.peer.call("GET", self._contract.status_path(self.unit.name), [], b"", timeout_s=1.0)
         except PeerFailed:
             return False
         return True
 
     def close(self) -> None:
         """Drop the connections."""
-        self._peer.close()
+        self.peer.close()
 
     def _within_s(self, walk: Walk) -> float | None:
         """The unit's own limit, or what is left to a caller over gRPC if that is less."""
@@ -175,7 +175,7 @@ class RemoteUnit:
             headers = _forwarded(walk, body)
             if method is not None:
                 headers.append((METHOD_HEADER, method.value.encode()))
-            asking = self._peer.call(verb, path, headers, data, timeout_s=self._within_s(walk))
+            asking = self.peer.call(verb, path, headers, data, timeout_s=self._within_s(walk))
             answer = await walk.waiting(asking)
             code = str(answer.status)
         except ClientGone as error:

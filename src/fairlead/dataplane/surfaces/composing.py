@@ -15,7 +15,7 @@ from fairlead.dataplane.metering import Meters
 from fairlead.dataplane.spec import WorkerSpec
 from fairlead.dataplane.surfaces import docs
 from fairlead.dataplane.surfaces.models import Models
-from fairlead.dataplane.surfaces.openai.served import any_generative
+from fairlead.dataplane.surfaces.openai.served import may_answer
 from fairlead.dataplane.surfaces.routing_table import has_room
 from fairlead.dataplane.surfaces.seldon.surface import SeldonSurface, refusal
 from fairlead.plan.model import Protocol
@@ -79,7 +79,7 @@ class Surfaces:
         self._by_path: dict[str, Handler] = {}
         # OpenAI's endpoints belong to units that can answer them, whatever protocols the revision names.
         self._openai: Callable[[str], Handler | None] | None = None
-        if any_generative(executor.units):
+        if may_answer(executor):
             self._openai = importlib.import_module(_OPENAI).make(self._parts)
         spoken = dict.fromkeys((spec.revision.protocol, *spec.revision.also))
         for protocol in spoken:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
+from fairlead.dataplane.graph.executor import Executor
+from fairlead.dataplane.graph.remote_unit import RemoteUnit
 from fairlead.dataplane.graph.units import GraphUnit, LocalUnit
 from fairlead.dataplane.surfaces.models import Models
 from fairlead.runtimes.base import ModelState, Repository, Servable
@@ -52,7 +54,8 @@ def generative(servable: Servable) -> Generative | None:
     return found
 
 
-def any_generative(units: Mapping[str, GraphUnit]) -> bool:
-    """Whether a worker has such a unit now, or may get one."""
-    servables = [unit.servable for unit in units.values() if isinstance(unit, LocalUnit)]
-    return any(generative(one) is not None or one.repository is not None for one in servables)
+def may_answer(executor: Executor) -> bool:
+    """Whether a worker has a unit that answers OpenAI's requests, may get one, or is in front of a server that may."""
+    servables = [unit.servable for unit in executor.units.values() if isinstance(unit, LocalUnit)]
+    able = any(generative(one) is not None or one.repository is not None for one in servables)
+    return able or isinstance(executor.whole_answer(), RemoteUnit)

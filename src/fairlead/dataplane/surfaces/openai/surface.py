@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from fairlead.dataplane.graph.parcel import plain
+from fairlead.dataplane.graph.remote_unit import RemoteUnit
+from fairlead.dataplane.surfaces.openai.passing import Passing
 from fairlead.dataplane.surfaces.openai.routes import Paths, Place
 from fairlead.dataplane.surfaces.openai.served import Served
 from fairlead.dataplane.surfaces.openai.telling import JSON_LINE, Telling
@@ -31,6 +33,8 @@ class OpenAiSurface:
     """Answers every request to such a path. It never blocks and never raises."""
 
     def __init__(self, parts: "Parts", paths: Paths) -> None:
+        alone = parts.executor.whole_answer()
+        self._passing = Passing(alone, parts.spec.revision.timeout_s) if isinstance(alone, RemoteUnit) else None
         self._served = Served(parts.executor.units, parts.models)
         self._meters = parts.meters
         self._limit_bytes = parts.spec.max_body_bytes
@@ -48,6 +52,8 @@ class OpenAiSurface:
         if request.method == "OPTIONS" or request.method not in (place.verb, _ALSO.get(place.verb)):
             error = MethodNotAllowed(f"{request.method} is not for {request.path}; expected {place.verb}")
             self._refuse(reply, error, f"Allow: {place.verb}\r\n".encode())
+        elif self._passing is not None:
+            self._passing.pass_on(request, reply, self._counting(place.endpoint, request.method.lower()))
         elif place.endpoint is None:
             self._describe(place.model, reply)
         else:
@@ -66,11 +72,6 @@ class OpenAiSurface:
         reply(Response(200, JSON_LINE, compact(told)))
 
     def _ask(self, endpoint: Endpoint, request: Request, reply: Reply) -> None:
-        started = perf_counter()
-
-        def count(status: int) -> None:
-            self._meters.server(_SERVICES[endpoint], "post", str(status)).observe(perf_counter() - started)
-
         def start(telling: Telling) -> Answering:
             body = _read(request, self._limit_bytes)
             name = body.get("model") or ""
@@ -81,7 +82,16 @@ class OpenAiSurface:
                 raise Unusable(f"Model {name} does not support {TITLES[endpoint]} API", "model")
             return model.start(endpoint, name, body, request.headers, telling)
 
-        Telling(reply, count).begin(start)
+        Telling(reply, self._counting(endpoint, "post")).begin(start)
+
+    def _counting(self, endpoint: Endpoint | None, method: str) -> Callable[[int], None]:
+        started = perf_counter()
+        service = "models" if endpoint is None else _SERVICES[endpoint]
+
+        def count(status: int) -> None:
+            self._meters.server(service, method, str(status)).observe(perf_counter() - started)
+
+        return count
 
     def _unknown(self, request: Request, reply: Reply) -> None:
         self._refuse(reply, NotFound(f"Invalid URL ({request.method} {request.path})"))

@@ -38,7 +38,7 @@ class Telling:
     def begin(self, start: "Callable[[Telling], Answering]") -> None:
         """Ask the model."""
         if not getattr(self._reply, "is_wanted", True):
-            self._finish(_GONE)
+            self._finish(GONE)
             return
         if hasattr(self._reply, "on_gone"):
             self._reply.on_gone = self._gone
@@ -121,7 +121,7 @@ class Telling:
     def _gone(self) -> None:
         if self._is_over:
             return
-        self._finish(_GONE)
+        self._finish(GONE)
         if self._answering is not None:
             self._answering.leave()
 
@@ -130,4 +130,4 @@ class Telling:
         self._ended(status)
 
 
-_GONE = 499
+GONE = 499
