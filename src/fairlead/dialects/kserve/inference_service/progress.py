@@ -1,0 +1,100 @@
+"""What a plan's status means for each component of an InferenceService: who serves, whether the newest version came up,
+and what the roll-out's next step is. The words of conditions come later."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from fairlead.dialects.base import Document
+from fairlead.dialects.kserve.inference_service import told
+from fairlead.dialects.kserve.inference_service.health import Health, health_of
+from fairlead.dialects.kserve.inference_service.rollout import knative_shares, traffic_percent
+from fairlead.dialects.kserve.inference_service.traffic import Rollout, Share, advanced, read_rollout, rolled_back
+from fairlead.plan.model import Component, Plan
+from fairlead.plan.status import ComponentStatus, Phase, PlanStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """One component. `newest` is the state of the version that was asked for last, `newest_health` what that means;
+    `serving` is the health of those that get requests. `rollout` and `shares` are empty in Standard mode. `is_up`:
+    something of it can serve, or could."""
+
+    role: str
+    name: str
+    newest: ComponentStatus | None
+    newest_health: Health
+    serving: tuple[Health, ...]
+    is_up: bool
+    rollout: Rollout = Rollout()  # noqa: RUF009 (frozen)
+    shares: tuple[Share, ...] = ()
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the newest version is one that has been ready."""
+        return self.is_up and self.rollout.latest_created == self.rollout.latest_ready
+
+
+def progress_of(doc: Document, plan: Plan, observed: PlanStatus, role: str, *, is_knative: bool) -> Progress:
+    """One component's progress."""
+    states: dict[str, ComponentStatus] = {one.component: one for one in observed.components}
+    components = [one for one in plan.components if one.role == role]
+    if not is_knative:
+        return _standard(doc, components[0], states, role)
+    elsewhere = any(
+        one.phase is not Phase.READY for name, one in states.items() if name not in {c.name for c in components}
+    )
+    # A component that does not come up keeps the whole plan from being routed; it must not keep the others back, whose
+    # switch the back-end looks after itself.
+    return _knative(doc, components, states, role, is_routed=observed.routed or elsewhere)
+
+
+def _knative(
+    doc: Document,
+    components: Sequence[Component],
+    states: Mapping[str, ComponentStatus],
+    role: str,
+    *,
+    is_routed: bool,
+) -> Progress:
+    by_revision = {one.full_name: states.get(one.name) for one in components}
+    created = max(by_revision, key=lambda name: (len(name), name))
+    stored = replace(read_rollout(told.component(doc, role)), latest_created=created)
+    before = rolled_back(stored, traffic_percent(doc, role))
+    newest = by_revision[created]
+    was_ready = before.latest_ready == created
+    newest_health = health_of(f"revision {created}", newest, was_ready=was_ready)
+    in_force = knative_shares(doc, role, before)
+    is_ready = was_ready or newest_health.is_new
+    rollout = advanced(before, in_force, is_ready=is_ready, is_routed=is_routed)
+    shares = knative_shares(doc, role, rollout) if rollout.latest_ready else ()
+    serving = tuple(
+        health_of(f"revision {name}", by_revision.get(name), was_ready=True)
+        for name in dict.fromkeys(share.revision for share in shares if share.percent)
+        # A revision that this very step turns to is started with the next plan.
+        if name in by_revision
+    )
+    return Progress(
+        role=role,
+        name=created,
+        newest=newest,
+        newest_health=newest_health,
+        serving=serving,
+        is_up=bool(rollout.latest_ready),
+        rollout=rollout,
+        shares=shares,
+    )
+
+
+def _standard(doc: Document, component: Component, states: Mapping[str, ComponentStatus], role: str) -> Progress:
+    was_up = told.has_url(doc, role)
+    state = states.get(component.name)
+    may_sleep = component.scale.min_replicas == 0
+    health = health_of(component.full_name, state, was_ready=was_up and may_sleep)
+    return Progress(
+        role=role,
+        name=component.full_name,
+        newest=state,
+        newest_health=health,
+        serving=(health,),
+        is_up=was_up or health.answers is True,
+    )
