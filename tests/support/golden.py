@@ -10,7 +10,8 @@ import msgspec
 from fairlead.dialects.base import Dialect
 from fairlead.dialects.catalog import Catalog
 from fairlead.dialects.document import load
-from fairlead.errors import InvalidManifest
+from fairlead.errors import FairleadError, InvalidManifest
+from support.stored_docs import DocumentWorld
 
 ROOT = Path(__file__).parent.parent / "golden"
 # Stands for the folder of the configuration file in expected plans, so that they hold on every machine.
@@ -23,22 +24,30 @@ def folders(dialect: str) -> list[Path]:
 
 
 def outcome(folder: Path, dialect: Dialect) -> tuple[str, str]:
-    """The name of the expected file and its text: `plan.json`, or `error.txt` when the manifest is refused."""
+    """The name of the expected file and its text: `plan.json`, or `error.txt` when the manifest is refused. Objects in
+    the folder's `world.yaml` are stored when it is looked at."""
     manifest = folder / "manifest.yaml"
     loaded = load(manifest.read_text(), manifest.name)[0]
-    catalog = _catalog(folder)
+    catalog, world = _catalog(folder), _world(folder)
     try:
-        dialect.validate(loaded.doc, catalog=catalog)
-        plan = dialect.lower(loaded.doc, catalog=catalog)
+        dialect.validate(loaded.doc, catalog=catalog, world=world)
+        plan = dialect.lower(loaded.doc, catalog=catalog, world=world)
     except InvalidManifest as error:
         problems = "".join(f"{problem}\n" for problem in loaded.locate(error).problems)
         return "error.txt", f"{type(error).__name__}: {error}\n\n{problems}"
+    except FairleadError as error:
+        return "error.txt", f"{type(error).__name__}: {error}\n"
     return "plan.json", json.dumps(_brief(msgspec.to_builtins(plan)), indent=2, ensure_ascii=False) + "\n"
 
 
 def _catalog(folder: Path) -> Catalog:
     config = folder / "config.toml"
     return Catalog.from_config(tomllib.loads(config.read_text()) if config.exists() else {}, CONFIG_FOLDER)
+
+
+def _world(folder: Path) -> DocumentWorld:
+    stored = folder / "world.yaml"
+    return DocumentWorld([one.doc for one in load(stored.read_text(), stored.name)] if stored.exists() else [])
 
 
 def _brief(value: Any) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 from fairlead.dialects.base import ALONE, Document, Happened, Kind, World
 from fairlead.dialects.catalog import Catalog
 from fairlead.dialects.kserve import config
+from fairlead.dialects.kserve.graph.part import InferenceGraphPart
 from fairlead.dialects.kserve.part import Part
 from fairlead.dialects.kserve.serving_runtime.part import ClusterServingRuntimePart, ServingRuntimePart
 from fairlead.dialects.openapi import pruned
@@ -86,5 +87,4 @@ class KServeDialect:
 
 def parts(external_url: str) -> tuple[Part, ...]:
     """Every kind, in the order that a listing shows them."""
-    del external_url
-    return ServingRuntimePart(), ClusterServingRuntimePart()
+    return ServingRuntimePart(), ClusterServingRuntimePart(), InferenceGraphPart(external_url)
