@@ -13,6 +13,7 @@ from fairlead.plan.model import Method, Protocol
 from fairlead.protocols.message import Asked, Form, Output
 from fairlead.runtimes import registry
 from fairlead.runtimes.base import Servable
+from fairlead.runtimes.failures import Refused
 from support.units import asking, context, unit
 from support.user_files import forgotten, listed, load, tensors, v1, write
 
@@ -413,14 +414,15 @@ def test_a_transformer_may_name_its_predictor_itself(tmp_path: Path, predictor: 
     assert servable.invoke(Method.PREDICT, v1({"instances": [1]})).raw is not None
 
 
-def test_a_predictors_refusal_has_its_words(tmp_path: Path, predictor: str) -> None:
-    words = r"^HTTPStatusError : Model with name ghost does not exist\., '404 Not Found' for"
-    with pytest.raises(UnitFailed, match=words):
+def test_a_predictors_refusal_keeps_its_status_and_words(tmp_path: Path, predictor: str) -> None:
+    with pytest.raises(Refused, match=r"^Model with name ghost does not exist\.$") as refused:
         transformer(tmp_path, predictor, name="ghost").invoke(Method.PREDICT, v1({"instances": [1]}))
+
+    assert refused.value.http == 404
 
 
 def test_a_predictor_that_is_gone_is_said(tmp_path: Path) -> None:
-    with pytest.raises(UnitFailed, match=r"^ConnectError : All connection attempts failed"):
+    with pytest.raises(NotReady, match=r"^ConnectError : All connection attempts failed"):
         transformer(tmp_path, "127.0.0.1:1").invoke(Method.PREDICT, v1({"instances": [1]}))
 
 

@@ -159,6 +159,8 @@ class Upstream:
     host: str
     protocol: str = "v1"
     is_tls: bool = False
+    headers: tuple[str, ...] = ()
+    """Patterns of request headers that travel on to it, besides those that always do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,9 @@ def translated(error: Exception) -> FairleadError:
         if face is not None and is_kserves(kind):
             return face(str(error) or getattr(error, "reason", "") or getattr(error, "error_msg", ""))
     status = getattr(error, "status_code", None)
-    if isinstance(status, int) and 400 <= status <= 599:  # an HTTPException of Starlette or FastAPI
+    if status is None:  # an HTTPStatusError of httpx, with which the SDK asks predictors
+        status = getattr(getattr(error, "response", None), "status_code", None)
+    if isinstance(status, int) and 400 <= status <= 599:
         return Refused(str(getattr(error, "detail", error)), http=status, reason=UnitFailed.reason)
     if isinstance(error, NotImplementedError):
         return NotOffered(str(error) or "not implemented")

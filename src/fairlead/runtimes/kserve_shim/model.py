@@ -9,6 +9,7 @@ from fairlead.errors import NotOffered
 from fairlead.runtimes.kserve_shim import context, predictor
 from fairlead.runtimes.kserve_shim.infer_type import InferRequest, InferResponse
 from fairlead.runtimes.kserve_shim.predictor_config import PredictorConfig, PredictorProtocol
+from fairlead.runtimes.upstream import Place
 
 __all__ = ["BaseKServeModel", "InferenceModel", "InferenceVerb", "Model", "PredictorConfig", "PredictorProtocol"]
 
@@ -113,7 +114,7 @@ class Model(InferenceModel):
         if not host:
             raise NotOffered("Could not find predictor_host.")
         config = config or PredictorConfig(host)
-        place = _place(host, config)
+        place = predictor.place_of(host, config)
         if isinstance(payload, InferRequest) or config.predictor_protocol != PredictorProtocol.REST_V1.value:
             return await self._infer(place, config, payload, headers)
         return await predictor.ask(place, f"/v1/models/{self.name}:predict", payload, headers)
@@ -122,24 +123,19 @@ class Model(InferenceModel):
         """The explainer's answer; subclasses that are explainers themselves replace this."""
         if not self.explainer_host:
             raise NotOffered("Could not find explainer_host.")
-        place = _place(self.explainer_host, self.predictor_config or PredictorConfig(self.explainer_host))
+        place = predictor.place_of(self.explainer_host, self.predictor_config or PredictorConfig(self.explainer_host))
         return await predictor.ask(place, f"/v1/models/{self.name}:explain", payload, headers)
 
     async def postprocess(self, result: Any, headers: Headers = None) -> Any:  # noqa: ARG002 - a hook's signature
         """The answer as clients want it."""
         return result
 
-    async def _infer(self, place: predictor.Place, config: PredictorConfig, payload: Any, headers: Headers) -> Any:
-        if config.predictor_protocol == PredictorProtocol.GRPC_V2.value:
+    async def _infer(self, place: Place, config: PredictorConfig, payload: Any, headers: Headers) -> Any:
+        if config.predictor_protocol == PredictorProtocol.GRPC_V2.value and not place.socket:
             raise NotOffered("predictor_protocol grpc-v2 needs the kserve package; v1 and v2 work without it")
         body = payload.to_dict() if isinstance(payload, InferRequest) else payload
         answer = await predictor.ask(place, f"/v2/models/{self.name}/infer", body, headers)
         return InferResponse.from_rest(answer)
-
-
-def _place(host: str, config: PredictorConfig) -> predictor.Place:
-    timeout_s, retries = config.predictor_request_timeout_seconds, config.predictor_request_retries
-    return predictor.Place(host, config.predictor_use_ssl, float(timeout_s), int(retries))
 
 
 async def _settled(value: Any) -> Any:
