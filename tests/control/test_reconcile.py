@@ -36,7 +36,6 @@ NOTE = Kind(
     singular="note",
     is_planned=False,
     is_read_only=True,
-    reads=("Grouping",),
 )
 EVENT = Kind(group="", versions=("v1",), kind="Event", plural="events", singular="event", has_status=False)
 

@@ -244,6 +244,15 @@ class Reconciler:
             if each.dialect is dialect and not each.kind.is_planned and owner.kind in each.kind.reads:
                 for doc in self.world.list(each.kind.kind, owner.namespace if each.kind.is_namespaced else None):
                     await self._derive(each, doc)
+        # Records are many, and only their owner's status says something of them.
+        recorded = {
+            (each.kind.group, each.kind.plural): each
+            for each in self.followed
+            if each.dialect is dialect and each.kind.is_read_only and not each.kind.is_planned
+        }
+        for group, plural, doc in self.store.peek_owned(owner.uid) if recorded else ():
+            if (record := recorded.get((group, plural))) is not None:
+                await self._derive(record, doc)
 
     async def _derive(self, followed: Followed, doc: Mapping[str, Any]) -> None:
         try:
