@@ -7,6 +7,7 @@ from fairlead.dialects.base import ALONE, Document, Happened, Kind, World
 from fairlead.dialects.catalog import Catalog
 from fairlead.dialects.kserve import config
 from fairlead.dialects.kserve.graph.part import InferenceGraphPart
+from fairlead.dialects.kserve.inference_service.revision_part import RevisionPart
 from fairlead.dialects.kserve.part import Part
 from fairlead.dialects.kserve.serving_runtime.part import ClusterServingRuntimePart, ServingRuntimePart
 from fairlead.dialects.openapi import pruned
@@ -87,4 +88,4 @@ class KServeDialect:
 
 def parts(external_url: str) -> tuple[Part, ...]:
     """Every kind, in the order that a listing shows them."""
-    return ServingRuntimePart(), ClusterServingRuntimePart(), InferenceGraphPart(external_url)
+    return ServingRuntimePart(), ClusterServingRuntimePart(), InferenceGraphPart(external_url), RevisionPart()
