@@ -108,6 +108,8 @@ def _own_code(pod: Pod, placed: Placed, unit: Unit, words: tuple[str, ...], benc
     flags = settings_of(words)
     upstream = _upstream(flags)
     speaks = _ordered(pod, (Protocol.V1, Protocol.V2))
+    if unit.runtime == "container" and not unit.http_port:
+        speaks = (Protocol.V2, Protocol.V1)  # V1 has no gRPC
     unit = replace(unit, upstream=upstream)
     if unit.runtime == "container":
         unit = replace(unit, container=container_of(pod, placed, unit, bench.findings))
