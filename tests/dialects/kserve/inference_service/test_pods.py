@@ -31,7 +31,7 @@ def runtime(**container: Any) -> dict[str, Any]:
 
 
 def test_a_models_own_fields_go_over_its_runtimes() -> None:
-    fields = {"env": [{"name": "B", "value": "2"}], "resources": {"limits": {"memory": "3Gi"}}}
+    fields: dict[str, Any] = {"env": [{"name": "B", "value": "2"}], "resources": {"limits": {"memory": "3Gi"}}}
     unit = unit_of(isvc(model(**fields)), RUNTIME)
 
     assert unit.name == "iris-models"

@@ -100,7 +100,10 @@ def test_a_transformer_in_the_predictors_pod_shares_its_process() -> None:
 
 
 def test_probes_and_files_that_a_process_does_not_have_are_named() -> None:
-    fields = {"readinessProbe": {"httpGet": {}}, "volumeMounts": [{"name": "s", "mountPath": "/secrets"}]}
+    fields: dict[str, Any] = {
+        "readinessProbe": {"httpGet": {}},
+        "volumeMounts": [{"name": "s", "mountPath": "/secrets"}],
+    }
     warnings = lowered(isvc({**model(**fields), "volumes": [{"name": "s", "secret": {"secretName": "x"}}]}))[1]
 
     assert warnings == [
