@@ -109,7 +109,13 @@ async def bench() -> AsyncIterator[Bench]:
     with tempfile.TemporaryDirectory(prefix="gw-") as name:
         folder = Path(name)
         anywhere = TcpSocket("127.0.0.1", 0)
-        settings = Settings(where=anywhere, also=anywhere, admin=folder / "admin.sock", table=folder / "table.json")
+        settings = Settings(
+            where=anywhere,
+            also=anywhere,
+            inside=folder / "inside.sock",
+            admin=folder / "admin.sock",
+            table=folder / "table.json",
+        )
         gateway = Gateway(settings)
         await gateway.start()
         made = Bench(gateway, folder)

@@ -231,6 +231,7 @@ def _order(
     control += tls
     gateway = [sys.executable, "-m", "fairlead.backends.local.gateway", "--host", host]
     gateway += ["--port", str(ports["--port"]), "--grpc-port", str(ports["--grpc-port"]), *tls]
+    gateway += ["--inside", str(home.inside_socket)]
     gateway += ["--admin", str(home.gateway_socket), "--table", str(home.routes)]
     return {
         "home": str(home.root),

@@ -179,7 +179,7 @@ def _backend(
     )
     furnisher = Furnisher(builder, config.settings.environments_build)
     gateway = GatewayClient(config.home.gateway_socket)
-    return LocalBackend(config.home, supervisor, gateway, fetcher, lookup, furnisher)
+    return LocalBackend(config.home, supervisor, gateway, fetcher, lookup, furnisher, data_url=config.data_url)
 
 
 def _app(config: ControlConfig, store: Store, dialects: Sequence[Dialect], catalog: Catalog, world: World) -> Starlette:

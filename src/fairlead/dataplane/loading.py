@@ -55,6 +55,7 @@ def _load(unit: Unit, placement: Placement, spec: WorkerSpec, load: Load, *, kee
         workdir=Path(spec.workdir) if spec.workdir else None,
         kept=Path(placement.kept) if placement.kept else None,
         protocol=spec.revision.protocol,
+        inside=spec.inside.path if spec.inside is not None else "",
         threads=spec.threads,
     )
     if keeps_env:

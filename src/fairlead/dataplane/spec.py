@@ -56,6 +56,8 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):
     frames: Listen | None = None
     """Where the gateway connects (`fairlead.protocols.frames`)."""
     metrics: Listen | None = None
+    inside: UnixSocket | None = None
+    """Where it asks other services of ours, by the names that their routes have."""
     workdir: str = ""
     memory_limit_bytes: int | None = None
     threads: int = 1

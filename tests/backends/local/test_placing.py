@@ -5,21 +5,28 @@ from typing import Any
 import msgspec
 import pytest
 
+from fairlead.backends.local.containers import ContainerRun, run_arguments
 from fairlead.backends.local.home import Home
 from fairlead.backends.local.placing import Identity, once_more, place, rewritten, runtimes_of
 from fairlead.backends.local.ports import Ports
 from fairlead.backends.local.preparing import Prepared
 from fairlead.backends.local.rpc import Forked, Program, ReplicaSpec
-from fairlead.dataplane.spec import TcpSocket
-from fairlead.plan.model import Component, Parameter, Resources, Unit, UnitName, UserCode
+from fairlead.dataplane.spec import TcpSocket, UnixSocket
+from fairlead.plan.model import Component, Container, Parameter, Resources, Unit, UnitName, Upstream, UserCode
 from support.local_world import OWNER, artifact, component, unit
 
 HOME = Home(Path("/home/somebody/.fairlead"))
 MIB = 1024 * 1024
 
 
-def _place(made: Component, prepared: Prepared | None = None) -> ReplicaSpec:
-    return place(OWNER, made, prepared or Prepared(), Identity(name="r", token="t0"), home=HOME, ports=Ports())
+def _place(made: Component, prepared: Prepared | None = None, *, data_url: str = "") -> ReplicaSpec:
+    identity = Identity(name="r", token="t0")
+    return place(OWNER, made, prepared or Prepared(), identity, home=HOME, ports=Ports(), data_url=data_url)
+
+
+def _beside(spec: ReplicaSpec) -> Program:
+    (program,) = [member for member in spec.members if isinstance(member, Program)]
+    return program
 
 
 def _main(spec: ReplicaSpec) -> Forked:
@@ -120,6 +127,30 @@ def test_a_service_elsewhere_is_asked_where_the_plan_says(url: str, grpc_port: i
     (placement,) = _main(_place(component(away))).spec.placements
 
     assert (placement.address, placement.grpc_address) == (url, grpc_address)
+
+
+def test_services_of_ours_are_asked_through_the_gateways_socket() -> None:
+    near = _named("near", runtime="remote", url="http://iris-predictor.ns/v1/models/m", is_inside=True)
+
+    worker = _main(_place(component(near))).spec
+
+    assert worker.inside == UnixSocket(path=str(HOME.inside_socket))
+    assert [placement.address for placement in worker.placements] == [f"unix:{HOME.inside_socket}"]
+
+
+def test_a_program_finds_its_upstream_at_the_data_port() -> None:
+    upstream = Upstream(host="iris-predictor.ns")
+    command = _named("c", runtime="command", command=("t", "--predictor_host", upstream.host), upstream=upstream)
+    container = Container(image="x/t:1", args=command.command[1:])
+    contained = _named("d", runtime="container", container=container, upstream=upstream)
+
+    program, run = (_beside(_place(component(one), data_url="http://127.0.0.1:8080")) for one in (command, contained))
+
+    assert program.argv[-1] == "127.0.0.1:8080/serving/ns/iris-predictor"
+    told = msgspec.json.decode(run.told, type=ContainerRun)
+    assert told.main.args[-1] == "host.docker.internal:8080/serving/ns/iris-predictor"
+    options = run_arguments(told, told.main, {}, name="n", labels={})
+    assert options[options.index("--add-host") + 1] == "host.docker.internal:host-gateway"
 
 
 def test_the_memory_limit_is_the_sum_unless_a_unit_has_none() -> None:

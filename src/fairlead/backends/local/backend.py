@@ -60,8 +60,8 @@ class Gateway(Publishes, Tells, Shows, Protocol):
 
 
 class LocalBackend:
-    """Implements `backends.base.Backend`. `run` does the work; the other calls only record wishes. `clock` is seconds
-    since the epoch."""
+    """Implements `backends.base.Backend`. `run` does the work; the other calls only record wishes. `data_url` is
+    where the gateway serves, `clock` seconds since the epoch."""
 
     def __init__(
         self,
@@ -72,10 +72,12 @@ class LocalBackend:
         lookup: Lookup,
         furnisher: Furnisher | None = None,
         *,
+        data_url: str = "",
         clock: Callable[[], float] = time.time,
         token: Callable[[], str] = lambda: secrets.token_hex(6),
     ) -> None:
         self._home, self._supervisor, self._clock, self._token = home, supervisor, clock, token
+        self._data_url = data_url
         self._preparer = Preparer(fetcher, lookup, furnisher)
         self._host = Host(home, self._preparer, spawn=self._spawn, changed=self._touch, tell=self._tell)
         self._prefetcher = Prefetcher(self._preparer, spawn=self._spawn, changed=self._touch_plan)
@@ -322,7 +324,7 @@ class LocalBackend:
         owner, component, prepared = tracked.owner, tracked.component, tracked.preparation.prepared
         if owner is None or component is None or prepared is None:
             raise AssertionError("a replica is only started for a component that is wanted and prepared")
-        return place(owner, component, prepared, identity, home=self._home, ports=self._ports)
+        return place(owner, component, prepared, identity, home=self._home, ports=self._ports, data_url=self._data_url)
 
     def _start(self, tracked: Tracked, spec: ReplicaSpec) -> None:
         tracked.starting[spec.replica] = spec

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from fairlead.backends.local.ports import LOOPBACK, Ports
 from fairlead.backends.local.rpc import Program
+from fairlead.backends.local.upstreams import with_upstream
 from fairlead.plan.model import Unit
 
 
@@ -58,14 +59,14 @@ def with_real_ports(env: Mapping[str, str], unit: Unit, real: UnitPorts) -> dict
     }
 
 
-def program_of(unit: Unit, *, env: Mapping[str, str], real: UnitPorts, workdir: Path) -> Program:
-    """How to run a `command` unit."""
+def program_of(unit: Unit, *, env: Mapping[str, str], real: UnitPorts, workdir: Path, data_url: str = "") -> Program:
+    """How to run a `command` unit. `data_url` is where it finds other services of ours."""
     told = with_real_ports(env, unit, real)
     if not any(value == str(real.http or real.grpc) for value in told.values()):
         told["PORT"] = str(real.http or real.grpc)
     return Program(
         unit=unit.name,
-        argv=list(unit.command),
+        argv=list(with_upstream(unit.command, unit, data_url)),
         env=told,
         cwd=unit.code.path if unit.code is not None and unit.code.path else str(workdir),
         address=real.address,

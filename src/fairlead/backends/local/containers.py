@@ -16,6 +16,7 @@ from fairlead.backends.local.home import Home
 from fairlead.backends.local.ports import LOOPBACK
 from fairlead.backends.local.preparing import Prepared, writes_its_own_model
 from fairlead.backends.local.rpc import Program
+from fairlead.backends.local.upstreams import FROM_CONTAINERS, with_upstream
 from fairlead.plan.model import EnvVar, Mount, Unit
 
 HOME_LABEL = "fairlead.home"
@@ -63,6 +64,8 @@ class ContainerRun(msgspec.Struct, frozen=True, kw_only=True):
     main: Step
     ports: list[tuple[int, int]]
     working_dir: str = ""
+    asks_host: bool = False
+    """Whether it asks other services of ours."""
     memory_bytes: int | None = None
     cpus: float | None = None
 
@@ -73,9 +76,9 @@ def home_mark(home: Home) -> str:
 
 
 def container_program(
-    unit: Unit, prepared: Prepared, *, real: UnitPorts, workdir: Path, home: Home, replica: str
+    unit: Unit, prepared: Prepared, *, real: UnitPorts, workdir: Path, home: Home, replica: str, data_url: str = ""
 ) -> Program:
-    """The process that runs a unit's containers."""
+    """The process that runs a unit's containers. `data_url` is where they find other services of ours."""
     container = unit.container
     if container is None:
         raise ValueError(f"unit {unit.name} has the runtime container and no container")
@@ -83,7 +86,7 @@ def container_program(
         name=unit.name,
         image=container.image,
         command=list(container.command),
-        args=list(container.args),
+        args=list(with_upstream(container.args, unit, data_url, host=FROM_CONTAINERS)),
         env=dict(prepared.env.get(unit.name, {})),
         volumes=_volumes(unit, container.mounts, prepared),
     )
@@ -108,6 +111,7 @@ def container_program(
         main=main,
         ports=[(inside, outside) for inside, outside in pairs if inside and outside],
         working_dir=container.working_dir,
+        asks_host=unit.upstream is not None,
         memory_bytes=unit.resources.memory_limit_bytes,
         cpus=unit.resources.cpu_limit,
     )
@@ -161,6 +165,8 @@ def _main_options(run: ContainerRun) -> list[str]:
     options: list[str] = []
     for inside, outside in run.ports:
         options += ["--publish", f"{LOOPBACK}:{outside}:{inside}"]
+    if run.asks_host:
+        options += ["--add-host", f"{FROM_CONTAINERS}:host-gateway"]
     if run.working_dir:
         options += ["--workdir", run.working_dir]
     if run.memory_bytes:

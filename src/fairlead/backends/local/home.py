@@ -96,6 +96,11 @@ class Home:
         """Where the control process hands the gateway its table."""
         return self.run / "gateway.sock"
 
+    @property
+    def inside_socket(self) -> Path:
+        """Where workers ask other services of ours, through the gateway."""
+        return self.run / "inside.sock"
+
     def prepare(self) -> None:
         """Create the folders, readable by their owner only."""
         for folder in (

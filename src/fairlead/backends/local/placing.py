@@ -23,6 +23,7 @@ from fairlead.backends.local.nursing import BASE_RUNTIME, ONE_THREAD
 from fairlead.backends.local.ports import LOOPBACK, Ports
 from fairlead.backends.local.preparing import Prepared
 from fairlead.backends.local.rpc import Forked, Member, Program, ReplicaSpec
+from fairlead.dataplane.addresses import SOCKET
 from fairlead.dataplane.spec import Placement, TcpSocket, UnixSocket, WorkerSpec
 from fairlead.plan.model import Call, Component, Graph, Method, Owner, Parameter, Revision, Unit
 
@@ -61,9 +62,16 @@ def runtimes_of(component: Component) -> set[str]:
 
 
 def place(
-    owner: Owner, component: Component, prepared: Prepared, identity: Identity, *, home: Home, ports: Ports
+    owner: Owner,
+    component: Component,
+    prepared: Prepared,
+    identity: Identity,
+    *,
+    home: Home,
+    ports: Ports,
+    data_url: str = "",
 ) -> ReplicaSpec:
-    """Everything the supervisor needs for one replica."""
+    """Everything the supervisor needs for one replica. `data_url` is where the gateway serves."""
     workdir = home.work / identity.name
     frames = home.run / f"{identity.token}.sock"
     kept = kept_of(owner, home) / component.name
@@ -77,8 +85,9 @@ def place(
         service=owner.name,
         component=component.role or component.name,
         revision=replace(revision, units=units),
-        placements=[_placement(unit, prepared, beside.get(unit.name), kept / unit.name) for unit in units],
+        placements=[_placement(unit, prepared, beside.get(unit.name), kept / unit.name, home) for unit in units],
         frames=UnixSocket(path=str(frames)),
+        inside=UnixSocket(path=str(home.inside_socket)),
         workdir=str(workdir),
         memory_limit_bytes=memory_limit_bytes(units),
         threads=threads(units),
@@ -91,7 +100,16 @@ def place(
         python=python,
     )
     others = [
-        _beside(unit, worker, prepared, beside[unit.name], identity=identity, home=home, kept=kept / unit.name)
+        _beside(
+            unit,
+            worker,
+            prepared,
+            beside[unit.name],
+            identity=identity,
+            home=home,
+            kept=kept / unit.name,
+            data_url=data_url,
+        )
         for unit in units
         if unit.name in beside
     ]
@@ -184,13 +202,15 @@ def _environment(unit: Unit, prepared: Prepared) -> dict[str, str]:
     return {name: rewritten(value, unit.artifact.mount, str(folder)) for name, value in env.items()}
 
 
-def _placement(unit: Unit, prepared: Prepared, real: UnitPorts | None, kept: Path) -> Placement:
+def _placement(unit: Unit, prepared: Prepared, real: UnitPorts | None, kept: Path, home: Home) -> Placement:
     """What the worker needs to know of a unit. Of one that runs beside it, only the address."""
     if real is not None:
         # A worker of ours speaks gRPC on its HTTP port, which is the only one it is given.
         is_ours = unit.runtime not in ("command", "container")
         grpc_address = real.address if is_ours else real.grpc_address
         return Placement(unit=unit.name, address=real.address, grpc_address=grpc_address)
+    if unit.runtime == "remote" and unit.is_inside:
+        return Placement(unit=unit.name, address=f"{SOCKET}{home.inside_socket}")
     if unit.runtime == "remote":
         return Placement(unit=unit.name, address=unit.url, grpc_address=_grpc_address(unit))
     folder = prepared.folders.get(unit.name)
@@ -215,18 +235,23 @@ def _beside(
     identity: Identity,
     home: Home,
     kept: Path,
+    data_url: str,
 ) -> Member:
     workdir = Path(worker.workdir)
     match unit.runtime:
         case "command":
-            return program_of(unit, env=_environment(unit, prepared), real=real, workdir=workdir)
+            env = _environment(unit, prepared)
+            return program_of(unit, env=env, real=real, workdir=workdir, data_url=data_url)
         case "container":
-            return container_program(unit, prepared, real=real, workdir=workdir, home=home, replica=identity.name)
+            replica = identity.name
+            return container_program(
+                unit, prepared, real=real, workdir=workdir, home=home, replica=replica, data_url=data_url
+            )
         case _:
-            return _isolated(unit, worker, prepared, real, kept)
+            return _isolated(unit, worker, prepared, real, kept, home)
 
 
-def _isolated(unit: Unit, worker: WorkerSpec, prepared: Prepared, real: UnitPorts, kept: Path) -> Forked:
+def _isolated(unit: Unit, worker: WorkerSpec, prepared: Prepared, real: UnitPorts, kept: Path, home: Home) -> Forked:
     """A worker for one unit, which answers as that bare unit."""
     alone = replace(unit, isolate=False)
     graph = Graph(root=Call(unit=unit.name, method=Method.PREDICT))
@@ -234,7 +259,7 @@ def _isolated(unit: Unit, worker: WorkerSpec, prepared: Prepared, real: UnitPort
     spec = msgspec.structs.replace(
         worker,
         revision=revision,
-        placements=[_placement(alone, prepared, None, kept)],
+        placements=[_placement(alone, prepared, None, kept, home)],
         http=TcpSocket(host=LOOPBACK, port=real.http),
         frames=None,
         workdir=f"{worker.workdir}/{unit.name}",

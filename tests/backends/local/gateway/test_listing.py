@@ -28,6 +28,7 @@ async def test_programs_get_what_is_served_as_json() -> None:
                 "name": "iris",
                 "state": "Available",
                 "path": "/seldon/ns/iris/",
+                "host": "",
                 "docs": "/seldon/ns/iris/api/v1.0/doc/",
                 "components": [{"name": "default", "ready": 1, "inFlight": 0, "waiting": 0}],
             }

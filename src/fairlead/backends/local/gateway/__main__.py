@@ -26,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     settings = Settings(
         where=TcpSocket(options.host, options.port),
         also=TcpSocket(options.host, options.grpc_port) if options.grpc_port is not None else None,
+        inside=options.inside,
         admin=options.admin,
         table=options.table,
         tls_certificate=options.tls_cert,
@@ -66,6 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", default="127.0.0.1", help="address of the data port")
     parser.add_argument("--port", type=int, default=8080, help="the data port; 0 lets the system choose")
     parser.add_argument("--grpc-port", type=int, help="a second port for the same; both take HTTP/1.1, HTTP/2 and gRPC")
+    parser.add_argument("--inside", type=Path, help="path of the socket for workers that ask other services")
     parser.add_argument("--admin", type=Path, required=True, help="path of the admin socket")
     parser.add_argument("--table", type=Path, required=True, help="file that holds the last table")
     parser.add_argument("--tls-cert", type=Path, help="PEM certificate chain; the data port then speaks TLS")

@@ -7,8 +7,9 @@ because they ask whether anybody is there at all.
 
 from typing import Protocol
 
+from fairlead.backends.local.gateway.finding import Forward, View
 from fairlead.backends.local.gateway.metering import Meters
-from fairlead.backends.local.gateway.switchboard import CompiledRoute, Forward, Switchboard
+from fairlead.backends.local.gateway.switchboard import CompiledRoute
 from fairlead.errors import BadRequest, FairleadError, GrpcCode, NotFound
 from fairlead.protocols import model_names
 from fairlead.protocols.body_stream import BodyStream
@@ -40,10 +41,10 @@ class Onward(Protocol):
 
 
 class Calls:
-    """Takes every gRPC call of the data port."""
+    """Takes every gRPC call that comes from one side."""
 
-    def __init__(self, switchboard: Switchboard, meters: Meters, onward: Onward) -> None:
-        self._switchboard = switchboard
+    def __init__(self, view: View, meters: Meters, onward: Onward) -> None:
+        self._view = view
         self._meters = meters
         self._onward = onward
         self._watchers: set[Outgoing] = set()
@@ -87,7 +88,7 @@ class Calls:
     def _route_of(self, name: str | None) -> CompiledRoute:
         if name is None:
             raise NotFound(f"the message names no model, and several services are here; {_hint(self._known())}")
-        routes = self._switchboard.routes_of_model(name)
+        routes = self._view.routes_of_model(name)
         if len(routes) == 1:
             return routes[0]
         if not routes:
@@ -148,7 +149,7 @@ class Calls:
             return failure_of(error)
         if not name or name.startswith(("seldon.protos.", "inference.", "tensorflow.serving.", "grpc.")):
             return grpc_response(_SERVING)
-        routes = self._switchboard.routes_of_model(name)
+        routes = self._view.routes_of_model(name)
         if not routes:
             return grpc_failure(GrpcCode.NOT_FOUND, f"no service or model is called {name!r} here")
         is_ready = any(target.pool.load.ready for route in routes for target in route.targets)
@@ -162,7 +163,7 @@ class Calls:
         return grpc_failure(GrpcCode.NOT_FOUND, f"nothing says which service {path} is for; {_hint(known)}")
 
     def _known(self) -> list[str]:
-        return [f"{service.namespace}/{service.name}" for service in self._switchboard.table.services]
+        return [f"{service.namespace}/{service.name}" for service in self._view.services]
 
     def _refuse(self, reply: ServerReply, response: Response) -> None:
         self._meters.unrouted += 1

@@ -5,6 +5,7 @@ from html import escape
 
 import orjson
 
+from fairlead.backends.local.gateway.finding import View
 from fairlead.backends.local.gateway.metering import Key
 from fairlead.backends.local.gateway.switchboard import Switchboard
 from fairlead.plan.routing import Service
@@ -15,6 +16,8 @@ Page = Callable[[Head, Reply], None]
 _Made = Callable[[Head], Response]
 
 _LISTED_PATHS = 20
+_ABOUT = {"v1": "/v1/models", "v2": "/v2"}
+"""What a service says of itself, by protocol."""
 _HTML = b"Content-Type: text/html; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n"
 _VARY = b"Vary: Accept\r\n"
 _TEMPLATE = """<!doctype html>
@@ -43,7 +46,7 @@ code {{ font-size: .9em; }}
 """
 _TABLE = """<table>
 <thead><tr><th>Name</th><th>Namespace</th><th>Kind</th><th>State</th>
-<th>Ready replicas</th><th>Path</th><th>Docs</th></tr></thead>
+<th>Ready replicas</th><th>Path or host</th><th>Docs</th></tr></thead>
 <tbody>
 {rows}
 </tbody>
@@ -51,13 +54,19 @@ _TABLE = """<table>
 
 
 class Pages:
-    """Answers made from the switchboard; `metrics` answers with everybody's. `is_draining` makes the health check fail,
-    so that nobody new comes."""
+    """Answers made from the switchboard, for one side; `metrics` answers with everybody's. `is_draining` makes the
+    health check fail, so that nobody new comes."""
 
     def __init__(
-        self, switchboard: Switchboard, metrics: Callable[[Reply], None], *, is_draining: Callable[[], bool]
+        self,
+        switchboard: Switchboard,
+        view: View,
+        metrics: Callable[[Reply], None],
+        *,
+        is_draining: Callable[[], bool],
     ) -> None:
         self._switchboard = switchboard
+        self._view = view
         self._is_draining = is_draining
         self._pages: dict[str, Page] = {
             "/": _at_once(self._listing),
@@ -67,12 +76,14 @@ class Pages:
         self.unknown = _at_once(self._unknown)
 
     def find(self, head: Head) -> Page | None:
-        """The page at this path, if it is one of ours. Pages are read, so other methods look for a route."""
-        return self._pages.get(head.path) if head.method in ("GET", "HEAD") else None
+        """The page at this path, if it is one of ours. Pages are read, so other methods look for a route; and the root
+        of a service's own host is the service's."""
+        page = self._pages.get(head.path) if head.method in ("GET", "HEAD") else None
+        return None if page is not None and head.path == "/" and self._view.is_for_host(head) else page
 
     def _unknown(self, head: Head) -> Response:
         """No route takes it: say which there are."""
-        paths = sorted({prefix for service in self._switchboard.table.services if (prefix := path_of(service))})
+        paths = sorted({prefix for service in self._view.services if (prefix := self._view.path_of(service))})
         accepted = [f"{path}…" for path in paths[:_LISTED_PATHS]]
         body: dict[str, object] = {
             "error": f"nothing is served at {head.path}; GET / lists what is",
@@ -84,9 +95,11 @@ class Pages:
 
     def _listing(self, head: Head) -> Response:
         wants_html = any(name == b"accept" and b"text/html" in value for name, value in head.headers)
-        services = [self._describe(service) for service in self._switchboard.table.services]
+        listed = self._view.services
+        services = [self._describe(service) for service in listed]
         if wants_html:
-            return Response(200, _HTML + _VARY, _page(services).encode())
+            links = [_link_of(service, self._view.path_of(service)) for service in listed]
+            return Response(200, _HTML + _VARY, _page(services, links).encode())
         return Response(200, JSON + _VARY, orjson.dumps({"services": services}))
 
     def _describe(self, service: Service) -> dict[str, object]:
@@ -95,7 +108,8 @@ class Pages:
             "namespace": service.namespace,
             "name": service.name,
             "state": service.state,
-            "path": path_of(service),
+            "path": self._view.path_of(service),
+            "host": self._view.host_of(service),
             "docs": service.docs_path,
             "components": [self._component(service, component) for component, _ in service.pools],
         }
@@ -114,24 +128,31 @@ def _at_once(page: _Made) -> Page:
     return lambda head, reply: reply(page(head))
 
 
-def path_of(service: Service) -> str:
-    """The path a client uses: the first prefix of the service that is more than the root."""
-    return next((route.path_prefix for route in service.routes if route.path_prefix.strip("/")), "")
+def _link_of(service: Service, path: str) -> tuple[str, str]:
+    """Where a browser goes from here, and what that is called: to the documentation if the service has some, else to
+    what its protocol has to say of its models."""
+    if service.docs_path:
+        return service.docs_path, "try it"
+    protocol = next((pool.protocol for _, pool in service.pools), "")
+    about = _ABOUT.get(protocol)
+    return (path.rstrip("/") + about, "about it") if path and about else ("", "")
 
 
-def _page(services: list[dict[str, object]]) -> str:
+def _page(services: list[dict[str, object]], links: list[tuple[str, str]]) -> str:
     if not services:
         content = "<p>Nothing yet. <code>fairlead apply -f manifest.yaml</code> changes that.</p>"
     else:
-        content = _TABLE.format(rows="\n".join(_row(service) for service in services))
+        content = _TABLE.format(rows="\n".join(map(_row, services, links)))
     return _TEMPLATE.format(content=content)
 
 
-def _row(service: dict[str, object]) -> str:
+def _row(service: dict[str, object], link: tuple[str, str]) -> str:
     components = service["components"]
     assert isinstance(components, list)
     ready = ", ".join(f"{item['name']} {item['ready']}" for item in components)
-    docs = f'<a href="{escape(str(service["docs"]))}">try it</a>' if service["docs"] else ""
+    where, words = link
+    docs = f'<a href="{escape(where)}">{words}</a>' if where else ""
+    host = f"<br>{escape(str(service['host']))}" if service["host"] else ""
     cells = [str(service[key]) for key in ("name", "namespace", "kind", "state")]
     text = "".join(f"<td>{escape(cell)}</td>" for cell in (*cells, ready))
-    return f"<tr>{text}<td><code>{escape(str(service['path']))}</code></td><td>{docs}</td></tr>"
+    return f"<tr>{text}<td><code>{escape(str(service['path']))}{host}</code></td><td>{docs}</td></tr>"

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fairlead.backends.local.gateway.admin import Admin, TableFile
+from fairlead.backends.local.gateway.calls import Calls
 from fairlead.backends.local.gateway.collecting import Collector
 from fairlead.backends.local.gateway.demanding import Demands
+from fairlead.backends.local.gateway.finding import View
 from fairlead.backends.local.gateway.listing import Pages
 from fairlead.backends.local.gateway.messages import GatewayStats, PoolStats
 from fairlead.backends.local.gateway.metering import Meters
@@ -21,7 +23,7 @@ from fairlead.backends.local.gateway.wheel import TimerWheel
 from fairlead.dataplane.access_log import open_log
 from fairlead.dataplane.net.server import HttpServer, Limits
 from fairlead.dataplane.net.tls import NamedCertificates, server_context
-from fairlead.dataplane.spec import Listen
+from fairlead.dataplane.spec import Listen, UnixSocket
 from fairlead.dataplane.tracing.opening import open_tracer
 from fairlead.plan.routing import RouteTable
 from fairlead.protocols.streaming import is_streamed
@@ -36,6 +38,8 @@ class Settings:
     where: Listen
     also: Listen | None = None
     """A second address for the same: the port that gRPC clients expect."""
+    inside: Path | None = None
+    """A Unix socket for our own processes: in clear, and with routes that clients do not have."""
     admin: Path
     table: Path
     tls_certificate: Path | None = None
@@ -63,7 +67,12 @@ class Gateway:
         tracer = open_tracer(settings.tracing, service="fairlead-gateway")
         self._trails = Trails(open_log(settings.access_log), tracer)
         self._wheel = TimerWheel(asyncio.get_running_loop())
-        self._server = self._make_server()
+        self._calls: list[Calls] = []
+        self._server = self._make_server(is_inside=False)
+        self._inside = self._make_server(is_inside=True)
+        self._meters.loads = self.switchboard.loads
+        self._meters.scales = lambda: self._board.families(self.switchboard.servings)
+        self._meters.connections = lambda: self._server.connections
         self._file = TableFile(settings.table)
         self._demands = Demands(self.switchboard.servings, asyncio.get_running_loop())
         self.switchboard.on_poke = self._demands.poke
@@ -71,16 +80,13 @@ class Gateway:
         self.port = 0
         self.grpc_port = 0
 
-    def _make_server(self) -> HttpServer:
-        pages = Pages(self.switchboard, self._collector.answer, is_draining=lambda: self._server.is_draining)
-        proxy = Proxy(self.switchboard, self._meters, pages, self._wheel, self._trails)
-        self._calls = proxy.calls
-        limits = Limits(body_bytes=self._settings.max_body_bytes)
-        server = HttpServer(proxy, limits=limits, streams=is_streamed)
-        self._meters.loads = self.switchboard.loads
-        self._meters.scales = lambda: self._board.families(self.switchboard.servings)
-        self._meters.connections = lambda: server.connections
-        return server
+    def _make_server(self, *, is_inside: bool) -> HttpServer:
+        """One for those who come from a side of their own."""
+        view = View(self.switchboard, is_inside=is_inside)
+        pages = Pages(self.switchboard, view, self._collector.answer, is_draining=lambda: self._server.is_draining)
+        proxy = Proxy(view, self._meters, pages, self._wheel, self._trails)
+        self._calls.append(proxy.calls)
+        return HttpServer(proxy, limits=Limits(body_bytes=self._settings.max_body_bytes), streams=is_streamed)
 
     async def start(self) -> None:
         """Serve the last table, then take calls and requests. Raises `ConfigError` when a socket or certificate
@@ -94,6 +100,8 @@ class Gateway:
         self.port = await self._server.listen(settings.where, tls=tls)
         if settings.also is not None:
             self.grpc_port = await self._server.listen(settings.also, tls=tls)
+        if settings.inside is not None:
+            await self._inside.listen(UnixSocket(str(settings.inside)))
         await self._admin.listen(settings.admin)
 
     def _use_certificates(self, table: RouteTable) -> None:
@@ -110,8 +118,11 @@ class Gateway:
 
     async def drain(self, grace_s: float) -> None:
         """Take nothing new, answer what is here, end."""
-        self._calls.drain()
+        for calls in self._calls:
+            calls.drain()
         await self._server.drain(grace_s)
+        # What clients asked may have asked something here.
+        await self._inside.drain(grace_s)
         self._collector.save()
         await asyncio.to_thread(self._trails.close)
         self._demands.close()

@@ -7,13 +7,14 @@ comparison, a turn of the splitter and a frame.
 import asyncio
 
 from fairlead.backends.local.gateway.calls import Calls
+from fairlead.backends.local.gateway.finding import Forward, View
 from fairlead.backends.local.gateway.grpc_passage import GrpcPassage
 from fairlead.backends.local.gateway.listing import Page, Pages
 from fairlead.backends.local.gateway.metering import Meters
 from fairlead.backends.local.gateway.mirroring import send_copy
 from fairlead.backends.local.gateway.passage import Passage
 from fairlead.backends.local.gateway.refusals import refusal
-from fairlead.backends.local.gateway.switchboard import CompiledRoute, Forward, Switchboard
+from fairlead.backends.local.gateway.switchboard import CompiledRoute
 from fairlead.backends.local.gateway.trails import Trails
 from fairlead.backends.local.gateway.wheel import TimerWheel
 from fairlead.errors import GrpcCode
@@ -22,18 +23,16 @@ from fairlead.protocols.grpc import grpc_failure
 
 
 class Proxy:
-    """A `Handler`."""
+    """A `Handler` for those who come from one side."""
 
-    def __init__(
-        self, switchboard: Switchboard, meters: Meters, pages: Pages, wheel: TimerWheel, trails: Trails
-    ) -> None:
+    def __init__(self, view: View, meters: Meters, pages: Pages, wheel: TimerWheel, trails: Trails) -> None:
         self._trails = trails
-        self._switchboard = switchboard
+        self._view = view
         self._meters = meters
         self._pages = pages
         self._wheel = wheel
         self._clock = asyncio.get_running_loop().time
-        self.calls = Calls(switchboard, meters, self._forward_call)
+        self.calls = Calls(view, meters, self._forward_call)
 
     def __call__(self, request: Request, reply: Reply) -> None:
         """Forward it, or answer it here."""
@@ -41,9 +40,9 @@ class Proxy:
         if head is None:
             head = Head(request.method, request.path, request.query, request.headers)
         forward: Forward | None = head.note
-        if forward is None or forward.epoch is not self._switchboard.epoch:
+        if forward is None or forward.epoch is not self._view.epoch:
             page = self._pages.find(head)
-            forward = None if page is not None else self._switchboard.find(head)
+            forward = None if page is not None else self._view.find(head)
             head.note = forward
             if forward is None:
                 self._answer_here(page, head, request, reply)

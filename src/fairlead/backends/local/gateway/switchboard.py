@@ -3,36 +3,18 @@
 What two tables share lives on: pools with their connections and waiting requests, the turns of a split, counters.
 """
 
-from collections.abc import Callable, Iterator, KeysView, Sequence
+from collections.abc import Callable, Iterable, Iterator, KeysView
 from dataclasses import dataclass
 
 from fairlead.backends.local.gateway.link import Replica
-from fairlead.backends.local.gateway.matching import Matcher, rewritten, strip
+from fairlead.backends.local.gateway.matching import Matcher
 from fairlead.backends.local.gateway.metering import Key, Load, Meter, Meters
 from fairlead.backends.local.gateway.pool import Pool
 from fairlead.backends.local.gateway.splitting import Sampler, Splitter
 from fairlead.plan import routing
 from fairlead.plan.model import Route
 from fairlead.plan.routing import RouteTable, Service
-from fairlead.protocols.exchange import Head, Headers
-from fairlead.protocols.frames import encode_request_head
-from fairlead.protocols.grpc import parse_timeout
-from fairlead.protocols.streaming import is_grpc
-
-# Where a client that talks to a service directly sends its requests, by protocol; with one service there is no
-# doubt whom it means.
-_DIRECT_PATHS = {"seldon": "/api/", "tensorflow": "/v1/", "v1": "/v1/", "v2": "/v2/"}
-
-# RFC 9110 section 7.6.1 and the length, which the frame carries.
-_HOP_BY_HOP = frozenset(
-    {b"connection", b"keep-alive", b"transfer-encoding", b"upgrade", b"te", b"trailer", b"content-length", b"expect"}
-)
-_END_TO_END = frozenset({b"host", b"content-type", b"content-encoding", b"grpc-encoding", b"grpc-timeout"})
-"""Headers that Connection cannot take away: a worker must read a request as it was read here."""
-_FORWARDED_PREFIX = b"x-forwarded-prefix"
-GRPC_TIMEOUT = b"grpc-timeout"
-_KEPT_CALLS = 512
-_REQUEST_ID = b"x-request-id"
+from fairlead.protocols.exchange import Headers
 
 
 @dataclass(slots=True, eq=False)
@@ -65,23 +47,7 @@ class Epoch:
 
 
 @dataclass(slots=True, eq=False)
-class Forward:
-    """What a head means in one epoch: the route, and the head as the worker gets it. A gRPC call's head lacks its
-    timeout, which is `timeout_s`; without a route its message has to say whom it is for. `is_hinted` says that the
-    head itself chose the route."""
-
-    epoch: Epoch
-    route: CompiledRoute | None
-    head: bytes
-    is_grpc: bool = False
-    is_hinted: bool = True
-    timeout_s: float | None = None
-    request_id: bytes = b""
-    """The id that the client gave it."""
-
-
-@dataclass(slots=True, eq=False)
-class _Entry:
+class Entry:
     """One service as it is compiled."""
 
     service: Service
@@ -101,12 +67,8 @@ class Switchboard:
         """Gets what a replica counted, when it leaves."""
         self.on_poke: Callable[[Serving], None] = lambda serving: None  # noqa: ARG005
         """Told of a component where a request begins to wait and no replica can be reached."""
-        self._entries: dict[tuple[str, str, str], _Entry] = {}
+        self._entries: dict[tuple[str, str, str], Entry] = {}
         self._matcher: Matcher[CompiledRoute] = Matcher()
-        self._sole: CompiledRoute | None = None
-        self._sole_call: CompiledRoute | None = None
-        self._by_model: dict[str, list[CompiledRoute]] | None = None
-        self._calls: dict[tuple[object, ...], Forward] = {}
         self.on_table: Callable[[RouteTable], None] = lambda _: None
         """Told of every table that is put in force."""
 
@@ -122,77 +84,18 @@ class Switchboard:
         for key in [key for key in self.servings if key not in used]:
             self.servings.pop(key).pool.retire()
         self._meters.keep(used)
-        entry = next(iter(self._entries.values())) if len(self._entries) == 1 else None
-        self._sole = _direct_route(entry) if entry is not None else None
-        self._sole_call = _call_route(entry) if entry is not None else None
-        self._by_model = None
-        self._calls = {}
         self.table = table
         self.epoch = Epoch()
         self.on_table(table)
 
-    def find(self, head: Head) -> Forward | None:
-        """Where a request goes, or `None` when no route takes it. For a gRPC call there is always something to do."""
-        if is_grpc(head):
-            return self._find_call(head)
-        route = self._matcher.find(head.path, head.headers)
-        if route is not None:
-            path = rewritten(head.path, route.route.path_prefix, route.route.rewrite)
-            forwarded = _forwarded_head(head, path, strip(route.route.path_prefix))
-            return Forward(self.epoch, route, forwarded, request_id=_request_id(head.headers))
-        if self._sole is not None and head.path.startswith(_DIRECT_PATHS.get(self._sole.protocol, "\0")):
-            forwarded = _forwarded_head(head, head.path, "")
-            return Forward(self.epoch, self._sole, forwarded, request_id=_request_id(head.headers))
-        return None
+    @property
+    def entries(self) -> Iterable[Entry]:
+        """Every service."""
+        return self._entries.values()
 
-    def _find_call(self, head: Head) -> Forward:
-        timeout = b""
-        headers = []
-        for pair in head.headers:
-            if pair[0] == GRPC_TIMEOUT:
-                timeout = pair[1]
-            else:
-                headers.append(pair)
-        # Clients with deadlines send another timeout with each call, and nothing else that is new. Working a head out
-        # takes 10 us, finding it again without its timeout 2.
-        key = (head.path, head.query, *headers)
-        forward = self._calls.get(key)
-        if forward is None:
-            if len(self._calls) >= _KEPT_CALLS:
-                self._calls.clear()
-            forward = self._calls[key] = self._work_out_call(head, headers)
-        if not timeout:
-            return forward
-        return Forward(
-            forward.epoch,
-            forward.route,
-            forward.head,
-            is_grpc=True,
-            is_hinted=forward.is_hinted,
-            timeout_s=parse_timeout(timeout),
-            request_id=forward.request_id,
-        )
-
-    def _work_out_call(self, head: Head, headers: Headers) -> Forward:
-        route = self._matcher.find(head.path, headers)
-        is_hinted = route is not None
-        if route is None:
-            route = self._sole_call
-        # The route of the only service may be one of another path.
-        path = rewritten(head.path, route.route.path_prefix, route.route.rewrite) if route and is_hinted else head.path
-        forwarded = encode_request_head(head.method, path, head.query, forwarded_headers(headers, ""))
-        return Forward(self.epoch, route, forwarded, is_grpc=True, is_hinted=is_hinted, request_id=_request_id(headers))
-
-    def routes_of_model(self, name: str) -> Sequence[CompiledRoute]:
-        """The services one of whose models answers to this name, each by the route its calls take."""
-        if self._by_model is None:
-            self._by_model = {}
-            for entry in self._entries.values():
-                route = _call_route(entry)
-                if route is not None:
-                    for model in {entry.service.name, *entry.service.models}:
-                        self._by_model.setdefault(model, []).append(route)
-        return self._by_model.get(name, ())
+    def match(self, path: str, headers: Headers, *, is_inside: bool) -> CompiledRoute | None:
+        """The route that takes a request."""
+        return self._matcher.find(path, headers, is_inside=is_inside)
 
     def loads(self) -> Iterator[tuple[Key, Load]]:
         """What every component carries now."""
@@ -223,7 +126,7 @@ class Switchboard:
         if entry is not None:
             _keep_turns(entry.routes, routes)
         self._replace(entry.routes if entry is not None else [], routes)
-        self._entries[identity] = _Entry(service, routes, pools.keys())
+        self._entries[identity] = Entry(service, routes, pools.keys())
 
     def _update_pools(self, pools: dict[Key, routing.Pool]) -> None:
         for key, wanted in pools.items():
@@ -246,16 +149,6 @@ class Switchboard:
             self._matcher.remove(route)
         for route in new:
             self._matcher.add(route)
-
-
-def _direct_route(entry: _Entry) -> CompiledRoute | None:
-    """The route of a service for clients that name none."""
-    return next((route for route in entry.routes if strip(route.route.path_prefix)), None)
-
-
-def _call_route(entry: _Entry) -> CompiledRoute | None:
-    """The same for gRPC: the one that metadata would choose, with its weights and its timeout."""
-    return next((route for route in entry.routes if route.route.metadata), _direct_route(entry))
 
 
 def _pools(service: Service) -> dict[Key, routing.Pool]:
@@ -290,27 +183,3 @@ def _keep_turns(old: list[CompiledRoute], new: list[CompiledRoute]) -> None:
         known = before.get(route.route)
         if known is not None and known.targets == route.targets:
             route.splitter, route.mirrors = known.splitter, known.mirrors
-
-
-def _forwarded_head(head: Head, path: str, prefix: str) -> bytes:
-    return encode_request_head(head.method, path, head.query, forwarded_headers(head.headers, prefix))
-
-
-def _request_id(headers: Headers) -> bytes:
-    return next((value for name, value in headers if name == _REQUEST_ID), b"")
-
-
-def forwarded_headers(headers: Headers, prefix: str) -> Headers:
-    """The headers a worker gets: those about the connection are dropped, and the prefix that was taken off the path
-    is told (after what a proxy before us took off), so that pages can write links that work."""
-    dropped = (
-        _HOP_BY_HOP
-        | {token.strip().lower() for name, value in headers if name == b"connection" for token in value.split(b",")}
-        - _END_TO_END
-    )
-    kept = [pair for pair in headers if pair[0] not in dropped and not pair[0].startswith(b"proxy-")]
-    if prefix:
-        outer = b"".join(value for name, value in kept if name == _FORWARDED_PREFIX).rstrip(b"/")
-        kept = [pair for pair in kept if pair[0] != _FORWARDED_PREFIX]
-        kept.append((_FORWARDED_PREFIX, outer + prefix.encode("latin-1")))
-    return kept

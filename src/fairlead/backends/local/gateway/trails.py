@@ -7,8 +7,9 @@ import time
 import uuid
 from typing import TYPE_CHECKING
 
+from fairlead.backends.local.gateway.finding import Forward
 from fairlead.backends.local.gateway.metering import Key
-from fairlead.backends.local.gateway.switchboard import CompiledRoute, Forward
+from fairlead.backends.local.gateway.switchboard import CompiledRoute
 from fairlead.dataplane.access_log import AccessLog, puid_of
 from fairlead.dataplane.observed import end_span
 from fairlead.dataplane.tracing.kinds import Kind
