@@ -190,6 +190,98 @@ class TestLegacySecrets:
         assert isinstance(found, GcsAccess)
         assert json.loads(found.key_json) == json.loads(SERVICE_ACCOUNT)
 
+    def test_an_installations_settings_hold_where_annotations_say_nothing(self) -> None:
+        settings = {
+            "s3AccessKeyIDName": "id",
+            "s3SecretAccessKeyName": "word",
+            "s3Endpoint": "minio:9000",
+            "s3UseHttps": "0",
+            "s3Region": "eu-west-1",
+            "s3VerifySSL": "0",
+        }
+
+        env = from_secret({"id": b"me", "word": b"w"}, {"serving.kserve.io/s3-region": "us-west-2"}, settings)
+
+        assert env == {
+            "AWS_ACCESS_KEY_ID": "me",
+            "AWS_SECRET_ACCESS_KEY": "w",
+            "S3_ENDPOINT": "minio:9000",
+            "S3_USE_HTTPS": "0",
+            "AWS_REGION": "us-west-2",
+            "S3_VERIFY_SSL": "0",
+        }
+
+    @pytest.mark.parametrize(
+        ("values", "env"),
+        [
+            ({"https-host": b"example.com", "headers": b'{"A": "b"}'}, {"example.com-headers": '{"A": "b"}'}),
+            ({"HF_TOKEN": b"hf_x", "unknown": b"x"}, {"HF_TOKEN": "hf_x"}),
+            ({"GIT_USERNAME": b"me", "GIT_PASSWORD": b"p"}, {"GIT_USERNAME": "me", "GIT_PASSWORD": "p"}),
+            ({"AZURE_ACCESS_TOKEN": b"t"}, {"AZURE_ACCESS_TOKEN": "t"}),
+            ({".dockerconfigjson": b'{"auths": {}}'}, {"DOCKER_AUTH_CONFIG": '{"auths": {}}'}),
+            ({".dockercfg": b'{"a.io": {}}'}, {"DOCKER_AUTH_CONFIG": '{"auths": {"a.io": {}}}'}),
+            (
+                {"AWS_SECRET_ACCESS_KEY": b"s", "AWS_ACCESS_KEY_ID": b"k", "HF_TOKEN": b"h"},
+                {"AWS_SECRET_ACCESS_KEY": "s", "AWS_ACCESS_KEY_ID": "k"},
+            ),
+        ],
+    )
+    def test_the_first_kind_of_key_decides_what_a_secret_is(
+        self, values: dict[str, bytes], env: dict[str, str]
+    ) -> None:
+        assert from_secret(values, {}) == env
+
+    def test_every_annotation_becomes_its_variable(self) -> None:
+        said = {
+            "s3-endpoint": "e",
+            "s3-region": "r",
+            "s3-verifyssl": "0",
+            "s3-usehttps": "0",
+            "s3-usevirtualbucket": "true",
+            "s3-useaccelerate": "true",
+            "s3-useanoncredential": "true",
+            "s3-cabundle-configmap": "c",
+            "s3-cabundle": "/p",
+        }
+        annotations = {f"serving.kserve.io/{name}": value for name, value in said.items()}
+
+        env = from_secret({"AWS_SECRET_ACCESS_KEY": b"s", "AWS_ACCESS_KEY_ID": b"k"}, annotations)
+
+        assert env == {
+            "AWS_ACCESS_KEY_ID": "k",
+            "AWS_SECRET_ACCESS_KEY": "s",
+            "S3_ENDPOINT": "e",
+            "AWS_REGION": "r",
+            "S3_VERIFY_SSL": "0",
+            "S3_USE_HTTPS": "0",
+            "S3_USER_VIRTUAL_BUCKET": "true",
+            "S3_USE_ACCELERATE": "true",
+            "awsAnonymousCredential": "true",
+            "AWS_CA_BUNDLE_CONFIGMAP": "c",
+            "AWS_CA_BUNDLE": "/p",
+        }
+
+    def test_accelerated_transfers_ask_amazons_own_edge_and_no_other_store(self) -> None:
+        amazon = access("s3://b/p", {"S3_USE_ACCELERATE": "true"})
+        minio = access("s3://b/p", {"S3_USE_ACCELERATE": "true", "AWS_ENDPOINT_URL": "http://minio:9000"})
+
+        assert isinstance(amazon, S3Access)
+        assert isinstance(minio, S3Access)
+        assert (amazon.endpoint, amazon.is_virtual_hosted) == ("https://s3-accelerate.amazonaws.com", True)
+        assert (minio.endpoint, minio.is_virtual_hosted) == ("http://minio:9000", False)
+
+    def test_a_bundles_text_goes_before_a_file_of_it(self) -> None:
+        found = access("s3://b/p", {"AWS_CA_BUNDLE_PEM": "pem", "AWS_CA_BUNDLE": "/nowhere"})
+
+        assert isinstance(found, S3Access)
+        assert found.ca_pem == "pem"
+
+    def test_an_access_token_of_azure_is_a_credential(self) -> None:
+        found = access("https://acme.blob.core.windows.net/c/p", {"AZURE_ACCESS_TOKEN": "t"})
+
+        assert isinstance(found, AzureAccess)
+        assert (found.token, found.is_anonymous) == ("t", False)
+
     def test_variables_of_other_stores_are_passed_on_and_nothing_else(self) -> None:
         values = {"AZURE_STORAGE_ACCOUNT": b"acme", "RCLONE_CONFIG_S3_TYPE": b"s3", "token": b"t", "LD_PRELOAD": b"x"}
 

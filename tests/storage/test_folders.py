@@ -89,7 +89,10 @@ def test_a_missing_path_names_the_path_tried_and_a_near_miss(fetcher: Fetcher, m
     with pytest.raises(StorageError) as caught:
         fetcher.fetch("models/irs")
 
-    assert str(caught.value) == f"models/irs: there is no file or folder {tmp_path}/models/irs; did you mean iris?"
+    assert (
+        str(caught.value)
+        == f"Local path models/irs does not exist: there is no file or folder {tmp_path}/models/irs; did you mean iris?"
+    )
 
 
 def test_a_missing_path_names_the_nearest_folder_and_what_it_holds(fetcher: Fetcher, model: Path) -> None:

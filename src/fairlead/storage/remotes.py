@@ -95,6 +95,7 @@ def unknown_remote(uri: str, written: str, env: Mapping[str, str]) -> StorageErr
     """Says which variable would define the remote, and which remotes there are."""
     there = ", ".join(configured(env)) or "none"
     return StorageError(
-        f"Cannot recognize storage type for {uri}: no remote {written!r} is configured: put {PREFIX}{remote_name(written)}_TYPE (and the remote's other "
-        f"options) into the Secret that the manifest names; configured remotes: {there}"
+        f"Cannot recognize storage type for {uri}: no remote {written!r} is configured: put "
+        f"{PREFIX}{remote_name(written)}_TYPE (and the remote's other options) into the Secret that the manifest "
+        f"names; configured remotes: {there}"
     )

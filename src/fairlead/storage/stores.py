@@ -142,8 +142,8 @@ class ObjectSource:
 
     def _nothing(self) -> str:
         return (
-            f"Failed to fetch model. No model found in {self._written}: nothing is there: no object {self._key!r} and none under {self._key + '/'!r} "
-            f"in {self._bucket!r} at {self._access.endpoint}"
+            f"Failed to fetch model. No model found in {self._written}: nothing is there: no object {self._key!r} and "
+            f"none under {self._key + '/'!r} in {self._bucket!r} at {self._access.endpoint}"
         )
 
     def _translated(self, error: Exception) -> FairleadError:
