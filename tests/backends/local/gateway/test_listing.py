@@ -90,5 +90,7 @@ async def test_metrics_count_requests_by_component_and_code_with_their_durations
     bucket = 'component="default",kind="SeldonDeployment",le="+Inf",namespace="ns",service="iris"'
     assert f"fairlead_gateway_request_duration_seconds_bucket{{{bucket}}} 3.0" in lines
     assert f"fairlead_gateway_ready{{{iris}}} 1.0" in lines
+    assert f"fairlead_gateway_concurrency{{{iris}}} 0.0" in lines
+    assert any(line.startswith(f"fairlead_gateway_presence_seconds_total{{{iris}}} ") for line in lines)
     assert "fairlead_gateway_unrouted_total 1.0" in lines
     assert "fairlead_gateway_connections 1.0" in lines

@@ -85,13 +85,15 @@ class Load(NamedTuple):
 
 
 class Meters:
-    """Every component's meter. `loads`, `connections` and `scales` are asked when the metrics are rendered."""
+    """Every component's meter. `loads`, `connections` and `scales` are asked when the metrics are rendered. `clock` is
+    the one that meters are told the time by."""
 
     def __init__(self) -> None:
         self._meters: dict[Key, Meter] = {}
         self.unrouted = 0
         self.loads: Callable[[], Iterable[tuple[Key, Load]]] = lambda: ()
         self.connections: Callable[[], int] = lambda: 0
+        self.clock: Callable[[], float] = lambda: 0.0
         self.scales: Callable[[], Iterable[Family]] = lambda: ()
 
     def meter(self, key: Key) -> Meter:
@@ -118,9 +120,21 @@ class Meters:
             if meter.mirrored:
                 mirrored.add({**labels, "outcome": "sent"}, meter.mirrored - meter.mirror_failures, "_total")
                 mirrored.add({**labels, "outcome": "failed"}, meter.mirror_failures, "_total")
-        yield from (requests, durations, mirrored)
+        yield from (requests, durations, mirrored, *self._concurrency())
         yield from self._gauges()
         yield from self.scales()
+
+    def _concurrency(self) -> Iterator[Family]:
+        now = self.clock()
+        presence = counter(
+            "fairlead_gateway_presence_seconds",
+            "For how long requests were here, at a replica or waiting for one; its rate is their average number.",
+        )
+        concurrency = gauge("fairlead_gateway_concurrency", "Requests that are here, at a replica or waiting for one.")
+        for key, meter in self._meters.items():
+            presence.add(key._asdict(), meter.presence_s(now), "_total")
+            concurrency.add(key._asdict(), meter.open)
+        yield from (presence, concurrency)
 
     def _gauges(self) -> Iterator[Family]:
         loads = list(self.loads())

@@ -70,6 +70,7 @@ class Gateway:
         self._calls: list[Calls] = []
         self._server = self._make_server(is_inside=False)
         self._inside = self._make_server(is_inside=True)
+        self._meters.clock = asyncio.get_running_loop().time
         self._meters.loads = self.switchboard.loads
         self._meters.scales = lambda: self._board.families(self.switchboard.servings)
         self._meters.connections = lambda: self._server.connections
