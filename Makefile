@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint torch protos bench bench-scale soak bench-peers compare-peers fuzz system-packages clean
+.PHONY: help setup run test lint torch protos bench bench-scale bench-scaling soak bench-peers compare-peers fuzz system-packages clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-16s %s\n' "$$name" "$$text"; done
@@ -44,6 +44,9 @@ bench-scale: setup ## Measure a thousand deployments at zero replicas, and cold 
 	$(BIN)/python -m bench.scale
 	$(BIN)/python -m bench.cold
 	$(BIN)/python -m bench.cold --beside 1000 --out build/bench-cold-among-1000.json
+
+bench-scaling: setup ## Run load traces through the autoscaler; writes build/bench-scaling.json and the docs' pictures
+	$(BIN)/python -m bench.scaling
 
 soak: setup ## Ten minutes of mixed and hostile traffic while processes are killed; writes build/soak.json
 	$(BIN)/python -m bench.soak
