@@ -1,5 +1,6 @@
 """The part of JSONPath that printer columns use: fields, indexes, `[*]` and filters by equality."""
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +10,8 @@ _STEP = re.compile(
       | \[(?P<index>-?\d+)\]
       | \[(?P<every>\*)\]
       | \[['"](?P<quoted>[^'"]+)['"]\]
-      | \[\?\(@(?P<left>(?:\.[A-Za-z0-9_-]+)+)\s*==\s*["'](?P<right>[^"']*)["']\)\]""",
+      | \[\?\(@(?P<left>(?:\.[A-Za-z0-9_-]+)+)\s*==\s*
+            (?:["'](?P<right>[^"']*)["']|(?P<literal>true|false|-?\d+))\)\]""",
     re.VERBOSE,
 )
 
@@ -41,4 +43,11 @@ def _take(value: Any, step: re.Match[str]) -> Iterator[Any]:
     elif step["every"] is not None:
         yield from value if isinstance(value, list) else value.values() if isinstance(value, dict) else ()
     elif isinstance(value, list):
-        yield from (item for item in value if step["right"] in map(str, find(item, step["left"])))
+        yield from (item for item in value if _is_equal(find(item, step["left"]), step))
+
+
+def _is_equal(found: list[Any], step: re.Match[str]) -> bool:
+    """Whether a value is the text in quotes, or the literal without."""
+    if step["literal"] is not None:
+        return step["literal"] in (json.dumps(item) for item in found)
+    return step["right"] in map(str, found)

@@ -6,10 +6,19 @@ from typing import Any
 from fairlead.dialects.base import ALONE, Document, Happened, Kind, World
 from fairlead.dialects.catalog import Catalog
 from fairlead.dialects.kserve import config
+from fairlead.dialects.kserve.caches.part import (
+    LocalModelCachePart,
+    LocalModelNamespaceCachePart,
+    LocalModelNodeGroupPart,
+    LocalModelNodePart,
+)
 from fairlead.dialects.kserve.graph.part import InferenceGraphPart
+from fairlead.dialects.kserve.inference_service.part import InferenceServicePart
 from fairlead.dialects.kserve.inference_service.revision_part import RevisionPart
 from fairlead.dialects.kserve.part import Part
 from fairlead.dialects.kserve.serving_runtime.part import ClusterServingRuntimePart, ServingRuntimePart
+from fairlead.dialects.kserve.storage_container.part import StorageContainerPart
+from fairlead.dialects.kserve.trained_model.part import TrainedModelPart
 from fairlead.dialects.openapi import pruned
 from fairlead.errors import FairleadError, InvalidManifest, Problem, Where
 from fairlead.plan.model import Plan
@@ -88,4 +97,16 @@ class KServeDialect:
 
 def parts(external_url: str) -> tuple[Part, ...]:
     """Every kind, in the order that a listing shows them."""
-    return ServingRuntimePart(), ClusterServingRuntimePart(), InferenceGraphPart(external_url), RevisionPart()
+    return (
+        InferenceServicePart(external_url),
+        RevisionPart(),
+        ServingRuntimePart(),
+        ClusterServingRuntimePart(),
+        InferenceGraphPart(external_url),
+        TrainedModelPart(),
+        StorageContainerPart(),
+        LocalModelCachePart(),
+        LocalModelNamespaceCachePart(),
+        LocalModelNodeGroupPart(),
+        LocalModelNodePart(),
+    )

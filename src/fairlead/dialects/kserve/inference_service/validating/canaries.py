@@ -11,6 +11,7 @@ from fairlead.dialects.kserve.inference_service.validating.components import com
 from fairlead.dialects.kserve.inference_service.validating.implementations import predictor_problems
 from fairlead.dialects.kserve.inference_service.validating.storage import predictor_storage_problems
 from fairlead.dialects.kserve.problems import go_quoted, problem
+from fairlead.dialects.kserve.trained_model.parents import holds_models
 from fairlead.errors import Problem
 
 ALL = 100
@@ -28,7 +29,7 @@ def canary_problems(spec: InferenceServiceSpec, raw: Mapping[str, Any], *, is_st
         return
     if not is_standard:
         yield problem("spec.canary", "canary is only supported in Standard deployment mode")
-    if not _has_model(spec.predictor):
+    if holds_models({"spec": raw}):
         text = "canary requires a stable predictor with a model (multi-model serving is not supported with canary)"
         yield problem("spec.canary", text)
     yield from _name_problems(spec)
@@ -38,17 +39,6 @@ def canary_problems(spec: InferenceServiceSpec, raw: Mapping[str, Any], *, is_st
     total = sum(canary.traffic_percent for canary in spec.canary)
     if total > ALL:
         yield problem("spec.canary", f"sum of canary trafficPercent values ({total}) must be <= 100")
-
-
-def _has_model(predictor: Predictor) -> bool:
-    """Whether a predictor serves one model of its own; others are loaded into it later."""
-    model = predictor.model
-    if model is None:
-        container = predictor.containers[0] if predictor.containers else None
-        env = {item.name: item.value for item in container.env} if container is not None else {}
-        return container is not None and env.get("MULTI_MODEL_SERVER") != "true"
-    is_placed = bool(model.storage_uri or model.storage or predictor.storage_uris)
-    return is_placed or model.model_format.name == "huggingface"
 
 
 def _name_problems(spec: InferenceServiceSpec) -> Iterator[Problem]:

@@ -1,11 +1,11 @@
 """Where models are: what a manifest may say of it. Whether a store is one that we know is asked when it is lowered."""
 
-import posixpath
 from collections.abc import Iterator, Sequence
 
 from fairlead.dialects.kserve.inference_service.schema import Explainer, Predictor, StorageSpec, StorageUri
 from fairlead.dialects.kserve.inference_service.validating.walking import servers_of
 from fairlead.dialects.kserve.problems import problem
+from fairlead.dialects.kserve.storage_uris import common_parent
 from fairlead.errors import Problem
 
 _CLAIM = "pvc://"
@@ -56,7 +56,8 @@ def _list_problems(uris: Sequence[StorageUri], path: str) -> Iterator[Problem]:
                 yield problem(f"{place}.mountPath", "PVC storage paths must be unique")
             claims.add(item.mount_path)
     shared = [item.mount_path for item in uris if not item.uri.startswith(_CLAIM)]
-    if len(shared) > 1 and common_parent(shared) == "/":
+    are_absolute = all(mount.startswith("/") for mount in shared)
+    if len(shared) > 1 and are_absolute and common_parent(shared) == "/":
         text = (
             f"storage paths must have a common parent directory. Current paths: [{' '.join(shared)}] "
             f"have no common parent beyond root"
@@ -71,8 +72,3 @@ def _mount_problems(mount: str, path: str) -> Iterator[Problem]:
         yield problem(path, f"storage path must be absolute: {mount}")
     if ".." in mount.split("/"):
         yield problem(path, f"storage path cannot contain '..' for security reasons: {mount}")
-
-
-def common_parent(mounts: Sequence[str]) -> str:
-    """The folder that all of these are in, or are."""
-    return posixpath.commonpath([posixpath.normpath(f"/{mount}") for mount in mounts])
