@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from fairlead.backends.local.gateway import GatewayClient
+from fairlead.backends.local.gateway import Demand, GatewayClient
 from fairlead.errors import NotReady
 from fairlead.plan.routing import RouteTable
 from support.certificates import make_certificate
 from support.gateways import Worker, pool, service
-from support.wire import get, post, wire_to
+from support.wire import Wire, get, post, wire_to
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -82,6 +82,40 @@ async def test_a_killed_gateway_serves_the_same_when_it_is_started_again(folder:
     assert (answer.status, answer.body) == (200, b"w")
 
 
+async def test_who_waited_at_a_gateway_that_was_killed_may_wait_again_at_the_next(folder: Path) -> None:
+    wanted = service("iris", {"default": pool(protocol="v2")})
+    listener = GatewayClient(folder / "a.sock").demand()
+    async with gateway(folder) as first, wire_to(first.port) as wire:
+        await first.client.publish(RouteTable(services=(wanted,)))
+        await anext(listener)
+        await wire.send(post("/seldon/ns/iris/x"))
+        lost = await poked(listener)
+        await first.end(signal.SIGKILL)
+        assert await wire.rest() == b""
+
+    async with gateway(folder) as second, wire_to(second.port) as wire:
+        await wire.send(post("/seldon/ns/iris/x"))
+        again = await poked(listener)
+        worker = Worker("w", folder)
+        await worker.start()
+        await second.client.publish(RouteTable(services=(service("iris", {"default": pool(worker)}),)))
+        answer = await wire.receive()
+    await listener.aclose()
+    await worker.server.drain(0)
+
+    assert (lost, again, answer.body) == (1, 1, b"w")
+
+
+async def poked(listener: AsyncIterator[Demand]) -> int:
+    """How many wait, when it is told that some do in vain."""
+    async with asyncio.timeout(20):
+        async for demand in listener:
+            for one in demand.components:
+                if one.is_poke:
+                    return one.waiting
+    raise AssertionError("demand has no end")
+
+
 async def test_sigterm_answers_what_is_held_and_ends_with_status_0(folder: Path) -> None:
     worker = Worker("w", folder)
     worker.holds = True
@@ -133,11 +167,14 @@ async def test_the_data_port_speaks_tls_when_it_is_given_a_certificate(folder: P
     cert, key = make_certificate(folder)
     trusting = ssl.create_default_context(cafile=cert)
 
-    flags = ("--tls-cert", str(cert), "--tls-key", str(key))
+    flags = ("--tls-cert", str(cert), "--tls-key", str(key), "--inside", str(folder / "inside.sock"))
     async with gateway(folder, *flags) as process, wire_to(process.port, tls=trusting) as wire:
         answer = await wire.ask(get("/-/healthy"))
+        reader, writer = await asyncio.open_unix_connection(folder / "inside.sock")
+        in_clear = await Wire(reader, writer).ask(get("/-/healthy"))
+        writer.close()
 
-    assert answer.status == 200
+    assert (answer.status, in_clear.status) == (200, 200)
 
 
 @pytest.mark.parametrize("flag", ["--tls-cert", "--tls-key"])
