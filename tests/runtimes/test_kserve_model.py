@@ -468,3 +468,42 @@ def test_how_long_each_hook_took_is_told_in_their_order(tmp_path: Path) -> None:
 
     assert [hook for hook, _ in told] == ["preprocess", "predict", "postprocess"]
     assert all(seconds > 0 for _, seconds in told)
+
+
+def test_a_step_that_comes_last_gets_the_answer_of_another_as_predictions(tmp_path: Path) -> None:
+    servable = model(
+        tmp_path,
+        """
+def postprocess(self, result, headers=None):
+    return {"predictions": [row * 10 for row in result["predictions"]]}
+""",
+    )
+
+    answer = servable.invoke(Method.TRANSFORM_OUTPUT, asking([1, 2]))
+
+    assert answer.raw == {"predictions": [10, 20]}
+
+
+def test_a_step_that_comes_last_gets_tensors_as_a_response(tmp_path: Path) -> None:
+    servable = model(
+        tmp_path,
+        """
+def postprocess(self, result, headers=None):
+    output = result.outputs[0]
+    output.set_data_from_numpy(output.as_numpy() * 10, binary_data=False)
+    return result
+""",
+        protocol=Protocol.V2,
+    )
+
+    answer = servable.invoke(Method.TRANSFORM_OUTPUT, tensors(predict=np.array([1, 2])))
+
+    assert [(one.name, one.array.tolist()) for one in answer.payload.value] == [("predict", [10, 20])]
+
+
+def test_flags_of_the_sdks_programs_are_no_arguments_of_a_class(tmp_path: Path) -> None:
+    target = unit(code=write(tmp_path, "Doubler", DOUBLER), factor=3, predictor_protocol="v2", workers="1")
+
+    answer = load(target, protocol=Protocol.V1).invoke(Method.PREDICT, v1({"instances": [[1, 2]]}))
+
+    assert answer.raw == {"predictions": [[3, 6]]}

@@ -25,6 +25,7 @@ from fairlead.runtimes.failures import BadData, not_explained
 from fairlead.runtimes.kserve_failures import is_kserves, translated
 from fairlead.runtimes.kserve_openai import openai_of
 from fairlead.runtimes.kserve_payload import Payloads, headers_of
+from fairlead.runtimes.kserve_shim import model_server
 from fairlead.runtimes.loop_thread import LoopThread
 from fairlead.runtimes.metadata import served_metadata
 from fairlead.runtimes.parameters import Scalar, as_arguments
@@ -32,6 +33,7 @@ from fairlead.runtimes.pieces import Streamed, comes_in_pieces, joined
 from fairlead.runtimes.user_code import failure_of
 
 _ARRIVES, _LEAVES = "preprocess", "postprocess"
+_LAST = Method.TRANSFORM_OUTPUT
 
 
 def is_model(kind: type) -> bool:
@@ -47,6 +49,12 @@ def arguments(kind: type, unit: str, folder: Path | None) -> dict[str, Scalar]:
         known |= {"model_dir": str(folder), "model_uri": str(folder)}
     parameters = inspect.signature(kind).parameters
     return {name: value for name, value in known.items() if name in parameters}
+
+
+def wanted(kind: type, given: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    """The arguments that are for a constructor: flags of KServe's programs are not, unless it takes them."""
+    parameters = inspect.signature(kind).parameters
+    return {name: value for name, value in given.items() if name in parameters or name not in model_server.FLAGS}
 
 
 def loaded(model: Any, context: LoadContext) -> "KserveUnit":
@@ -126,6 +134,8 @@ class KserveUnit:
     def __init__(self, model: Any, context: LoadContext, loop: LoopThread) -> None:
         unit = context.unit
         self.model = model
+        self.called: str = model.name
+        """What clients call the model, whatever the manifest calls its unit."""
         self._loop = loop
         self._context = contextvars.copy_context()
         self._path = (str(unit.name), unit.image) if unit.image else None
@@ -154,7 +164,7 @@ class KserveUnit:
         response: dict[str, str] = {}
         try:
             # What the program set for its models (the predictor) is in the context it was loaded in.
-            given = self._payloads.given(message)
+            given = self._payloads.answered(message) if method is _LAST else self._payloads.given(message)
             own = self._context.copy()
             value = own.run(self._run, method, given, headers_of(message), response)
             if comes_in_pieces(value):

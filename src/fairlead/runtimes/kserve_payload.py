@@ -41,6 +41,17 @@ class Payloads:
             return {"instances": [payload.value]}
         return payload.value if payload.form is Form.BINARY else own_copy(payload.value)
 
+    def answered(self, message: Message) -> Any:
+        """The last hook's argument, where it is asked alone: what another unit of the graph answered."""
+        payload = message.payload
+        if self._is_seldon or message.raw is not None:
+            return self.given(message)
+        if payload.form is Form.TENSORS:
+            return self._response(payload.value, message.asked or _NO_WISHES)
+        if isinstance(payload.value, np.ndarray):
+            return {"predictions": payload.value.tolist()}
+        return self.given(message)
+
     def question(self, message: Message) -> Payload:
         """What an answer follows: rows that came as an object of V1 are answered as one, though they made tensors."""
         if message.raw is not None and not self._is_seldon and message.payload.form is Form.TENSORS:
@@ -88,6 +99,19 @@ class Payloads:
             parameters=dict(asked.parameters) or None,
             request_outputs=wanted or None,
         )
+
+    def _response(self, tensors: list[Tensor], asked: Asked) -> Any:
+        outputs = []
+        for one in tensors:
+            made = self._types.InferOutput(
+                name=one.name,
+                shape=list(one.array.shape),
+                datatype=one.datatype,
+                parameters=dict(one.parameters) or None,
+            )
+            made.set_data_from_numpy(_readable(one), binary_data=one.datatype == "FP16")
+            outputs.append(made)
+        return self._types.InferResponse(asked.id or None, asked.model or self._model, outputs)
 
     def _as_tensors(self, value: Any) -> Payload:
         """An answer that is no InferResponse, for somebody who asked with tensors."""

@@ -54,7 +54,9 @@ def _loaded(found: Any, context: LoadContext) -> Servable:
     if convention is Convention.MLSERVER:
         return mlserver_model.loaded(found, context)
     if convention is Convention.KSERVE:
-        arguments = kserve_model.arguments(found, context.unit.name, context.folder) | arguments
+        arguments = kserve_model.arguments(found, context.unit.name, context.folder) | kserve_model.wanted(
+            found, arguments
+        )
     return _of_object(_construct(found, arguments, unit=context.unit.name), context)
 
 

@@ -75,7 +75,13 @@ class Models:
     def __init__(self, spec: WorkerSpec, executor: Executor) -> None:
         self._executor = executor
         self._units = list(dict.fromkeys(str(unit.name) for unit in spec.revision.units))
-        self._known = frozenset((*self._units, spec.service, spec.component))
+        # A user's model has a name of its own, which its code was written with and its clients ask for.
+        self._called = {
+            name: str(called)
+            for name, unit in executor.units.items()
+            if isinstance(unit, LocalUnit) and (called := getattr(unit.servable, "called", ""))
+        }
+        self._known = frozenset((*self._units, *self._called.values(), spec.service, spec.component))
         # A peer may serve models that we know nothing of; it answers for names that are not ours.
         self._has_peers = any(isinstance(unit, RemoteUnit) for unit in executor.units.values())
         self._repositories = [
@@ -96,7 +102,7 @@ class Models:
     def names(self) -> Sequence[str]:
         """The models to list."""
         held = {model.name: None for repository in self._repositories for model in repository.models()}
-        own = {name: None for name in self._units if self._is_model(name)}
+        own = {self._called.get(name, name): None for name in self._units if self._is_model(name)}
         return [name for name in (own | held) if self._canonical(name) not in self._unloaded]
 
     def resolve(self, name: str, version: str = "") -> str:

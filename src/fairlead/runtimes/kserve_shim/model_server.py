@@ -43,6 +43,9 @@ def _flags() -> Iterable[tuple[str, dict[str, Any]]]:
 for _name, _options in _flags():
     parser.add_argument(_name, **_options)
 
+FLAGS = frozenset(_name.lstrip("-") for _name, _ in _flags())
+"""Their names."""
+
 
 def __getattr__(name: str) -> Any:
     """`args`: the flags of this process, read when somebody asks."""
