@@ -342,6 +342,50 @@ async def test_what_refers_to_an_object_is_looked_at_again_when_that_changes(tmp
         await until(is_missed)
 
 
+class CountingDialect(GroupingDialect):
+    """Its plans are the same whatever parts there are; its statuses count them. A part named `bad` cannot be."""
+
+    def lower(self, doc: Document, *, catalog: Catalog, world: World = ALONE) -> Plan:
+        if world.get("Part", "default", "bad") is not None:
+            raise FairleadError("a bad part")
+        return OneLineDialect().lower(doc, catalog=catalog)
+
+    def status(
+        self, doc: Document, plan: Plan, observed: PlanStatus, *, now: str, world: World = ALONE
+    ) -> dict[str, Any]:
+        return {"state": "Creating", "parts": len(world.list("Part", "default"))}
+
+
+async def test_a_status_that_follows_from_others_is_told_again_when_they_change(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store, running(store, CountingDialect()) as backend:
+        await store.create(GROUPING, grouping())
+
+        async def told() -> dict[str, Any]:
+            return (await store.get(GROUPING, "default", "g")).get("status") or {}
+
+        async def is_applied() -> bool:
+            return bool(backend.applied)
+
+        async def counts(number: int) -> bool:
+            return (await told()).get("parts") == number
+
+        await until(is_applied)
+        backend.news.put_nowait(PlanStatus(owner=backend.applied[0].owner, components=(), routed=True))
+        await until(lambda: counts(0))
+        await store.create(PART, part("wheel"))
+        await until(lambda: counts(1))
+        await store.create(PART, part("bad"))
+
+        async def is_refused() -> bool:
+            return (await told()).get("description") == "a bad part"
+
+        await until(is_refused)
+        await store.delete(PART, "default", "bad")
+        await until(lambda: counts(1))
+
+        assert len(backend.applied) == 1
+
+
 async def test_an_object_elsewhere_and_one_that_did_not_change_make_nobody_look(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store, running(store, GroupingDialect()) as backend:
         await store.create(GROUPING, grouping())

@@ -127,9 +127,16 @@ class Reconciler:
                 continue
             for doc in self.world.list(followed.kind.kind, None if is_for_all else namespace):
                 if followed.kind.is_planned:
-                    await self._apply_safely(followed, doc)
+                    if await self._apply_safely(followed, doc):
+                        await self._tell_again(_key(doc))
                 else:
                     await self._derive(followed, doc)
+
+    async def _tell_again(self, key: Key) -> None:
+        """Write the status of a plan that has not changed: what it says may follow from others."""
+        observed = self.world.observed(*key)
+        if observed is not None:
+            await self._write_safely(observed)
 
     async def _follow_unplanned(self, followed: Followed) -> None:
         while True:
@@ -155,18 +162,19 @@ class Reconciler:
         else:
             await self._apply_safely(followed, event.object)
 
-    async def _apply_safely(self, followed: Followed, doc: Mapping[str, Any]) -> None:
-        """A manifest must never stop the loop for the others, whatever it holds."""
+    async def _apply_safely(self, followed: Followed, doc: Mapping[str, Any]) -> bool:
+        """A manifest must never stop the loop for the others, whatever it holds. Whether it can be lowered."""
         try:
             async with self._locks[_key(doc)]:
                 current = self.world.get(*_key(doc))
                 if current is not None and current["metadata"].get("uid") == doc["metadata"].get("uid"):
-                    await self._apply(followed, current)
+                    return await self._apply(followed, current)
         except Exception as error:
             _log.exception("%s %s/%s", *_key(doc))
             await self._refuse(followed, doc, FairleadError(f"internal error: {error}"), "InternalError")
+        return False
 
-    async def _apply(self, followed: Followed, doc: Mapping[str, Any]) -> None:
+    async def _apply(self, followed: Followed, doc: Mapping[str, Any]) -> bool:
         dialect, world = followed.dialect, self.world
         try:
             wanted = dialect.records(doc, catalog=self.catalog, world=world)
@@ -174,15 +182,16 @@ class Reconciler:
             plan = dialect.lower(doc, catalog=self.catalog, world=world)
         except FairleadError as error:
             await self._refuse(followed, doc, error, error.reason)
-            return
+            return False
         key = _key(doc)
         known = world.plans.get(key)
         if known == plan:
-            return
+            return True
         world.plans[key] = plan
         await self.backend.apply(plan)
         for warning in plan.warnings if known is None else set(plan.warnings) - set(known.warnings):
             await self.store.record_event(doc, "NotUsed", warning, "Warning")
+        return True
 
     async def _delete(self, doc: Mapping[str, Any]) -> None:
         key = _key(doc)
@@ -202,15 +211,19 @@ class Reconciler:
 
     async def _report(self) -> None:
         async for news in self.backend.observe():
-            try:
-                if isinstance(news, Notice):
-                    await self._note(news)
-                else:
-                    await self._write_status(news)
-            except NotFound:
-                continue
-            except Exception:
-                _log.exception("reporting on %s/%s", news.owner.namespace, news.owner.name)
+            await self._write_safely(news)
+
+    async def _write_safely(self, news: Notice | PlanStatus) -> None:
+        """A status that cannot be told must not stop the loop for the others."""
+        try:
+            if isinstance(news, Notice):
+                await self._note(news)
+            else:
+                await self._write_status(news)
+        except NotFound:
+            return
+        except Exception:
+            _log.exception("reporting on %s/%s", news.owner.namespace, news.owner.name)
 
     async def _note(self, notice: Notice) -> None:
         doc = await self._document(notice.owner)
