@@ -19,7 +19,17 @@ from fairlead.backends.local.gateway.client import GatewayClient
 from fairlead.backends.local.home import Home
 from fairlead.backends.local.ports import Ports
 from fairlead.errors import NotReady
-from fairlead.plan.model import Artifact, Component, Parameter, Plan, Protocol, Unit, UserCode
+from fairlead.plan.model import (
+    Artifact,
+    Component,
+    KnativeScaling,
+    Parameter,
+    Plan,
+    Protocol,
+    ScalePolicy,
+    Unit,
+    UserCode,
+)
 from fairlead.plan.status import Phase
 from fairlead.storage import Fetcher
 from support.grpc_channels import channel_to
@@ -244,3 +254,63 @@ async def test_a_class_that_raises_while_it_loads_is_quoted(machine: Machine) ->
 
     assert status.cause is not None
     assert "ValueError: no licence" in status.cause.message
+
+
+BUSY = """
+import os, threading
+class Model:
+    def __init__(self, answer):
+        self.answer = answer
+    def predict(self, X, names, meta=None):
+        threading.Event().wait(0.2)
+        return [self.answer, os.getpid()]
+"""
+QUICK = KnativeScaling(stable_window_s=2.0, panic_window_percent=50.0, zero_grace_s=0.0)
+
+
+def scaled(made: Component, *, limit: int = 0, initial: int = 0, most: int = 0) -> Component:
+    scale = ScalePolicy(min_replicas=0, max_replicas=most, initial_replicas=initial, auto=QUICK)
+    limits = replace(made.revision.limits, concurrency=limit)
+    return replace(made, scale=scale, revision=replace(made.revision, limits=limits))
+
+
+async def test_a_request_to_what_is_at_zero_waits_for_its_replica_which_goes_when_nobody_asks(
+    machine: Machine,
+) -> None:
+    await machine.apply(scaled(component(machine.model("hello"))))
+    status = (await machine.world.until_routed()).components[0]
+    assert (status.desired, status.replicas) == (0, ())
+
+    assert (await machine.predict())[0] == 200
+    assert machine.world.statuses["iris"].components[0].desired == 1
+    await machine.world.until(lambda status: status.desired == 0 and not status.replicas)
+
+    told = [notice.reason for notice in machine.world.notices if notice.reason in ("Activated", "ScaledToZero")]
+    assert told == ["Activated", "ScaledToZero"]
+
+
+async def test_a_burst_is_spread_over_new_replicas_and_no_request_is_lost(machine: Machine) -> None:
+    (machine.code / "Model.py").write_text(BUSY)
+    await machine.apply(scaled(component(machine.model("hello")), limit=1, most=4))
+    await machine.world.until_routed()
+    statuses: list[int] = []
+    pids: set[str] = set()
+    is_over = asyncio.Event()
+
+    async def ask() -> None:
+        while not is_over.is_set():
+            status, answer = await machine.predict()
+            statuses.append(status)
+            pids.add(json.dumps(answer))
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(8):
+            group.create_task(ask())
+        await machine.world.until(lambda status: status.ready == 4)
+        async with asyncio.timeout(20):
+            while len(pids) < 4:
+                await asyncio.sleep(0.05)
+        is_over.set()
+
+    assert set(statuses) == {200}
+    assert "ScaledUp" in {notice.reason for notice in machine.world.notices}
