@@ -41,7 +41,8 @@ class Options:
 def options_of(context: LoadContext) -> Options:
     """What `model-settings.json` says, under the unit's own parameters."""
     unit = context.unit.name
-    said = {**read_settings(context.folder, unit=unit).extra, **as_arguments(context.unit)}
+    given = {**read_settings(context.folder, unit=unit).extra, **as_arguments(context.unit)}
+    said = {name.replace("-", "_"): value for name, value in given.items()}
     _look_at_backend(said, unit)
     _one_of(said, "framework", ("pt", "torch"), unit)
     dtype = str(said.get("dtype") or "auto")
