@@ -77,7 +77,7 @@ class FakeFetcher:
         self.folder = folder
         self.calls: list[tuple[str, dict[str, str]]] = []
         self.asked: list[tuple[str, bool, str]] = []
-        self.pins: set[tuple[str, str]] = set()
+        self.pinned: set[tuple[str, str]] = set()
         self.failures: dict[str, Exception] = {}
         self.gate = threading.Event()
         self.gate.set()
@@ -132,14 +132,18 @@ class FakeFetcher:
         should_stop: Callable[[], bool] = lambda: False,
         unpacks: bool = False,
         scope: str = "",
+        known_as: str = "",
     ) -> Path:
         folder = self.fetch(uri, env=env, claim_folder=claim_folder, progress=progress, unpacks=unpacks, scope=scope)
-        self.pins.add((uri, scope))
+        self.pinned.add((known_as or uri, scope))
         return folder
 
+    def pins(self) -> set[tuple[str, str]]:
+        return set(self.pinned)
+
     def unpin(self, uri: str, *, scope: str = "") -> bool:
-        known = (uri, scope) in self.pins
-        self.pins.discard((uri, scope))
+        known = (uri, scope) in self.pinned
+        self.pinned.discard((uri, scope))
         return known
 
 

@@ -153,18 +153,23 @@ class Fetcher:
         should_stop: Callable[[], bool] = never,
         unpacks: bool = False,
         scope: str = "",
+        known_as: str = "",
     ) -> Path:
-        """Fetch, and keep: until `unpin` the copy is not pruned, and `fetch` finds it for this URI and for paths below
-        it without asking the store. `scope` names the namespace it is for; empty is for all. Fetching again (a pin of
-        the same URI) brings the copy up to date."""
+        """Fetch, and keep: until `unpin` the copy is not pruned, and `fetch` finds it for this URI (or the one it is
+        `known_as`) and for paths below it without asking the store. `scope` names the namespace it is for; empty is
+        for all. A pin of the same URI again brings the copy up to date."""
         job = self._job(uri, env, claim_folder, progress, unpacks=unpacks, in_place=False)
         folder = self._run(job, should_stop)
-        self._pins.put(Pin(uri=uri, scope=scope, snapshot=folder.parent.name, unpacks=unpacks))
+        self._pins.put(Pin(uri=known_as or uri, scope=scope, snapshot=folder.parent.name, unpacks=unpacks))
         return folder
 
     def unpin(self, uri: str, *, scope: str = "") -> bool:
         """Let a pinned copy go the way of all others; whether there was one."""
         return self._pins.drop(uri, scope)
+
+    def pins(self) -> set[tuple[str, str]]:
+        """Every pin: its URI, and the namespace it is for."""
+        return {(pin.uri, pin.scope) for pin in self._pins.all()}
 
     def pinned(self, uri: str, *, scope: str = "", unpacks: bool = False) -> Path | None:
         """The pinned copy of a URI, or of a path below one, if it is here and sound."""

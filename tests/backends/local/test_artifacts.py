@@ -96,6 +96,12 @@ async def test_a_model_is_pinned_with_one_namespaces_credentials_for_another_sco
     artifact = Artifact(uri="hf://o/m", credential_secret="hub")
     await stage.artifacts.pin("jobs", artifact, scope="", progress=lambda *_: None, should_stop=lambda: False)
 
-    assert stage.fetcher.pins == {("hf://o/m", "")}
-    assert await stage.artifacts.unpin("hf://o/m", scope="")
-    assert not await stage.artifacts.unpin("hf://o/m", scope="")
+    assert stage.fetcher.calls == [("hf://o/m", {"HF_TOKEN": "t"})]
+    assert stage.fetcher.pinned == {("hf://o/m", "")}
+
+
+async def test_only_wanted_models_stay_pinned(stage: Stage) -> None:
+    stage.fetcher.pinned = {("hf://o/a", ""), ("hf://o/a", "team"), ("hf://o/b", "")}
+    await stage.artifacts.unpin_all_but([("hf://o/a", "team")])
+
+    assert stage.fetcher.pinned == {("hf://o/a", "team")}

@@ -156,5 +156,9 @@ async def test_prefetched_models_are_told_of_and_not_pruned() -> None:
                 await one.changed.wait()
 
         assert {folder.name for folder in one.backend.folders_in_use()} == {"s3___bucket_large"}
+        assert one.fetcher.pinned == {("s3://bucket/large", "ns")}
         await one.backend.delete(wanted.owner)
         assert one.backend.folders_in_use() == set()
+        async with asyncio.timeout(20):
+            while one.fetcher.pinned:
+                await asyncio.sleep(0.01)

@@ -4,8 +4,9 @@ Credentials of a transfer go to the transfer and nowhere else.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Protocol, TypedDict
 
@@ -67,9 +68,11 @@ class Fetches(Protocol):
         should_stop: Callable[[], bool] = ...,
         unpacks: bool = ...,
         scope: str = ...,
+        known_as: str = ...,
     ) -> Path: ...
 
     def unpin(self, uri: str, *, scope: str = ...) -> bool: ...
+    def pins(self) -> set[tuple[str, str]]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +110,15 @@ class Artifacts:
         """Fetch with the credentials of `namespace`, and keep until `unpin` for the namespace `scope` (empty: all)."""
         uri, how = await self._resolved(namespace, artifact, progress, should_stop)
         how["scope"] = scope
-        return await asyncio.to_thread(self.fetcher.pin, uri, **how)
+        return await asyncio.to_thread(partial(self.fetcher.pin, uri, **how, known_as=artifact.uri))
 
-    async def unpin(self, uri: str, *, scope: str) -> bool:
-        """Let what was pinned go; whether it was."""
-        return await asyncio.to_thread(self.fetcher.unpin, uri, scope=scope)
+    async def unpin_all_but(self, wanted: Collection[tuple[str, str]]) -> None:
+        """Let every pinned model go whose URI and scope are not among these."""
+        await asyncio.to_thread(self._unpin_all_but, frozenset(wanted))
+
+    def _unpin_all_but(self, wanted: frozenset[tuple[str, str]]) -> None:
+        for uri, scope in self.fetcher.pins() - wanted:
+            self.fetcher.unpin(uri, scope=scope)
 
     async def _resolved(
         self,

@@ -139,6 +139,7 @@ class LocalBackend:
         await asyncio.to_thread(forget, plan.owner if plan else owner, self._home)
         if plan is not None and plan.certificates:
             self._certifier.sweep(self._plans.values())
+        self._prefetcher.settle()
 
     async def settle(self) -> None:
         """Every plan has been applied: what runs for none of them goes, and the gateway gets its table."""
@@ -148,6 +149,7 @@ class LocalBackend:
         self._publish()
         await asyncio.to_thread(sweep_kept, self._home, [plan.owner for plan in self._plans.values()])
         self._certifier.sweep(self._plans.values())
+        self._prefetcher.settle()
 
     async def refresh(self, namespace: str) -> None:
         """A Secret, ConfigMap, claim or ServiceAccount of the namespace has changed: try at once what waits for one."""

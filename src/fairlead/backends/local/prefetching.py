@@ -1,5 +1,5 @@
-"""Models that are to be here before anybody asks for them: fetched into the cache and held there for as long as their
-plan wants them."""
+"""Models that are to be here before anybody asks for them: fetched into the cache and pinned there for as long as their
+plan wants them, so that they serve while their store is away."""
 
 import asyncio
 from collections.abc import Callable
@@ -40,6 +40,7 @@ class Prefetcher:
     ) -> None:
         self._preparer, self._spawn, self._changed = preparer, spawn, changed
         self._plans: dict[str, _Shelf] = {}
+        self._is_settled = False
 
     def want(self, key: str, plan: Plan) -> None:
         """Have these models of a plan here, and let go of those that it had."""
@@ -52,6 +53,7 @@ class Prefetcher:
             if wanted.get(name) != held.wanted:
                 _cancel(held)
                 del shelf.held[name]
+                self._tidy()
         for name, one in wanted.items():
             if name not in shelf.held:
                 held = shelf.held[name] = _Held(one)
@@ -63,12 +65,32 @@ class Prefetcher:
             for held in shelf.held.values():
                 if held.task is None:
                     held.task = self._spawn(self._bring(key, shelf.owner, held))
+        self._tidy()
 
     def drop(self, key: str) -> None:
         """The plan is no more."""
         shelf = self._plans.pop(key, None)
         for held in shelf.held.values() if shelf else ():
             _cancel(held)
+        if shelf:
+            self._tidy()
+
+    def settle(self) -> None:
+        """Every plan is known: what an earlier run pinned for others goes."""
+        self._is_settled = True
+        self._tidy()
+
+    def _tidy(self) -> None:
+        if self._is_settled:
+            self._spawn(self._unpin())
+
+    async def _unpin(self) -> None:
+        wanted = {
+            (held.wanted.artifact.uri, shelf.owner.namespace)
+            for shelf in self._plans.values()
+            for held in shelf.held.values()
+        }
+        await self._preparer.unpin_all_but(wanted)
 
     def folders(self) -> set[Path]:
         """What is held."""
@@ -84,7 +106,8 @@ class Prefetcher:
         failures = 0
         while held.folder is None:
             try:
-                held.folder = await self._preparer.fetch(owner, unit, _Told(held, lambda: self._changed(key)))
+                await self._preparer.fetch(owner, unit, _Told(held, lambda: self._changed(key)))
+                held.folder = await self._preparer.pin(owner, unit)
             except PreparationFailed as error:
                 failures += 1
                 held.trouble = error.cause

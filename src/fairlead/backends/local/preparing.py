@@ -6,7 +6,7 @@ sentence; whether and when to try again is the caller's business.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -101,6 +101,23 @@ class Preparer:
     async def fetch(self, owner: Owner, unit: Unit, listener: Listener) -> Path:
         """The folder of one unit's model. Raises `PreparationFailed`."""
         return await self._folder(owner, unit, listener)
+
+    async def pin(self, owner: Owner, unit: Unit) -> Path:
+        """Keep the model of a unit, which `fetch` has brought, for whoever in the owner's namespace (or anywhere, when
+        it has none) names the same URI or a path below it. Raises `PreparationFailed`."""
+        assert unit.artifact is not None
+        with _Naming(unit):
+            return await self._artifacts.pin(
+                owner.namespace,
+                unit.artifact,
+                scope=owner.namespace,
+                progress=lambda _done, _total: None,
+                should_stop=lambda: False,
+            )
+
+    async def unpin_all_but(self, wanted: Collection[tuple[str, str]]) -> None:
+        """Keep no other models than those of these URIs, each for its namespace."""
+        await self._artifacts.unpin_all_but(wanted)
 
     async def close(self) -> None:
         """Stop all transfers; a thread ends at its next look at `should_stop`."""
