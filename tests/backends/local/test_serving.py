@@ -313,4 +313,4 @@ async def test_a_burst_is_spread_over_new_replicas_and_no_request_is_lost(machin
         is_over.set()
 
     assert set(statuses) == {200}
-    assert "ScaledUp" in {notice.reason for notice in machine.world.notices}
+    assert "Activated" in {notice.reason for notice in machine.world.notices}
