@@ -7,7 +7,7 @@ import pytest
 from fairlead.errors import StorageError
 from fairlead.storage.fetch import Fetcher
 from fairlead.storage.transfer import Patience
-from support.archives import member, tar_bytes, zip_bytes, zipped_link
+from support.archives import member, tar_bytes, tar_with_a_long_header, zip_bytes, zipped_link
 from support.small_disk import run_on_small_disk
 from support.web_files import FileServer, Served, file_server
 
@@ -94,6 +94,7 @@ def test_an_unchanged_archive_is_not_fetched_or_unpacked_again(server: FileServe
         (tar_bytes({}, member("evil", tarfile.FIFOTYPE)), "a device or a pipe"),
         (tar_bytes({}, member("empty", tarfile.DIRTYPE)), "the archive holds no file"),
         (tar_bytes({"a": b"x", "a/b": b"y"}), "both a file and a folder"),
+        (tar_with_a_long_header(), "refused: the archive has a header of"),
         (tar_bytes(MODEL)[:200], "the archive is damaged"),
         (b"not an archive", "the archive is damaged"),
         (tar_bytes({"model.bst": bytes(3 * 2**20)}), "unpacks to more than the limit of 2097152 bytes"),

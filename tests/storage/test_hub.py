@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from fairlead.errors import StorageError, StorageUnavailable
+from fairlead.errors import Forbidden, StorageError, StorageUnavailable
 from fairlead.storage.fetch import Fetcher
 from fairlead.storage.transfer import Patience
 from support.hugging_face import Hub, hugging_face
@@ -101,6 +101,19 @@ def test_a_refused_token_is_not_shown(hub: Hub, fetcher: Fetcher) -> None:
     with pytest.raises(StorageError, match="the HF_TOKEN that was sent may not read it") as caught:
         fetcher.fetch("hf://acme/tiny", env={"HF_ENDPOINT": hub.url, "HF_TOKEN": "hf_another-secret"})
     assert "another-secret" not in str(caught.value)
+
+
+def test_where_a_small_file_is_redirected_must_be_allowed(hub: Hub, tmp_path: Path) -> None:
+    hub.large_bytes = 10**9
+    fetcher = Fetcher(tmp_path / "cache", allowed_sources=[f"{hub.url}/acme/*"], patience=QUICK)
+    assert contents(fetcher.fetch("hf://acme/tiny", env={"HF_ENDPOINT": hub.url})) == FILES
+    hub.put("acme/tiny", {"config.json": b"{ }"})
+    hub.redirect_small = True
+
+    with pytest.raises(Forbidden, match="models from there are not allowed"):
+        fetcher.fetch("hf://acme/tiny", env={"HF_ENDPOINT": hub.url})
+    assert hub.cdn is not None
+    assert hub.cdn.asked == []
 
 
 def test_a_busy_hub_is_asked_again(hub: Hub, fetcher: Fetcher) -> None:

@@ -26,6 +26,16 @@ def member(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
     return info
 
 
+def tar_with_a_long_header() -> bytes:
+    """A tar with two megabytes of attributes, which a reader would keep in memory."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz", format=tarfile.PAX_FORMAT) as tar:
+        info = tarfile.TarInfo("model.bst")
+        info.pax_headers = {"comment": "x" * 2 * 2**20}
+        tar.addfile(info)
+    return out.getvalue()
+
+
 def zip_bytes(files: Mapping[str, bytes]) -> bytes:
     """A zip of these files."""
     out = io.BytesIO()

@@ -16,7 +16,8 @@ from support.loopback_server import loopback_server
 
 class Hub:
     """`repositories` maps `owner/model` to revisions to files. `private` need `token`; files above `large_bytes` lie
-    at `cdn`, another Hub. `failures` are statuses answered first, `cut_at` breaks downloads `cuts` times."""
+    at `cdn`, another Hub. `failures` are statuses answered first, `cut_at` breaks downloads `cuts` times; with
+    `redirect_small` small files lie elsewhere too, without a digest."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -24,6 +25,7 @@ class Hub:
         self.private: set[str] = set()
         self.token = "hf_a-token-nobody-must-see"
         self.large_bytes = 1024
+        self.redirect_small = False
         self.cdn: Hub | None = None
         self.blobs: dict[str, bytes] = {}
         self.failures: list[int] = []
@@ -107,7 +109,7 @@ class _Handler(BaseHTTPRequestHandler):
         if path not in files:
             return self._json({"error": "Entry not found"}, 404, {"X-Error-Code": "EntryNotFound"})
         content = files[path]
-        if hub.cdn is None or len(content) <= hub.large_bytes:
+        if hub.cdn is None or (len(content) <= hub.large_bytes and not hub.redirect_small):
             return self._bytes(hub, content, {})
         digest = hashlib.sha256(content).hexdigest()
         hub.cdn.blobs.setdefault(digest, content)

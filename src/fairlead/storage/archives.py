@@ -26,6 +26,10 @@ _ANY_TYPE = ("application/octet-stream", "binary/octet-stream")
 _MOST_UNPACKED_BYTES = 1024**4
 _FREE_BYTES = 1024**3
 _LARGEST_RATIO = 200
+_MOST_HEADER_BYTES = 1024 * 1024
+_EXTENDED = frozenset(
+    {tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK}
+)
 
 Damage = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError)
 
@@ -50,7 +54,9 @@ class Budget:
         most = max(_FREE_BYTES, packed_bytes * _LARGEST_RATIO)
         self._written = written
         self._most_bytes = min(most, _MOST_UNPACKED_BYTES if limit_bytes is None else limit_bytes)
+        self._most_skipped = most
         self._bytes = 0
+        self._skipped = 0
         self._files = 0
 
     def file(self) -> None:
@@ -58,6 +64,12 @@ class Budget:
         self._files += 1
         if self._files > MOST_FILES:
             raise StorageError(f"{self._written}: refused: the archive holds more than {MOST_FILES} files")
+
+    def skip(self, count: int) -> None:
+        """So many bytes that are not wanted, and had to be decompressed all the same."""
+        self._skipped += count
+        if self._skipped > self._most_skipped:
+            raise StorageError(f"{self._written}: refused: what is packed is more than {_LARGEST_RATIO} times its size")
 
     def spend(self, count: int) -> None:
         """So many bytes more. Raises StorageError when that is too much."""
@@ -102,6 +114,22 @@ def plain_path(written: str, name: str) -> str:
     return path
 
 
+def open_tar(file: Path) -> tarfile.TarFile:
+    """A tar, compressed or not, whose headers are of a size that headers have."""
+    return tarfile.open(file, "r:*", tarinfo=_Header)
+
+
+class _Header(tarfile.TarInfo):
+    """tarfile reads the headers that carry long names and attributes whole into memory."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> "_Header":
+        header = super().frombuf(buf, encoding, errors)
+        if header.type in _EXTENDED and header.size > _MOST_HEADER_BYTES:
+            raise StorageError(f"refused: the archive has a header of {header.size} bytes")
+        return header
+
+
 def pieces(written: str, source: IO[bytes], budget: Budget) -> Iterator[bytes]:
     """What an open member holds, within the budget. Only reading is looked at here: who writes has own errors."""
     while chunk := _next(written, source):
@@ -125,7 +153,7 @@ def _is_tar(name: str) -> bool:
 
 
 def _tar_members(written: str, file: Path, budget: Budget) -> Iterator[Member]:
-    with tarfile.open(file, "r:*") as tar:
+    with open_tar(file) as tar:
         for info in tar:
             budget.file()
             if info.isdir():
@@ -133,8 +161,6 @@ def _tar_members(written: str, file: Path, budget: Budget) -> Iterator[Member]:
             if not info.isreg():
                 kind = "a link" if info.issym() or info.islnk() else "a device or a pipe"
                 raise StorageError(f"{written}: refused: {info.name!r} is {kind}; only files and folders are unpacked")
-            if info.issparse():
-                budget.spend(info.size)
             source = tar.extractfile(info)
             assert source is not None
             yield Member(plain_path(written, info.name), pieces(written, source, budget))

@@ -21,6 +21,7 @@ from fairlead.storage.source import Changed, Entry, Restart, checked
 from fairlead.storage.uris import HubUri
 
 _CHUNK_BYTES = 256 * 1024
+_MOST_REDIRECTS = 6
 _PUBLIC = "https://huggingface.co"
 VARIABLES = ("HF_TOKEN", "HF_ENDPOINT", "HUGGING_FACE_HUB_TOKEN")
 _NO_SUCH = ("RepositoryNotFoundError", "RevisionNotFoundError", "EntryNotFoundError", "RemoteEntryNotFoundError")
@@ -116,17 +117,29 @@ class HubSource:
             headers["Range"] = f"bytes={offset}-"
         session = self._hub.get_session()
         request = session.build_request("GET", url, headers=headers, timeout=self._timeouts.read_s)
-        response = session.send(request, stream=True, follow_redirects=True)
-        try:
-            for step in response.history[1:]:
-                self._allow(f"{step.url.scheme}://{step.url.netloc.decode()}{step.url.path}")
-            if response.status_code >= 400:
-                response.read()
-            self._hub.utils.hf_raise_for_status(response)
-        except BaseException:
+        for _ in range(_MOST_REDIRECTS):
+            response = session.send(request, stream=True, follow_redirects=False)
+            try:
+                if response.next_request is None:
+                    if response.status_code >= 400:
+                        response.read()
+                    self._hub.utils.hf_raise_for_status(response)
+                    return response
+                # The library has left the token off already where this leads to another origin.
+                self._check_redirect(entry, request.url, response.next_request.url)
+                request = response.next_request
+            except BaseException:
+                response.close()
+                raise
             response.close()
-            raise
-        return response
+        raise StorageError(f"{self._uri}: {entry.path}: the hub redirects too often")
+
+    def _check_redirect(self, entry: Entry, here: Any, there: Any) -> None:
+        """Where a digest says what must arrive, it does not matter from whom."""
+        if there.scheme not in ("http", "https") or (here.scheme == "https" and there.scheme == "http"):
+            raise StorageError(f"{self._uri}: refused: it redirects to {there.host}, which is not https")
+        if not entry.sha256:
+            self._allow(f"{there.scheme}://{there.netloc.decode()}{there.path}")
 
     def _ask(self, call: Callable[[], T]) -> T:
         try:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from fairlead.errors import StorageError
-from fairlead.storage.archives import Budget, Damage, damaged, pieces
+from fairlead.storage.archives import Budget, Damage, damaged, open_tar, pieces
 from fairlead.storage.source import check_path
 
 ROOT = "models"
@@ -36,7 +36,7 @@ class Tree(Generic[Kept]):
         """Put one more layer on top. Raises StorageError when it is damaged or holds what is refused."""
         below = {*self._files, *self._links}
         try:
-            with tarfile.open(layer, "r:*") as tar:
+            with open_tar(layer) as tar:
                 for info in tar:
                     self._take(tar, info, below, budget, keep)
         except Damage as error:
@@ -71,6 +71,7 @@ class Tree(Generic[Kept]):
         if path == ROOT and not info.isdir():
             raise StorageError(f"{self._written}: refused: /{ROOT} is not a folder in the image")
         if not path.startswith(f"{ROOT}/"):
+            budget.skip(info.size)
             return
         budget.file()
         check_path(self._written, path)
@@ -86,8 +87,6 @@ class Tree(Generic[Kept]):
         elif info.islnk():
             self._hard_link(path, posixpath.normpath(f"/{info.linkname}").strip("/"))
         elif info.isreg():
-            if info.issparse():
-                budget.spend(info.size)
             source = tar.extractfile(info)
             assert source is not None
             self._files[path] = keep(pieces(self._written, source, budget))

@@ -100,9 +100,7 @@ class Opener:
                 return hub.HubSource(model, access, timeouts=timeouts, secrets=secrets, allow=allow)
             case OciUri() as image:
                 config = env.get(logins.VARIABLE, "") or self._defaults.get(logins.VARIABLE, "")
-                return OciSource(
-                    image, config=config, insecure=self._insecure, timeouts=timeouts, secrets=secrets, allow=allow
-                )
+                return OciSource(image, config=config, insecure=self._insecure, timeouts=timeouts, secrets=secrets)
             case HdfsUri() as path:
                 cluster = hdfs.read(env, self._defaults)
                 return hdfs.HdfsSource(path, cluster, timeouts=timeouts, secrets=secrets, allow=allow)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from fairlead.errors import StorageError, StorageUnavailable
+from fairlead.errors import Forbidden, StorageError, StorageUnavailable
 from fairlead.storage.credentials import from_secret, merged
 from fairlead.storage.fetch import Fetcher
 from fairlead.storage.transfer import Patience
@@ -130,6 +130,15 @@ class TestImages:
         with pytest.raises(StorageError, match="the image has no files under /models"):
             fetcher.fetch(f"oci://{open_registry.host}/acme/none")
 
+    def test_what_lies_beside_the_model_may_not_be_a_bomb(
+        self, open_registry: Registry, fetcher: Fetcher, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("fairlead.storage.archives._FREE_BYTES", 2**20)
+        open_registry.push_image("acme/bomb", tar_bytes({"zeros": bytes(4 * 2**20), "models/ok": b"1"}))
+
+        with pytest.raises(StorageError, match="more than 200 times its size"):
+            fetcher.fetch(f"oci://{open_registry.host}/acme/bomb")
+
     def test_a_layer_that_is_no_tar_is_said_to_be_damaged(self, open_registry: Registry, fetcher: Fetcher) -> None:
         open_registry.push_image("acme/broken", MODEL[:-300])
 
@@ -151,6 +160,32 @@ class TestImages:
     ) -> None:
         with pytest.raises(StorageError, match=r"HTTP 404 .*asked without a login"):
             fetcher.fetch(f"oci://{open_registry.host}/acme/absent:v1")
+
+    def test_an_owner_who_restricts_sources_names_registries_and_not_where_their_blobs_lie(
+        self, private_registry: Registry, tmp_path: Path
+    ) -> None:
+        with file_server() as blobs, front(private_registry, blobs) as cloud:
+            env = {"DOCKER_AUTH_CONFIG": private_registry.config(cloud.host)}
+            allowing = Fetcher(tmp_path / "a", allowed_sources=[f"oci://{cloud.host}/acme/*"], patience=QUICK)
+            refusing = Fetcher(tmp_path / "b", allowed_sources=["oci://ghcr.io/*"], patience=QUICK)
+
+            assert "model.joblib" in contents(allowing.fetch(f"oci://{cloud.host}/acme/iris", env=env))
+            with pytest.raises(Forbidden, match="models from there are not allowed"):
+                refusing.fetch(f"oci://{cloud.host}/acme/iris", env=env)
+
+    def test_only_registries_that_the_owner_names_are_spoken_to_in_clear(self, tmp_path: Path) -> None:
+        with file_server() as server:
+            # A name of this machine that does not look like one.
+            host = server.url.removeprefix("http://").replace("127.0.0.1", "0.0.0.0")
+            trusting = Fetcher(tmp_path / "a", defaults={"FAIRLEAD_INSECURE_REGISTRIES": f"x, {host}"}, patience=QUICK)
+            wary = Fetcher(tmp_path / "b", patience=QUICK)
+
+            with pytest.raises(StorageError, match="HTTP 404"):
+                trusting.fetch(f"oci://{host}/acme/iris")
+            with pytest.raises(StorageUnavailable):
+                wary.fetch(f"oci://{host}/acme/iris", env={"FAIRLEAD_INSECURE_REGISTRIES": host})
+
+        assert [asked.path for asked in server.asked] == ["/v2/acme/iris/manifests/latest"]
 
 
 class TestArtifacts:

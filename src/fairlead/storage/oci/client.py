@@ -105,7 +105,6 @@ class Registry:
         scheme = urllib.parse.urlsplit(realm).scheme.lower()
         if scheme not in ("http", "https") or (scheme == "http" and not self.is_plain):
             raise StorageError(f"{self.client.name}: refused: the registry's token service {realm!r} is not https")
-        self.client.allow(realm)
         scope = asked.get("scope") or f"repository:{self.reference.repository}:pull"
         query = {"scope": scope} | ({"service": asked["service"]} if asked.get("service") else {})
         url = f"{realm}{'&' if '?' in realm else '?'}{urllib.parse.urlencode(query)}"
