@@ -1,6 +1,7 @@
 """Graphs of services for tests: their nodes in a few words, steps that answer from a list, and a whole surface."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace as dataclass_replace
 from typing import Any
 
@@ -10,7 +11,7 @@ from fairlead.dataplane.graph.flows import FlowBinder, pick
 from fairlead.dataplane.graph.outcome import Outcome
 from fairlead.dataplane.graph.parcel import Parcel, Walk
 from fairlead.plan.model import Call, Enter, Flow, Graph, Hop, Method, Parameter, Protocol, Step, Unit, UnitName
-from support.serving import Served, served, worker_spec
+from support.serving import Fake, Served, served, worker_spec
 
 
 class Service:
@@ -79,9 +80,11 @@ def service(name: str, url: str, *, retries: int = 0) -> Unit:
     return Unit(name=UnitName(name), runtime="remote", url=url, parameters=asked)
 
 
-def graph_of_services(units: list[Unit], *nodes: Flow, **fields: Any) -> Served:
-    """The surface of a worker whose graph is these nodes, the first of which is entered."""
+def graph_of_services(
+    units: list[Unit], *nodes: Flow, fakes: Mapping[str, Fake] | None = None, **fields: Any
+) -> Served:
+    """The surface of a worker whose graph is these nodes, the first of which is entered. `fakes` are loaded in it."""
     spec = worker_spec(units, Enter(name=nodes[0].name), protocol=Protocol.RAW, **fields)
     graph = Graph(root=spec.revision.graph.root, named=tuple((node.name, node) for node in nodes))
     revision = dataclass_replace(spec.revision, graph=graph)
-    return served(changed(spec, revision=revision))
+    return served(changed(spec, revision=revision), **(fakes or {}))

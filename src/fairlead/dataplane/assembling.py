@@ -50,6 +50,8 @@ def assemble(
         placement = placements.get(unit.name)
         if is_elsewhere(unit, placement):
             units[unit.name] = _remote(unit, placement, spec, meters)
+        elif spec.revision.protocol is Protocol.RAW:
+            units[unit.name] = _inner(unit, servables[unit.name], spec, meters, loop)
         else:
             units[unit.name] = _local(unit, servables[unit.name], spec, meters, loop)
     watchers: dict[str, Watcher] = {}
@@ -70,6 +72,14 @@ def assemble(
         asked = {name: TracedUnit(unit, tracer) for name, unit in units.items()}
         closers.append(tracer.close)
     return Executor(spec.revision.graph, units, watchers, closers=closers, gathered=gathered, asked=asked), meters
+
+
+def _inner(
+    unit: Unit, servable: Servable, spec: WorkerSpec, meters: Meters, loop: asyncio.AbstractEventLoop
+) -> GraphUnit:
+    from fairlead.dataplane.fusing import inner_service
+
+    return inner_service(unit, spec, meters, lambda named, inner: _local(named, servable, inner, meters, loop))
 
 
 def _local(

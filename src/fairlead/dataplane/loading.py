@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fairlead.dataplane.spec import Failed, Loading, Placement, WorkerSpec
 from fairlead.errors import FairleadError
-from fairlead.plan.model import Unit
+from fairlead.plan.model import Protocol, Unit
 from fairlead.runtimes.base import LoadContext, Servable
 
 Load = Callable[[LoadContext], Servable]
@@ -54,7 +54,7 @@ def _load(unit: Unit, placement: Placement, spec: WorkerSpec, load: Load, *, kee
         env=placement.env,
         workdir=Path(spec.workdir) if spec.workdir else None,
         kept=Path(placement.kept) if placement.kept else None,
-        protocol=spec.revision.protocol,
+        protocol=_spoken_by(unit, spec),
         inside=spec.inside.path if spec.inside is not None else "",
         threads=spec.threads,
     )
@@ -64,6 +64,15 @@ def _load(unit: Unit, placement: Placement, spec: WorkerSpec, load: Load, *, kee
         return load(context)
     with _environment(placement.env):
         return load(context)
+
+
+def _spoken_by(unit: Unit, spec: WorkerSpec) -> Protocol:
+    """What a unit is loaded for. In a graph of services each speaks its own protocol."""
+    if spec.revision.protocol is not Protocol.RAW:
+        return spec.revision.protocol
+    from fairlead.dataplane.fusing import spoken_by
+
+    return spoken_by(unit)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ metrics units report themselves (specs 4.8), and of the servers whose protocol a
 that dashboards keep working; `fairlead_*` says what none of them does.
 """
 
+import copy
 import os
 import re
 from bisect import bisect_left
@@ -92,6 +93,12 @@ class Meters:
         """Requests over the replica's own limit."""
         self._custom: dict[tuple[str, str], dict[tuple[tuple[str, str], ...], _Custom]] = {}
         self.payload_log: Mapping[str, PayloadCounts] = {}
+
+    def inside(self) -> "Meters":
+        """The same series but for those of requests to this worker: for services that it asks inside of itself."""
+        inside = copy.copy(self)
+        inside._server = {}
+        return inside
 
     def server(self, service: str, method: str, code: str) -> Latency:
         """The series of requests to this worker. Keep it: looking it up costs more than counting."""
