@@ -185,4 +185,7 @@ def _library() -> ModuleType:
         if error.name is None or error.name.split(".")[0] != "huggingface_hub":
             raise
         raise MissingExtra(library="huggingface_hub (needed for hf:// models)", extra="hub") from error
+    if not hasattr(huggingface_hub, "set_client_factory"):
+        # Before 1.0 it spoke through another HTTP client, with other sessions and errors.
+        raise MissingExtra(library="huggingface_hub 1.0 or later (needed for hf:// models)", extra="hub")
     return huggingface_hub
