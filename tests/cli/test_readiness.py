@@ -19,6 +19,23 @@ def deployment(status: dict[str, Any], generation: int = 1) -> dict[str, Any]:
         ({"state": "Failed", "description": "no such bucket"}, Stage.FAILED),
         ({"conditions": [{"type": "Ready", "status": "True"}]}, Stage.READY),
         ({"conditions": [{"type": "Ready", "status": "False"}]}, Stage.WORKING),
+        ({"conditions": [{"type": "Ready", "status": "False"}, {"type": "Stopped", "status": "True"}]}, Stage.READY),
+        (
+            {
+                "conditions": [{"type": "Ready", "status": "True"}],
+                "modelStatus": {"transitionStatus": "BlockedByFailedLoad"},
+            },
+            Stage.FAILED,
+        ),
+        (
+            {
+                "conditions": [
+                    {"type": "Ready", "status": "False"},
+                    {"type": "TransformerReady", "status": "False", "message": "no such class"},
+                ]
+            },
+            Stage.FAILED,
+        ),
         ({}, Stage.WORKING),
     ],
 )
@@ -44,3 +61,22 @@ def test_a_percentage_in_the_reason_is_a_share() -> None:
 
 def test_kinds_without_a_status_are_ready_when_they_are_there() -> None:
     assert read({"kind": "ConfigMap", "metadata": {}}).stage is Stage.READY
+
+
+def test_a_failed_revision_says_why_although_another_serves() -> None:
+    failure = {"reason": "ModelLoadFailed", "message": "no such\n bucket"}
+    status = {
+        "url": "http://iris.default.localhost:8080",
+        "conditions": [{"type": "Ready", "status": "True"}],
+        "modelStatus": {"transitionStatus": "BlockedByFailedLoad", "lastFailureInfo": failure},
+    }
+
+    assert read({"kind": "InferenceService", "metadata": {}, "status": status}).why == "no such bucket"
+
+
+def test_an_address_is_where_a_ready_service_answers() -> None:
+    status = {"url": "http://iris.default.localhost:8080", "conditions": [{"type": "Ready", "status": "True"}]}
+
+    found = read({"kind": "InferenceService", "metadata": {}, "status": status})
+
+    assert found.address == "http://iris.default.localhost:8080"

@@ -4,11 +4,10 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
-from sklearn.dummy import DummyClassifier  # type: ignore[import-untyped]  # scikit-learn has no types
+from sklearn.dummy import DummyClassifier
 
 from support.instance import Installation, call, installation, until
 from support.models import iris, train_iris_sklearn
@@ -137,6 +136,11 @@ def test_a_canary_is_rolled_out_promoted_and_rolled_back_without_a_lost_request(
         assert "/nowhere/at/all" in told["modelStatus"]["lastFailureInfo"]["message"]
         assert told["components"]["predictor"]["latestReadyRevision"] == "iris-predictor-00002"
         assert answers(fairlead, path) == {2}
+        described = fairlead.run("describe", "isvc", "iris").stdout
+        assert "Traffic:      predictor: iris-predictor-00002 100 %" in described
+        assert "State:        Failed" in described
+        listed = json.loads(fairlead.run("status", "-o", "json").stdout)["serving"]
+        assert [one["url"] for one in listed] == [told["url"]]
 
     assert set(client.seen) == {'{"predictions":[1]}', '{"predictions":[2]}'}
     names = [one["metadata"]["name"] for one in fairlead.api(REVISIONS)["items"]]

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from fairlead.cli import output, readiness
+from fairlead.cli import output, readiness, traffic
 from fairlead.cli.connection import Connection, Server
 from fairlead.cli.kinds import Resource
 from fairlead.cli.lookup import one, wanted
@@ -85,6 +85,8 @@ def _status(item: dict[str, Any]) -> Iterator[str]:
     yield f"{'State:':<14}{seen.word}"
     if seen.why:
         yield f"{'Why:':<14}{seen.why}"
+    for label, text in traffic.lines(item["status"]):
+        yield f"{label + ':':<14}{text}"
     status = {key: value for key, value in item["status"].items() if key not in ("state", "description")}
     if status:
         yield "Status:"

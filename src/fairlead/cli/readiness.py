@@ -31,6 +31,9 @@ class Readiness:
 _DONE_WITHOUT_STATUS = frozenset(
     ("Namespace", "Secret", "ConfigMap", "ServiceAccount", "PersistentVolumeClaim", "Event", "Role", "RoleBinding")
 )
+# KServe's words for a model that will not load, and for the parts of a service.
+_BROKEN = ("BlockedByFailedLoad", "InvalidSpec")
+_PARTS = ("PredictorReady", "TransformerReady", "ExplainerReady", "LatestDeploymentReady")
 _PERCENT = re.compile(r"\((\d{1,3})\s?%\)")
 
 
@@ -46,7 +49,7 @@ def read(item: Mapping[str, Any]) -> Readiness:
     why = " ".join(str(status.get("description") or status.get("message") or "").split())
     if state := str(status.get("state") or status.get("phase") or ""):
         return _by_word(state, why, str((status.get("address") or {}).get("url") or ""))
-    return _by_conditions(status.get("conditions") or [], why)
+    return _by_conditions(status, why)
 
 
 def _by_word(word: str, why: str, address: str) -> Readiness:
@@ -57,15 +60,32 @@ def _by_word(word: str, why: str, address: str) -> Readiness:
     return Readiness(stage=Stage.WORKING, word=word, why=why, share=_share(why))
 
 
-def _by_conditions(conditions: list[dict[str, Any]], why: str) -> Readiness:
-    for wanted in ("Ready", "Available"):
-        for condition in conditions:
-            if condition.get("type") == wanted:
-                told = why or str(condition.get("message") or condition.get("reason") or "")
-                if condition.get("status") == "True":
-                    return Readiness(stage=Stage.READY, word=wanted, why=told)
-                return Readiness(stage=Stage.WORKING, word="Pending", why=told, share=_share(told))
-    return Readiness(stage=Stage.WORKING, word="Pending", why=why)
+def _by_conditions(status: Mapping[str, Any], why: str) -> Readiness:
+    found = {one.get("type"): one for one in status.get("conditions") or []}
+    if (found.get("Stopped") or {}).get("status") == "True":
+        return Readiness(stage=Stage.READY, word="Stopped")
+    condition = found.get("Ready") or found.get("Available")
+    if condition is None:
+        return Readiness(stage=Stage.WORKING, word="Pending", why=why)
+    if failure := _failure(status, found):
+        return Readiness(stage=Stage.FAILED, word="Failed", why=failure)
+    told = why or str(condition.get("message") or condition.get("reason") or "")
+    if condition.get("status") != "True":
+        return Readiness(stage=Stage.WORKING, word="Pending", why=told, share=_share(told))
+    return Readiness(stage=Stage.READY, word=str(condition["type"]), why=told, address=str(status.get("url") or ""))
+
+
+def _failure(status: Mapping[str, Any], conditions: Mapping[str, Mapping[str, Any]]) -> str:
+    """Why the newest version of a service will not come up, although an older one may serve."""
+    model = status.get("modelStatus") or {}
+    if model.get("transitionStatus") in _BROKEN:
+        failure = model.get("lastFailureInfo") or {}
+        return " ".join(str(failure.get("message") or failure.get("reason") or model["transitionStatus"]).split())
+    for type_ in _PARTS:
+        part = conditions.get(type_) or {}
+        if part.get("status") == "False":
+            return " ".join(str(part.get("message") or part.get("reason") or f"{type_} is false").split())
+    return ""
 
 
 def _share(why: str) -> float | None:

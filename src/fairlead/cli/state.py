@@ -10,6 +10,9 @@ from fairlead.cli.instance import Running, find_running
 from fairlead.cli.kinds import find
 from fairlead.errors import NotFound
 
+_KINDS = {"SeldonDeployment": "/seldon", "InferenceService": "/serving"}
+"""What serves, and the path of its services on the gateway."""
+
 
 def status(
     *,
@@ -45,18 +48,22 @@ def status(
 
 
 def _served(server: Server, running: Running) -> list[dict[str, Any]]:
-    resource = find(server.client, "SeldonDeployment")
-    return [_summary(item, running.url) for item in server.client.get(resource.path("")).get("items") or []]
+    found = []
+    for kind, path in _KINDS.items():
+        items = server.client.get(find(server.client, kind).path("")).get("items") or []
+        found += [_summary(kind, item, running.url + path) for item in items]
+    return sorted(found, key=lambda one: (one["namespace"], one["name"], one["kind"]))
 
 
-def _summary(item: dict[str, Any], url: str) -> dict[str, Any]:
-    meta, seen = item["metadata"], readiness.read(item)
-    address = (item.get("status") or {}).get("address") or {}
+def _summary(kind: str, item: dict[str, Any], root: str) -> dict[str, Any]:
+    meta, seen, status = item["metadata"], readiness.read(item), item.get("status") or {}
+    # A cluster's own name, which some dialects tell as the address, leads nowhere from outside.
+    address = status.get("url") or ("" if kind != "SeldonDeployment" else (status.get("address") or {}).get("url"))
     return {
-        "kind": "SeldonDeployment",
+        "kind": kind,
         "namespace": meta["namespace"],
         "name": meta["name"],
         "state": seen.word,
         "why": seen.why,
-        "url": address.get("url") or f"{url}/seldon/{meta['namespace']}/{meta['name']}/",
+        "url": address or f"{root}/{meta['namespace']}/{meta['name']}/",
     }

@@ -36,9 +36,9 @@ class Health:
     message: str = ""
 
 
-def health_of(name: str, state: ComponentStatus | None, *, was_ready: bool = False) -> Health:
+def health_of(name: str, state: ComponentStatus | None, *, was_ready: bool = False, may_sleep: bool = True) -> Health:
     """The health of a component that is called `name`. One that was ready and has no replica now, because nobody asked
-    it for a while, is well; so is one that is on its way back from there."""
+    it for a while, is well; so is one that is on its way back from there, if it `may_sleep` at all."""
     if state is None:
         return Health(answers=None, reason="Pending", message=f"{name}: not started yet")
     if state.phase is Phase.READY:
@@ -48,11 +48,9 @@ def health_of(name: str, state: ComponentStatus | None, *, was_ready: bool = Fal
     told = Health(answers=None, has_failed=has_failed, reason=reason, message=why(name, state))
     if any(replica.state is ReplicaState.READY for replica in state.replicas) or state.ready:
         return Health(answers=True, has_failed=has_failed, reason=told.reason, message=told.message)
-    if state.cause is not None or has_failed:
+    if has_failed or (state.cause is not None and was_ready):
         return Health(answers=False, has_failed=has_failed, reason=told.reason, message=told.message)
-    if was_ready:
-        return Health(answers=True, is_new=True)
-    return told
+    return Health(answers=True, is_new=True) if was_ready and may_sleep else told
 
 
 def why(name: str, state: ComponentStatus) -> str:

@@ -89,7 +89,7 @@ def _standard(doc: Document, component: Component, states: Mapping[str, Componen
     was_up = told.has_url(doc, role)
     state = states.get(component.name)
     may_sleep = component.scale.min_replicas == 0
-    health = health_of(component.full_name, state, was_ready=was_up and may_sleep)
+    health = health_of(component.full_name, state, was_ready=was_up, may_sleep=may_sleep)
     return Progress(
         role=role,
         name=component.full_name,
