@@ -9,7 +9,7 @@ import pytest
 
 from fairlead.protocols.protos import message
 from support.cloud_event_sink import CloudEventSink, cloud_event_sink
-from support.formats import save_lightgbm, save_onnx, save_tensorflow
+from support.formats import save_lightgbm, save_onnx
 from support.grpc_channels import channel_to
 from support.inference_services import PATH, apply, ask, image, infer, isvc, model, predict
 from support.instance import Installation, installation, until
@@ -207,12 +207,3 @@ def test_a_model_that_cannot_be_found_says_why(served: Installation, tmp_path: P
     assert failure()["reason"] == "ModelLoadFailed"
     assert "More than one model file is detected" in failure()["message"]
     served.api(f"{PATH}/twofold", "DELETE")
-
-
-def test_a_tensorflow_model_answers_as_tensorflow_serving(served: Installation, tmp_path: Path) -> None:
-    save_tensorflow(tmp_path / "1")
-    apply(served, [isvc("tensors", model("tensorflow", tmp_path))])
-
-    answer = ask(served, "tensors", "/v1/models/tensors:predict", {"instances": [[1.0, 2.0]]})
-    assert answer.status == 200, answer
-    served.api(f"{PATH}/tensors", "DELETE")

@@ -1,4 +1,4 @@
-"""TensorFlow models by Seldon's manifests, asked through the gateway in TensorFlow Serving's protocol and Seldon's."""
+"""TensorFlow models by Seldon's and KServe's manifests, asked through the gateway in TensorFlow Serving's protocol and Seldon's."""
 
 import json
 from pathlib import Path
@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from support.formats import needed, save_tensorflow
+from support.inference_services import PATH, apply, ask, isvc, model
 from support.instance import Installation, call
 from support.manifests import sdep
 
@@ -51,3 +52,12 @@ def test_a_deployment_speaks_seldons_protocol_for_tensorflow(shared: Installatio
 
     assert array.json()["data"]["ndarray"] == [[4.0]]
     assert json.loads(forwarded.body)["jsonData"] == {"outputs": {"double": [[2.0, 4.0]], "y": [4.0]}}
+
+
+def test_an_inference_service_speaks_tensorflow_servings_protocol(shared: Installation, saved: Path) -> None:
+    apply(shared, [isvc("tensors", model("tensorflow", saved))])
+
+    answer = ask(shared, "tensors", "/v1/models/tensors:predict", {"instances": [[1, 2]]})
+
+    assert answer.json() == {"predictions": [{"double": [2.0, 4.0], "y": 4.0}]}
+    shared.api(f"{PATH}/tensors", "DELETE")
