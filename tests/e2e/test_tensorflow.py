@@ -1,4 +1,4 @@
-"""TensorFlow models by Seldon's and KServe's manifests, asked through the gateway in TensorFlow Serving's protocol and Seldon's."""
+"""TensorFlow models by Seldon's and KServe's manifests, asked in TensorFlow Serving's protocol and Seldon's."""
 
 import json
 from pathlib import Path
