@@ -15,7 +15,7 @@ pytestmark = pytest.mark.anyio
 async def url_of(address: str) -> str:
     spec = worker_spec([replace(unit("m"), runtime="remote", url=address)], call("m"))
     executor, _ = assemble(spec, {}, asyncio.get_running_loop())
-    url: str = executor.units["m"]._peer.url  # type: ignore[attr-defined]  # what calls and messages are made of
+    url: str = executor.units["m"].peer.url  # type: ignore[attr-defined]  # what calls and messages are made of
     executor.close()
     return url
 
@@ -38,3 +38,12 @@ async def test_an_address_is_a_url_or_a_host_and_port(address: str, url: str) ->
 async def test_anything_else_is_refused_with_what_would_be_accepted(address: str) -> None:
     with pytest.raises(ConfigError, match="is no address; expected host:port, http://… or https://…"):
         await url_of(address)
+
+
+async def test_a_peer_behind_a_socket_is_named_by_its_units_url() -> None:
+    inside = replace(unit("m"), runtime="remote", url="http://iris.ns.svc.cluster.local/base/", is_inside=True)
+    spec = worker_spec([inside], call("m"), addresses={"m": "unix:/run/inside.sock"})
+    executor, _ = assemble(spec, {}, asyncio.get_running_loop())
+
+    assert executor.units["m"].peer.url == "http://iris.ns.svc.cluster.local/base"  # type: ignore[attr-defined]  # as above
+    executor.close()
