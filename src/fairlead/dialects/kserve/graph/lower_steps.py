@@ -1,12 +1,13 @@
 """The nodes of a graph as steps of a plan, and who is asked in them as units."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from fairlead.dialects.base import World
 from fairlead.dialects.findings import Findings
-from fairlead.dialects.kserve.graph.options import Options
+from fairlead.dialects.kserve.graph.fusing import NotFusable, copied
+from fairlead.dialects.kserve.graph.options import FUSE, Options
 from fairlead.dialects.kserve.graph.schema import ANSWER, ROOT, GraphNode, GraphStep, InferenceGraph
 from fairlead.dialects.kserve.graph.targets import service_url
 from fairlead.plan.model import (
@@ -29,6 +30,7 @@ from fairlead.plan.model import (
 _KINDS: Mapping[str, type[Flow]] = {"Sequence": Sequence, "Splitter": Split, "Ensemble": Merge, "Switch": Switch}
 _INSIDE = (".svc.cluster.local", ".svc")
 _RETRIES = "retries"
+_SERVICE, _URL = "service", "url"
 
 
 @dataclass(slots=True)
@@ -46,7 +48,23 @@ class Lowering:
     def steps(self) -> Graph:
         """Every node. Raises `ServiceMissing` and `NoProtocol`."""
         named = tuple((name, self._node(name, node)) for name, node in self.graph.spec.nodes.items())
+        if self.options.is_fused:
+            self._fuse()
         return Graph(root=Enter(name=ROOT), named=named)
+
+    def _fuse(self) -> None:
+        """Hold every service in the graph's own process, or none of them."""
+        namespace = self.graph.metadata.namespace
+        held: dict[tuple[str, str], Unit] = {}
+        try:
+            for key, unit in self.units.items():
+                if key[0] != _SERVICE:
+                    raise NotFusable(f"{unit.where} asks a URL")
+                held[key] = replace(copied(key[1], unit.url, namespace, self.world), where=unit.where)
+        except NotFusable as why:
+            self.findings.warn(f"annotation {FUSE}: services are asked where they are: {why}")
+        else:
+            self.units = held
 
     def _node(self, name: str, node: GraphNode) -> Flow:
         hops = tuple(self._hop(name, node, index, step) for index, step in enumerate(node.steps))
@@ -77,7 +95,7 @@ class Lowering:
         if step.service_name:
             namespace = self.graph.metadata.namespace
             url = service_url(step.service_name, namespace, self.world)
-            return self._ask(("service", step.service_name), step.service_name, url, path, is_inside=True)
+            return self._ask((_SERVICE, step.service_name), step.service_name, url, path, is_inside=True)
         return self._elsewhere(path, called, step.service_url)
 
     def _elsewhere(self, path: str, called: str, url: str) -> Step:
@@ -93,7 +111,7 @@ class Lowering:
         if is_inside and port is not None:
             # Our own services have no ports: one gateway answers for them all.
             url = parts._replace(netloc=host).geturl()
-        return self._ask(("url", url), called, url, path, is_inside=is_inside)
+        return self._ask((_URL, url), called, url, path, is_inside=is_inside)
 
     def _ask(self, key: tuple[str, str], name: str, url: str, path: str, *, is_inside: bool) -> Step:
         if key not in self.units:
