@@ -77,9 +77,10 @@ class Surfaces:
         self._is_draining = False
         self._by_prefix: list[tuple[str, Handler]] = []
         self._by_path: dict[str, Handler] = {}
-        # OpenAI's endpoints belong to units that can answer them, whatever protocols the revision names.
+        # OpenAI's endpoints belong to units that can answer them, whatever protocols the revision names. A graph of
+        # services is asked by any path.
         self._openai: Callable[[str], Handler | None] | None = None
-        if may_answer(executor):
+        if spec.revision.protocol is not Protocol.RAW and may_answer(executor):
             self._openai = importlib.import_module(_OPENAI).make(self._parts)
         spoken = dict.fromkeys((spec.revision.protocol, *spec.revision.also))
         for protocol in spoken:

@@ -93,7 +93,9 @@ class Encoding:
         if len(task.texts) > _MOST_ROWS:
             raise Unusable(f"{task.name} has {len(task.texts)} texts; at most {_MOST_ROWS} are allowed", task.name)
         with self._changed:
-            if self._is_closed or len(self._tasks) >= self._options.most_waiting:
+            if self._is_closed:
+                raise Overloaded("the model is stopping")
+            if len(self._tasks) >= self._options.most_waiting:
                 raise Overloaded(f"{len(self._tasks)} requests wait already, the most allowed", after_s=1)
             self._tasks.append(task)
             if self._thread is None:

@@ -69,8 +69,8 @@ class Generating:
 
     def close(self) -> None:
         """End both threads."""
-        self._readers.shutdown(cancel_futures=True)
-        self._scheduler.close()
+        self._scheduler.close()  # first, because it refuses what comes from now on
+        self._readers.shutdown()
 
     def _look_at(self, request: CompletionRequest | ChatRequest) -> None:
         biased = (token for token, _ in request.sampling.logit_bias)

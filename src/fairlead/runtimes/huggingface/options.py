@@ -51,7 +51,7 @@ def options_of(context: LoadContext) -> Options:
     return Options(
         task=str(said.get("task") or ""),
         model=str(said.get("pretrained_model") or said.get("model_id") or said.get("model_dir") or ""),
-        tokenizer=str(said.get("pretrained_tokenizer") or ""),
+        tokenizer=str(said.get("pretrained_tokenizer") or said.get("tokenizer") or ""),
         wants_optimum=_on(said, "optimum_model"),
         max_length=_number(said, "max_model_len", unit) or _number(said, "max_length", unit),
         lower_case=not _on(said, "disable_lower_case"),
@@ -106,7 +106,7 @@ def _chat_template(said: Mapping[str, Any], context: LoadContext, unit: str) -> 
 
 def _number(said: Mapping[str, Any], name: str, unit: str) -> int | None:
     value = said.get(name)
-    if value is None:
+    if value is None or value == "auto":
         return None
     try:
         number = int(value)

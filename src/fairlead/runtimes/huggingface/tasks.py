@@ -25,6 +25,12 @@ _ALIASES = {
     "text-embedding": FEATURES,
     "summarization": TEXT_TO_TEXT,
     "translation": TEXT_TO_TEXT,
+    # Those of vLLM.
+    "generate": GENERATION,
+    "embed": FEATURES,
+    "embedding": FEATURES,
+    "score": CLASSIFICATION,
+    "classify": CLASSIFICATION,
 }
 _ARCHITECTURES = {
     "ForSequenceClassification": CLASSIFICATION,
@@ -48,7 +54,7 @@ class Loaded(NamedTuple):
 
 def find_task(asked: str, config: Any, *, unit: str) -> str:
     """The task that was asked for, else the one that the model's architecture was made for."""
-    if asked:
+    if asked and asked != "auto":
         task = asked.strip().lower().replace("_", "-")
         task = _ALIASES.get(task, task)
         if task not in _CLASSES:

@@ -118,7 +118,7 @@ def error_of(response: Response) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("path", ["/openai/v1/completions", "/v1/completions", "/openai/v1/embeddings"])
-@pytest.mark.parametrize("protocol", list(Protocol))
+@pytest.mark.parametrize("protocol", [one for one in Protocol if one is not Protocol.RAW])
 async def test_the_endpoints_are_there_whatever_else_a_worker_speaks(path: str, protocol: Protocol) -> None:
     model = Model()
     model.answer = b'{"ok":1}'
@@ -152,6 +152,17 @@ async def test_a_list_of_models_is_v1s_where_v1_is_spoken() -> None:
     assert json.loads((await one.get("/v1/models")).body)["object"] == "list"
     assert json.loads((await one.get("/v1/models/m")).body)["object"] == "model"
     assert (await one.get("/openai/v1/models/m", method="HEAD")).status == 200
+
+
+async def test_a_list_of_models_is_for_both_where_there_is_no_prefix() -> None:
+    server = serving(Model(), env={"KSERVE_OPENAI_ROUTE_PREFIX": ""})
+
+    listed = json.loads((await server.get("/v1/models")).body)
+    found = json.loads((await server.get("/v1/models/m")).body)
+
+    assert (listed["models"], listed["object"], listed["data"][0]["id"]) == (["m"], "list", "m")
+    assert {"id": "m", "object": "model", "name": "m", "ready": True}.items() <= found.items()
+    assert (await server.post("/v1/models/m:predict", {"instances": [[1.0]]})).status == 200
 
 
 async def test_the_service_is_a_name_of_its_model_too() -> None:

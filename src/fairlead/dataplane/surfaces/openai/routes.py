@@ -2,6 +2,7 @@
 
 KServe puts them below `/openai`, or whatever KSERVE_OPENAI_ROUTE_PREFIX says. OpenAI's clients are as often told of a
 server whose paths begin with `/v1`, so those are there too; but where a worker speaks V1, `GET /v1/models` is V1's.
+With an empty prefix it is both: the answers have what clients of either look for.
 """
 
 from collections.abc import Mapping
@@ -32,7 +33,9 @@ class Paths:
     def __init__(self, env: Mapping[str, str], *, speaks_v1: bool) -> None:
         prefix = env.get(VARIABLE, _DEFAULT).strip("/")
         self.prefix = f"/{prefix}" if prefix else ""
-        self._keeps_models = speaks_v1
+        self.shares_models = speaks_v1 and not prefix
+        """Whether the list of models is read by clients of V1 too."""
+        self._speaks_v1 = speaks_v1
 
     def find(self, path: str) -> Place | None:
         """What a path asks for; `None` for the paths of others."""
@@ -41,11 +44,16 @@ class Paths:
         if not path.startswith("/v1/"):
             return None
         place = _place(path[4:])
-        return None if place is not None and place.endpoint is None and self._keeps_models else place
+        if place is not None and place.endpoint is None and self._speaks_v1:
+            return place if self.shares_models and not place.model.endswith(_VERBS) else None
+        return place
 
     def is_own(self, path: str) -> bool:
         """Whether a path lies where nobody else has any."""
         return bool(self.prefix) and path.startswith(f"{self.prefix}/")
+
+
+_VERBS = (":predict", ":explain")
 
 
 def _place(rest: str) -> Place | None:

@@ -1,13 +1,16 @@
 """The units of a worker that answer OpenAI's requests, by the names clients may use."""
 
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from fairlead.dataplane.graph.executor import Executor
 from fairlead.dataplane.graph.remote_unit import RemoteUnit
 from fairlead.dataplane.graph.units import GraphUnit, LocalUnit
 from fairlead.dataplane.surfaces.models import Models
 from fairlead.runtimes.base import ModelState, Repository, Servable
-from fairlead.runtimes.generative import Generative
+
+if TYPE_CHECKING:  # every worker imports this module, few have such a model
+    from fairlead.runtimes.generative import Generative
 
 
 class Served:
@@ -23,7 +26,7 @@ class Served:
         able = dict.fromkeys(name for name, _ in self._able())
         return [name for name in self._models.names if name in able]
 
-    def find(self, name: str) -> tuple[str, Generative | None]:
+    def find(self, name: str) -> "tuple[str, Generative | None]":
         """The name to answer under, and who answers. Raises `ModelNotFound`, and `ModelNotReady` for one that is not
         loaded."""
         name = self._models.resolve(name) if name else next(iter(self.names), self._models.resolve(""))
@@ -32,7 +35,7 @@ class Served:
         own = name in self._models.names
         return name, able.get(name) if own else next(iter(able.values()), None)
 
-    def _able(self) -> Iterator[tuple[str, Generative]]:
+    def _able(self) -> "Iterator[tuple[str, Generative]]":
         for name, unit in self._units.items():
             if not isinstance(unit, LocalUnit):
                 continue
@@ -42,13 +45,13 @@ class Served:
                 yield from _held(unit.servable.repository)
 
 
-def _held(repository: Repository) -> Iterator[tuple[str, Generative]]:
+def _held(repository: Repository) -> "Iterator[tuple[str, Generative]]":
     for held in repository.models():
         if held.state is ModelState.READY and (model := generative(repository.model(held.name))) is not None:
             yield held.name, model
 
 
-def generative(servable: Servable) -> Generative | None:
+def generative(servable: Servable) -> "Generative | None":
     """A loaded unit's side that answers OpenAI's requests, if it has one."""
     found: Generative | None = getattr(servable, "openai", None)
     return found

@@ -64,8 +64,10 @@ class OpenAiSurface:
             if name:
                 self._served.find(name)
                 told = model_object(name, self._created)
+                told |= {"name": name, "ready": True} if self._paths.shares_models else {}
             else:
                 told = model_list(self._served.names, self._created)
+                told |= {"models": self._served.names} if self._paths.shares_models else {}
         except FairleadError as error:
             self._refuse(reply, error)
             return

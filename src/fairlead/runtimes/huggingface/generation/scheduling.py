@@ -108,14 +108,12 @@ class Scheduler:
     def submit(self, jobs: Sequence[Job]) -> None:
         """Take jobs, all or none. Raises `Overloaded`."""
         with self._changed:
-            if self._is_closed:
-                raise Overloaded("the model is stopping")
             self._refuse_if_full(sum(len(job.writers) for job in jobs))
             self._waiting.extend(jobs)
             self._wake()
 
     def refuse_if_full(self) -> None:
-        """Raise `Overloaded` when nothing more can wait."""
+        """Raise `Overloaded` when nothing more can wait, or ever will."""
         with self._changed:
             self._refuse_if_full(1)
 
@@ -133,6 +131,8 @@ class Scheduler:
             self._thread.join()
 
     def _refuse_if_full(self, more: int) -> None:
+        if self._is_closed:
+            raise Overloaded("the model is stopping")
         waiting = sum(len(job.writers) for job in self._waiting if not job.is_left)
         if waiting and waiting + more > self._room.waiting:
             raise Overloaded(
