@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from support.loopback_server import loopback_server
 pytestmark = pytest.mark.slow
 
 GRAPHS = "/apis/serving.kserve.io/v1alpha1/namespaces/default/inferencegraphs"
+SERVICES = "/apis/serving.kserve.io/v1beta1/namespaces/default/inferenceservices"
 
 
 class Named(BaseHTTPRequestHandler):
@@ -122,6 +124,51 @@ def test_a_graph_can_be_changed_and_stopped(graph: tuple[Installation, str], ser
 
     assert condition(running, "Ready")["reason"] == "Stopped"
     assert ask(url, {"instances": [1]}).status >= 400
+
+
+@pytest.fixture(scope="module")
+def models(shared: Installation, iris: Path) -> Iterator[Installation]:
+    """Two InferenceServices of the same model: `one` speaks V1 and starts at zero, `two` speaks V2."""
+    for name, fields in (("one", {"minReplicas": 0}), ("two", {})):
+        model: dict[str, Any] = {"modelFormat": {"name": "sklearn"}, "storageUri": f"file://{iris}"}
+        if name == "two":
+            model["protocolVersion"] = "v2"
+        document = {
+            "apiVersion": "serving.kserve.io/v1beta1",
+            "kind": "InferenceService",
+            "metadata": {"name": name, "namespace": "default"},
+            "spec": {"predictor": {**fields, "model": model}},
+        }
+        shared.api(SERVICES, "POST", document)
+    yield shared
+    for name in ("one", "two"):
+        shared.api(f"{SERVICES}/{name}", "DELETE")
+
+
+@pytest.mark.parametrize("fuse", ["false", "true"])
+def test_a_graph_of_inference_services_is_ready_when_they_are_and_asks_their_models(
+    models: Installation, fuse: str
+) -> None:
+    steps = [{"serviceName": "one", "condition": "instances"}, {"serviceName": "two", "condition": "inputs"}]
+    document = {
+        "apiVersion": "serving.kserve.io/v1alpha1",
+        "kind": "InferenceGraph",
+        "metadata": {"name": "pipeline", "namespace": "default", "annotations": {"fairlead.dev/fuse": fuse}},
+        "spec": {"nodes": {"root": {"routerType": "Switch", "steps": steps}}},
+    }
+    rows = [[5.1, 3.5, 1.4, 0.2], [6.7, 3.0, 5.2, 2.3]]
+    tensor = {"name": "x", "shape": [2, 4], "datatype": "FP64", "data": rows}
+
+    models.api(GRAPHS, "POST", document)
+    until(lambda: condition(models, "Ready").get("status") == "True", what="the graph is ready")
+    first = ask(f"{models.url}/serving/default/pipeline/", {"instances": rows})
+    second = ask(f"{models.url}/serving/default/pipeline/", {"inputs": [tensor]})
+    events = models.api("/api/v1/namespaces/default/events")["items"]
+    models.api(f"{GRAPHS}/pipeline", "DELETE")
+
+    assert [event["message"] for event in events if "asked where they are" in event["message"]] == []
+    assert (first.status, first.json()) == (200, {"predictions": [0, 2]})
+    assert (second.status, second.json()["outputs"][0]["data"]) == (200, [0, 2])
 
 
 def test_a_graph_of_a_service_that_is_not_there_says_so(shared: Installation) -> None:
