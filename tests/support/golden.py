@@ -2,12 +2,13 @@
 
 import json
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from fairlead.dialects.base import Dialect
+from fairlead.dialects.base import Dialect, Document
 from fairlead.dialects.catalog import Catalog
 from fairlead.dialects.document import load
 from fairlead.errors import FairleadError, InvalidManifest
@@ -23,15 +24,17 @@ def folders(dialect: str) -> list[Path]:
     return sorted(path.parent for path in (ROOT / dialect).glob("*/manifest.yaml"))
 
 
-def outcome(folder: Path, dialect: Dialect) -> tuple[str, str]:
+def outcome(folder: Path, dialect: Dialect, *, is_stored: bool = False) -> tuple[str, str]:
     """The name of the expected file and its text: `plan.json`, or `error.txt` when the manifest is refused. Objects in
-    the folder's `world.yaml` are stored when it is looked at."""
+    the folder's `world.yaml` are stored when it is looked at; where the manifest `is_stored` itself, as the API does
+    it, it has its defaults and the objects of an installation are beside it."""
     manifest = folder / "manifest.yaml"
     loaded = load(manifest.read_text(), manifest.name)[0]
-    catalog, world = _catalog(folder), _world(folder)
+    catalog, world = _catalog(folder), _world(folder, dialect.seeds() if is_stored else ())
     try:
-        dialect.validate(loaded.doc, catalog=catalog, world=world)
-        plan = dialect.lower(loaded.doc, catalog=catalog, world=world)
+        doc = dialect.default(loaded.doc, world=world) if is_stored else loaded.doc
+        dialect.validate(doc, catalog=catalog, world=world)
+        plan = dialect.lower(doc, catalog=catalog, world=world)
     except InvalidManifest as error:
         problems = "".join(f"{problem}\n" for problem in loaded.locate(error).problems)
         return "error.txt", f"{type(error).__name__}: {error}\n\n{problems}"
@@ -40,14 +43,30 @@ def outcome(folder: Path, dialect: Dialect) -> tuple[str, str]:
     return "plan.json", json.dumps(_brief(msgspec.to_builtins(plan)), indent=2, ensure_ascii=False) + "\n"
 
 
+def refusal(folder: Path, dialect: Dialect) -> str:
+    """What the dialect's rules say of a manifest that they refuse, as it is or as an update of `old.yaml`."""
+    manifest = folder / "manifest.yaml"
+    loaded = load(manifest.read_text(), manifest.name)[0]
+    before, world = folder / "old.yaml", _world(folder)
+    old = load(before.read_text(), before.name)[0].doc if before.exists() else None
+    defaulted = dialect.default(loaded.doc, world=world)
+    try:
+        dialect.validate(defaulted, catalog=_catalog(folder), old=old, world=world)
+    except InvalidManifest as error:
+        problems = "".join(f"{problem}\n" for problem in loaded.locate(error).problems)
+        return f"{error}\n\n{problems}"
+    return ""
+
+
 def _catalog(folder: Path) -> Catalog:
     config = folder / "config.toml"
     return Catalog.from_config(tomllib.loads(config.read_text()) if config.exists() else {}, CONFIG_FOLDER)
 
 
-def _world(folder: Path) -> DocumentWorld:
+def _world(folder: Path, seeds: Sequence[Document] = ()) -> DocumentWorld:
     stored = folder / "world.yaml"
-    return DocumentWorld([one.doc for one in load(stored.read_text(), stored.name)] if stored.exists() else [])
+    own = [one.doc for one in load(stored.read_text(), stored.name)] if stored.exists() else []
+    return DocumentWorld([*own, *seeds])
 
 
 def _brief(value: Any) -> Any:

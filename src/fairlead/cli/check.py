@@ -12,11 +12,11 @@ from fairlead.cli.configuration import read_catalog
 from fairlead.cli.connection import home_at
 from fairlead.cli.exits import CommandFailed
 from fairlead.cli.manifests import Document, located, read_documents
+from fairlead.cli.reading import Reader, is_of
 from fairlead.errors import FairleadError, InvalidManifest, Problem, Where
 
 if TYPE_CHECKING:
     from fairlead.dialects.base import Dialect, Kind
-    from fairlead.dialects.catalog import Catalog
     from fairlead.plan.model import Plan
 
 _Files = Annotated[list[str], Parameter(name=["--filename", "-f"], negative="", allow_leading_hyphen=True)]
@@ -36,19 +36,20 @@ def validate(*, file: _Files, config: Path | None = None, home: Path | None = No
     """
     documents = read_documents(file)
     catalog = read_catalog(home_at(home), config)
-    failures = [problem for document in documents for problem in _check(document, catalog)]
+    reader = Reader.of(documents, catalog)
+    failures = [problem for document in documents for problem in _check(document, reader)]
     if failures:
         raise CommandFailed("\n".join(failures))
     return 0
 
 
-def _check(document: Document, catalog: "Catalog") -> list[str]:
-    dialect = dialect_of(document)
+def _check(document: Document, reader: Reader) -> list[str]:
+    dialect = reader.dialect_of(document)
     if dialect is None:
-        return _check_core(document)
+        return _check_core(document, reader)
     failures = _check_metadata(document)
     try:
-        dialect.validate(document.content, catalog=catalog)
+        reader.admitted(document, dialect)
     except FairleadError as problem:
         failures.append(str(located(document, problem)))
     for path in _unknown_fields(document, dialect):
@@ -68,13 +69,13 @@ def _unknown_fields(document: Document, dialect: "Dialect") -> list[str]:
     return examine(resource.schema, deepcopy(dict(document.content))).unknown
 
 
-def _check_core(document: Document) -> list[str]:
+def _check_core(document: Document, reader: Reader) -> list[str]:
     """A kind that runs nothing. One that the server does not have is refused here as it is there."""
     from fairlead.control.api.kinds import CORE
 
     kinds = [resource.kind for resource in CORE if not resource.kind.is_read_only]
-    if not any(_is_of(document, kind) for kind in kinds):
-        accepted = sorted(_shown(kind) for kind in (*kinds, *_dialect().kinds))
+    if not any(is_of(document, kind) for kind in kinds):
+        accepted = sorted(_shown(kind) for kind in (*kinds, *reader.kinds))
         return [
             f"{document.where}: {document.label}: the server does not know {document.kind} of {document.api_version}; "
             f"it takes {', '.join(accepted)}"
@@ -131,7 +132,8 @@ def plan(
     """
     documents = read_documents(file)
     catalog = read_catalog(home_at(home), config)
-    plans = [made for document in documents if (made := _lower(document, catalog)) is not None]
+    reader = Reader.of(documents, catalog)
+    plans = [made for document in documents if (made := _lower(document, reader)) is not None]
     if output_ == "text":
         from fairlead.cli.plans import describe
 
@@ -144,29 +146,8 @@ def plan(
     return 0
 
 
-def _lower(document: Document, catalog: "Catalog") -> "Plan | None":
-    dialect = dialect_of(document)
-    if dialect is None:
-        return None
+def _lower(document: Document, reader: Reader) -> "Plan | None":
     try:
-        dialect.validate(document.content, catalog=catalog)
-        return dialect.lower(document.content, catalog=catalog)
+        return reader.plan(document)
     except FairleadError as problem:
         raise located(document, problem) from problem
-
-
-def dialect_of(document: Document) -> "Dialect | None":
-    """The dialect that reads this kind; `None` for the core kinds, which run nothing."""
-    dialect = _dialect()
-    return dialect if any(_is_of(document, kind) for kind in dialect.kinds) else None
-
-
-def _dialect() -> "Dialect":
-    from fairlead.dialects.seldon import SeldonDialect
-
-    return SeldonDialect()
-
-
-def _is_of(document: Document, kind: "Kind") -> bool:
-    group, _, version = document.api_version.rpartition("/")
-    return (kind.group, kind.kind) == (group, document.kind) and version in kind.versions

@@ -25,7 +25,9 @@ def _lines(plan: Plan) -> Iterator[str]:
 def _component(component: Component) -> Iterator[str]:
     scale, revision = component.scale, component.revision
     count = str(scale.min_replicas)
-    if scale.max_replicas != scale.min_replicas:
+    if scale.auto is not None and not scale.max_replicas:
+        count = f"{scale.min_replicas} or more"
+    elif scale.max_replicas != scale.min_replicas:
         count = f"{scale.min_replicas} to {scale.max_replicas}"
     plural = "replica" if count == "1" else "replicas"
     yield f"component {component.name}: {count} {plural}, {revision.protocol} protocol, revision {revision.hash}"

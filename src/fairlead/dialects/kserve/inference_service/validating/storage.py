@@ -45,30 +45,22 @@ def _both_problems(uri: str | None, storage: StorageSpec | None, path: str) -> I
 
 
 def _list_problems(uris: Sequence[StorageUri], path: str) -> Iterator[Problem]:
+    """The schema sees to it that addresses are not empty and paths absolute."""
     claims: set[str] = set()
     for index, item in enumerate(uris):
-        place = f"{path}[{index}]"
-        if not item.uri:
-            yield problem(f"{place}.uri", "storage URI cannot be empty")
-        yield from _mount_problems(item.mount_path, f"{place}.mountPath")
+        place, mount = f"{path}[{index}].mountPath", item.mount_path
+        if mount == "/":
+            yield problem(place, "storage path cannot be empty")
+        if ".." in mount.split("/"):
+            yield problem(place, f"storage path cannot contain '..' for security reasons: {mount}")
         if item.uri.startswith(_CLAIM):
-            if item.mount_path in claims:
-                yield problem(f"{place}.mountPath", "PVC storage paths must be unique")
-            claims.add(item.mount_path)
+            if mount in claims:
+                yield problem(place, "PVC storage paths must be unique")
+            claims.add(mount)
     shared = [item.mount_path for item in uris if not item.uri.startswith(_CLAIM)]
-    are_absolute = all(mount.startswith("/") for mount in shared)
-    if len(shared) > 1 and are_absolute and common_parent(shared) == "/":
+    if len(shared) > 1 and common_parent(shared) == "/":
         text = (
             f"storage paths must have a common parent directory. Current paths: [{' '.join(shared)}] "
             f"have no common parent beyond root"
         )
         yield problem(path, text)
-
-
-def _mount_problems(mount: str, path: str) -> Iterator[Problem]:
-    if mount in ("", "/"):
-        yield problem(path, "storage path cannot be empty")
-    elif not mount.startswith("/"):
-        yield problem(path, f"storage path must be absolute: {mount}")
-    if ".." in mount.split("/"):
-        yield problem(path, f"storage path cannot contain '..' for security reasons: {mount}")
