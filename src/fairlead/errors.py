@@ -189,6 +189,10 @@ class InvalidManifest(Permanent):
         super().__init__(message or "\n".join(str(problem) for problem in problems))
         self.problems = tuple(problems)
 
+    def located(self, problems: Sequence[Problem]) -> "InvalidManifest":
+        """The same refusal with its problems as they are found in a file."""
+        return type(self)(problems, message=str(self))
+
 
 class UnrunnableManifest(InvalidManifest):
     """A document that is right in itself and asks for something that nothing here can run."""

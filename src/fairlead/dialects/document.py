@@ -69,7 +69,7 @@ class Loaded:
     def locate(self, error: InvalidManifest) -> InvalidManifest:
         """The same error with file and line of each problem."""
         problems = [replace(problem, where=self.where(problem.where.path)) for problem in error.problems]
-        return type(error)(problems, message=str(error))
+        return error.located(problems)
 
 
 def load(text: str, file: str = "") -> list[Loaded]:

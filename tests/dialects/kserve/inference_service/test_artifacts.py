@@ -45,6 +45,14 @@ def test_several_models_lie_in_the_folder_above_them_all() -> None:
     )
 
 
+def test_a_server_that_is_pointed_to_one_of_several_gets_that_one() -> None:
+    uris = [{"uri": "s3://a/x", "mountPath": "/mnt/models/x"}, {"uri": "gs://b/y", "mountPath": "/mnt/models/y"}]
+    args = ["--model_dir=/mnt/models/y/v2"]
+    found = artifact({"model": {"modelFormat": {"name": "sklearn"}, "args": args}, "storageUris": uris})
+
+    assert (found.uri, found.mount, found.parts) == ("gs://b/y/v2", "/mnt/models/y/v2", ())
+
+
 def test_one_of_several_is_just_one() -> None:
     found = artifact({"model": {"modelFormat": {"name": "sklearn"}}, "storageUris": [{"uri": "s3://a/x"}]})
 

@@ -38,6 +38,9 @@ def find_artifact(pod: Pod, placed: Placed, findings: Findings, settings: Creden
 def narrowed(artifact: Artifact, folder: str) -> Artifact:
     """The part of a model that a server is pointed to, when that is below where the model is."""
     place = PurePosixPath(folder)
+    part = next((one for one in artifact.parts if place.is_relative_to(one.mount)), None)
+    if part is not None:
+        artifact = replace(artifact, uri=part.uri, mount=part.mount, parts=())
     if not folder.startswith("/") or not place.is_relative_to(artifact.mount) or artifact.parts or artifact.entry:
         return artifact
     inside = place.relative_to(artifact.mount)

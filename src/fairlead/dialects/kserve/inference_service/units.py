@@ -87,14 +87,16 @@ def _served(
             artifact = Artifact(uri=said.folder, service_account=pod.service_account or "default", unpacks=True)
         elif server.takes_all:
             parameters.append(Parameter(name="model_id", value=said.folder))
-    elif said.folder and artifact is not None:
+    elif said.folder and artifact is not None and not server.takes_all:
         artifact = narrowed(artifact, said.folder)
+    elif said.folder and artifact is not None and said.folder.rstrip("/") != artifact.mount:
+        parameters.append(Parameter(name="model_dir", value=said.folder))
     holds = artifact is None and pod.model is not None and server.holds_models
     if holds and pod.annotations.get(EVICT_ANNOTATION, "").lower() == "true":
         parameters.append(Parameter(name="evict_models", value=True, type="BOOL"))
     _warn_of_unused(pod, placed, said.unused, bench.findings)
     unit = replace(unit, parameters=tuple(parameters), artifact=artifact, http_port=0, grpc_port=0)
-    unit = replace(unit, holds_models=holds)
+    unit = replace(unit, holds_models=holds, upstream=_upstream(settings_of(words)))
     env = {variable.name: variable for variable in unit.env}
     env |= {key: EnvVar(name=key, value=value) for key, value in server.env if key not in env}
     return Lowered(

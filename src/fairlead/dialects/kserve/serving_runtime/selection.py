@@ -6,7 +6,7 @@ Texts are those of KServe's controller, as Events, conditions and `modelStatus` 
 `tests/dialects/kserve/serving_runtime/test_selection.py` holds the order.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,10 @@ class NoRuntime(UnrunnableManifest):
         super().__init__([Problem(where=Where(path="spec.predictor.model"), message=text)], message=text)
         self.failure = failure
         self.told = told
+
+    def located(self, problems: Sequence[Problem]) -> UnrunnableManifest:
+        """The same refusal with its problems as they are found in a file."""
+        return UnrunnableManifest(problems, message=str(self))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
