@@ -2,6 +2,9 @@ from typing import Any
 
 import pytest
 
+from fairlead.dialects.kserve.config import ExplainerConfig
+from fairlead.dialects.kserve.inference_service.injected import art_container
+from fairlead.dialects.kserve.inference_service.template import ComponentTemplate
 from fairlead.errors import InvalidManifest
 from support.isvc import container, isvc, lowered, model, unit_of
 
@@ -113,12 +116,15 @@ def test_what_is_written_on_a_command_line_stays() -> None:
 
 def test_the_toolboxs_explainer_gets_its_configuration_as_flags() -> None:
     art = {"type": "SquareAttack", "config": {"nb_classes": "10", "max_iter": "5"}, "runtimeVersion": "v2"}
-    unit = unit_of(isvc(model(), explainer={"art": art}), role="explainer")
+    template = ComponentTemplate(namespace="models", service="iris", role="explainer", spec={"art": art})
+    container = art_container(template, ExplainerConfig())
 
-    assert unit.image == "kserve/art-explainer:v2"
-    assert unit.container is not None
-    assert unit.container.args[-6:] == (
+    assert container["image"] == "kserve/art-explainer:v2"
+    assert container["args"] == [
+        *("--model_name", "iris"),
+        *("--http_port", "8080"),
+        *("--predictor_host", "iris-predictor.models"),
         *("--adversary_type", "SquareAttack"),
         *("--max_iter", "5"),
         *("--nb_classes", "10"),
-    )
+    ]
