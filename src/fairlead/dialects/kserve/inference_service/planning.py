@@ -12,9 +12,10 @@ from fairlead.dialects.kserve.inference_service.components import component_of, 
 from fairlead.dialects.kserve.inference_service.hosts import Ingress
 from fairlead.dialects.kserve.inference_service.lower import plan_of, templates_of
 from fairlead.dialects.kserve.inference_service.modes import is_knative
-from fairlead.dialects.kserve.inference_service.rollout import rolled_of, settled
+from fairlead.dialects.kserve.inference_service.rollout import rolled_of, settled, traffic_percent
 from fairlead.dialects.kserve.inference_service.routes import Addressed, entry_of, routes_of
 from fairlead.dialects.kserve.inference_service.settings import Settings, read_settings
+from fairlead.dialects.kserve.inference_service.template import ComponentTemplate
 from fairlead.dialects.kserve.inference_service.variants import Rolled
 from fairlead.dialects.kserve.trained_model.hosting import hosted_models
 from fairlead.plan.model import Component, Plan
@@ -27,6 +28,8 @@ def lower(doc: Document, *, catalog: Catalog, world: World) -> Plan:
     mode = settings.service.default_mode
     findings = Findings()
     templates = templates_of(doc, world=world, is_knative=is_knative(doc, mode))
+    if not is_knative(doc, mode):
+        _warn_of_percents(templates, doc, findings)
     rolled = [replace(one, timeout_s=_timeout_s(one)) for one in rolled_of(doc, templates, world)]
     ingress = ingress_of(settings.service.ingress)
     addressed = Addressed(
@@ -77,5 +80,17 @@ def _hosting(component: Component, doc: Document, world: World) -> Component:
 
 
 def _timeout_s(rolled: Rolled) -> float | None:
-    """The newest version's."""
-    return timeout_s(rolled.variants[-1].template) if rolled.variants else None
+    """The newest version's; of a predictor with canaries the stable one's."""
+    if not rolled.variants:
+        return None
+    newest = rolled.variants[-1] if rolled.variants[-1].template.is_knative else rolled.variants[0]
+    return timeout_s(newest.template)
+
+
+def _warn_of_percents(templates: Sequence[ComponentTemplate], doc: Document, findings: Findings) -> None:
+    for role in dict.fromkeys(template.role for template in templates):
+        if traffic_percent(doc, role) is not None:
+            findings.warn(
+                f"spec.{role}.canaryTrafficPercent is ignored: Standard mode keeps no old revision to share requests "
+                "with; name a second predictor in spec.canary, or deploy in Knative mode"
+            )

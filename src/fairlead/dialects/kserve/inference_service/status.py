@@ -81,7 +81,7 @@ def _status_of(
     written = {
         "url": urls.service(entry),
         "address": {"url": urls.inside(plan.owner.name if is_knative else f"{plan.owner.name}-{entry}")},
-        "components": {one.role: _component(one, urls, is_knative=is_knative) for one in progress},
+        "components": _components(progress, urls, is_knative=is_knative),
         "modelStatus": model_status(
             predictor.newest,
             told.model_status(doc),
@@ -96,6 +96,11 @@ def _status_of(
         "observedGeneration": observed.owner.generation,
     }
     return {key: value for key, value in written.items() if value not in ("", {}, None)}
+
+
+def _components(progress: Sequence[Progress], urls: Urls, *, is_knative: bool) -> dict[str, Any]:
+    found = {one.role: _component(one, urls, is_knative=is_knative) for one in progress}
+    return {role: written for role, written in found.items() if written}
 
 
 def _component(progress: Progress, urls: Urls, *, is_knative: bool) -> dict[str, Any]:
