@@ -61,6 +61,10 @@ class Executor:
         """Whether somebody stands in front of the units who reads and writes headers of traces."""
         return self._asked is not self.units
 
+    def watchers_of(self, name: str) -> list["Watcher"]:
+        """Who sees what a unit is asked, or the whole graph: for what is asked past its steps."""
+        return [self._watchers[one] for one in ("", name) if one in self._watchers]
+
     def lone_model(self) -> GraphUnit | None:
         """The unit, when a prediction is a call to it and nothing else, and nobody watches: what quick ways ask."""
         root = self._graph.root

@@ -3,11 +3,12 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fairlead.plan.model import Protocol
+from fairlead.plan.model import Logger, Protocol, UnitName
 from fairlead.protocols.exchange import Request, Response
 from support.free_ports import free_ports
 from support.serving import JSON, Served, call, header, served, unit, worker_spec
@@ -183,3 +184,16 @@ async def test_a_server_that_takes_too_long_is_a_timeout(server: Server) -> None
 
     assert answer.status == 504
     await asyncio.wait_for(server.left.wait(), PATIENCE_S)
+
+
+async def test_a_server_that_is_watched_is_asked_all_the_same(server: Server, tmp_path: Path) -> None:
+    server.pieces = [b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"]
+    log = tmp_path / "log"
+    logger = Logger(unit=UnitName("m"), mode="all", url=f"file://{log}")
+    front = fronting(server.port, loggers=(logger,))
+
+    answer = await over(asking(front))
+    front.executor.close()
+
+    assert (answer.status, answer.body) == (200, b"{}")
+    assert len([line for file in log.rglob("*") if file.is_file() for line in file.read_text().splitlines()]) == 2

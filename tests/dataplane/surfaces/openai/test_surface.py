@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from fairlead.errors import Overloaded
-from fairlead.plan.model import Protocol
+from fairlead.plan.model import Logger, LogStyle, Protocol, UnitName
 from fairlead.protocols.exchange import Headers, Request, Response
 from fairlead.protocols.openai import Endpoint
 from fairlead.protocols.openai_errors import Unusable
 from fairlead.runtimes.generative import Listener
+from support.cloud_event_sink import cloud_event_sink
 from support.serving import JSON, Fake, Served, call, header, served, unit, worker_spec
 
 pytestmark = pytest.mark.anyio
@@ -303,3 +304,42 @@ async def test_requests_are_counted_with_how_they_ended() -> None:
     lines = server.meters.render().decode()
     assert 'service="completions"' in lines
     assert 'code="404"' in lines
+
+
+@pytest.mark.parametrize("watched", ["", "m"])
+async def test_payload_loggers_see_requests_and_whole_answers(watched: str) -> None:
+    model = Model()
+    with cloud_event_sink() as sink:
+        logger = Logger(unit=UnitName(watched), mode="all", url=sink.url, style=LogStyle.KSERVE)
+        server = serving(model, loggers=(logger,))
+        client = Client()
+        body = b'{"model":"m","stream":true}'
+
+        server.handler(Request("POST", "/openai/v1/completions", b"", [JSON], body), client)
+        model.listener.said(b"data: 1\n\n")
+        model.listener.ended()
+        await settle()
+
+        events = {event.headers["ce-type"].rpartition(".")[2]: event for event in sink.wait(2)}
+        assert events["request"].data == body
+        assert events["response"].data == client.body == b"data: 1\n\ndata: [DONE]\n\n"
+        assert events["response"].headers["content-type"] == "text/event-stream"
+        assert events["response"].headers["ce-id"] == events["request"].headers["ce-id"] != ""
+        server.executor.close()
+
+
+async def test_payload_loggers_see_no_refusals() -> None:
+    model = Model()
+    model.refusal = Unusable("no")
+    with cloud_event_sink() as sink:
+        server = serving(model, loggers=(Logger(unit=UnitName("m"), mode="all", url=sink.url),))
+
+        refused = await server.post("/openai/v1/completions", {"model": "m"})
+        model.refusal = None
+        model.answer = b"{}"
+        await server.post("/openai/v1/completions", {"model": "m"})
+
+        assert refused.status == 400
+        types = [event.headers["ce-type"].rpartition(".")[2] for event in sink.wait(3)]
+        assert sorted(types) == ["request", "request", "response"]
+        server.executor.close()

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from fairlead.dataplane.graph.executor import Executor
+from fairlead.dataplane.graph.executor import Executor, Watcher
 from fairlead.dataplane.graph.remote_unit import RemoteUnit
 from fairlead.dataplane.graph.units import GraphUnit, LocalUnit
 from fairlead.dataplane.surfaces.models import Models
@@ -61,4 +61,20 @@ def may_answer(executor: Executor) -> bool:
     """Whether a worker has a unit that answers OpenAI's requests, may get one, or is in front of a server that may."""
     servables = [unit.servable for unit in executor.units.values() if isinstance(unit, LocalUnit)]
     able = any(generative(one) is not None or one.repository is not None for one in servables)
-    return able or isinstance(executor.whole_answer(), RemoteUnit)
+    return able or server_behind(executor) is not None
+
+
+def server_behind(executor: Executor) -> RemoteUnit | None:
+    """The unit elsewhere that is all of the graph."""
+    first = next(iter(executor.units.values()))
+    return first if len(executor.units) == 1 and isinstance(first, RemoteUnit) else None
+
+
+def watchers_of(executor: Executor) -> list[Watcher]:
+    """Who watches the units that answer OpenAI's requests, or the graph that they are in."""
+    able = [
+        name
+        for name, unit in executor.units.items()
+        if not isinstance(unit, LocalUnit) or generative(unit.servable) is not None or unit.servable.repository
+    ]
+    return list(dict.fromkeys(watcher for name in able for watcher in executor.watchers_of(name)))

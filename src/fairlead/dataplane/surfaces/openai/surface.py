@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from fairlead.dataplane.graph.parcel import plain
-from fairlead.dataplane.graph.remote_unit import RemoteUnit
+from fairlead.dataplane.surfaces.openai.copying import Copying
 from fairlead.dataplane.surfaces.openai.passing import Passing
 from fairlead.dataplane.surfaces.openai.routes import Paths, Place
-from fairlead.dataplane.surfaces.openai.served import Served
+from fairlead.dataplane.surfaces.openai.served import Served, server_behind, watchers_of
 from fairlead.dataplane.surfaces.openai.telling import JSON_LINE, Telling
 from fairlead.errors import FairleadError, MethodNotAllowed, NotFound
 from fairlead.plan.model import Protocol
@@ -33,8 +33,9 @@ class OpenAiSurface:
     """Answers every request to such a path. It never blocks and never raises."""
 
     def __init__(self, parts: "Parts", paths: Paths) -> None:
-        alone = parts.executor.whole_answer()
-        self._passing = Passing(alone, parts.spec.revision.timeout_s) if isinstance(alone, RemoteUnit) else None
+        behind = server_behind(parts.executor)
+        self._passing = None if behind is None else Passing(behind, parts.spec.revision.timeout_s)
+        self._watchers = watchers_of(parts.executor)
         self._served = Served(parts.executor.units, parts.models)
         self._meters = parts.meters
         self._limit_bytes = parts.spec.max_body_bytes
@@ -52,7 +53,10 @@ class OpenAiSurface:
         if request.method == "OPTIONS" or request.method not in (place.verb, _ALSO.get(place.verb)):
             error = MethodNotAllowed(f"{request.method} is not for {request.path}; expected {place.verb}")
             self._refuse(reply, error, f"Allow: {place.verb}\r\n".encode())
-        elif self._passing is not None:
+            return
+        if self._watchers and place.endpoint is not None:
+            reply = Copying(self._watchers, request).around(reply)
+        if self._passing is not None:
             self._passing.pass_on(request, reply, self._counting(place.endpoint, request.method.lower()))
         elif place.endpoint is None:
             self._describe(place.model, reply)
