@@ -26,6 +26,11 @@ def fetcher(tmp_path: Path) -> Fetcher:
     return Fetcher(tmp_path / "cache", patience=QUICK)
 
 
+def readable(value: object) -> str:
+    """Names of tests without the bytes of archives, which hold the time."""
+    return value if isinstance(value, str) else "archive"
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
@@ -46,6 +51,7 @@ def unpacked(fetcher: Fetcher, folder: Path, name: str, content: bytes) -> dict[
         ("iris.tar.gz", tar_bytes({f"./{name}": content for name, content in MODEL.items()})),
         ("iris.tgz", tar_bytes(MODEL, member("meta", tarfile.DIRTYPE))),
     ],
+    ids=readable,
 )
 def test_a_lone_archive_becomes_what_is_in_it(fetcher: Fetcher, tmp_path: Path, name: str, content: bytes) -> None:
     assert unpacked(fetcher, tmp_path / "model", name, content) == MODEL
@@ -99,6 +105,7 @@ def test_an_unchanged_archive_is_not_fetched_or_unpacked_again(server: FileServe
         (b"not an archive", "the archive is damaged"),
         (tar_bytes({"model.bst": bytes(3 * 2**20)}), "unpacks to more than the limit of 2097152 bytes"),
     ],
+    ids=readable,
 )
 def test_a_tar_that_could_do_harm_is_refused(tmp_path: Path, content: bytes, says: str) -> None:
     fetcher = Fetcher(tmp_path / "cache", max_bytes=2 * 2**20)
@@ -118,6 +125,7 @@ def test_a_tar_that_could_do_harm_is_refused(tmp_path: Path, content: bytes, say
         (zip_bytes(MODEL)[:60] + bytes(20) + zip_bytes(MODEL)[80:], "the archive is damaged"),
         (zip_bytes({"model.bst": bytes(3 * 2**20)}), "unpacks to more than the limit of 2097152 bytes"),
     ],
+    ids=readable,
 )
 def test_a_zip_that_could_do_harm_is_refused(tmp_path: Path, content: bytes, says: str) -> None:
     fetcher = Fetcher(tmp_path / "cache", max_bytes=2 * 2**20)

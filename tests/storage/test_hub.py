@@ -1,4 +1,5 @@
 import hashlib
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -114,6 +115,17 @@ def test_where_a_small_file_is_redirected_must_be_allowed(hub: Hub, tmp_path: Pa
         fetcher.fetch("hf://acme/tiny", env={"HF_ENDPOINT": hub.url})
     assert hub.cdn is not None
     assert hub.cdn.asked == []
+
+
+def test_a_hub_that_sends_nothing_is_not_waited_for_longer_than_agreed(hub: Hub, tmp_path: Path) -> None:
+    enough = threading.Event()
+    hub.large_bytes, hub.before_body = 10**9, lambda: enough.wait(20)
+    hub.put("acme/tiny", FILES)
+    fetcher = Fetcher(tmp_path / "cache", patience=Patience(attempts=1, read_timeout_s=0.2))
+
+    with pytest.raises(StorageUnavailable, match=f"hf://acme/tiny: {hub.url}: "):
+        fetcher.fetch("hf://acme/tiny", env={"HF_ENDPOINT": hub.url})
+    enough.set()
 
 
 def test_a_busy_hub_is_asked_again(hub: Hub, fetcher: Fetcher) -> None:

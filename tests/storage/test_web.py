@@ -292,6 +292,19 @@ def test_a_certificate_nobody_trusts_is_a_permanent_failure(fetcher: Fetcher, tm
         fetcher.fetch(source)
 
 
+def test_a_bundle_of_authorities_is_believed(fetcher: Fetcher, tmp_path: Path) -> None:
+    certificate, key = make_certificate(tmp_path, "IP:127.0.0.1")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    with file_server(tls) as server:
+        server.files["/model.bst"] = Served(MODEL)
+        fetched = fetcher.fetch(f"{server.url}/model.bst", env={"CA_BUNDLE_PEM": certificate.read_text()})
+
+    assert only_file(fetched) == ("model.bst", MODEL)
+    with pytest.raises(StorageError, match="the CA bundle cannot be read"):
+        fetcher.fetch("https://127.0.0.1:1/model.bst", env={"CA_BUNDLE_PEM": "no certificate"})
+
+
 def _tls_port(folder: Path) -> int:
     """A listener that shows a certificate of its own making to whoever connects once."""
     certificate, key = make_certificate(folder)

@@ -6,7 +6,7 @@ are redirected to another server, as the real hub redirects them to where its la
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler
 from urllib.parse import unquote, urlsplit
@@ -26,6 +26,7 @@ class Hub:
         self.token = "hf_a-token-nobody-must-see"
         self.large_bytes = 1024
         self.redirect_small = False
+        self.before_body: Callable[[], object] = lambda: None
         self.cdn: Hub | None = None
         self.blobs: dict[str, bytes] = {}
         self.failures: list[int] = []
@@ -122,6 +123,8 @@ class _Handler(BaseHTTPRequestHandler):
         if start:
             headers["Content-Range"] = f"bytes {start}-{len(whole) - 1}/{len(whole)}"
         self._head(206 if start else 200, headers)
+        self.wfile.flush()
+        hub.before_body()
         if hub.cuts and hub.cut_at is not None:
             hub.cuts -= 1
             body = body[: hub.cut_at]

@@ -155,12 +155,14 @@ def _listening(process: "subprocess.Popen[bytes]", log: Path) -> str:
 
 
 class Front:
-    """A registry before `behind` that wants tokens of its own, which `USER` gets; blobs come from `blobs`."""
+    """A registry before `behind` that wants tokens of its own, which `USER` gets; blobs come from `blobs`, whose
+    answers break off after `cut_at` bytes `cuts` times."""
 
     def __init__(self, host: str, behind: Registry, blobs: FileServer) -> None:
         self.host, self.behind, self.blobs = host, behind, blobs
         self.token = "a-token-nobody-must-see"
         self.asked: list[tuple[str, str]] = []
+        self.cut_at, self.cuts = 0, 0
 
 
 @contextmanager
@@ -194,7 +196,10 @@ class _FrontHandler(BaseHTTPRequestHandler):
             return self._answer(401, b"{}", {"WWW-Authenticate": challenge})
         if "/blobs/" in parts.path:
             digest = parts.path.rpartition(":")[2]
-            front.blobs.files[f"/{digest}"] = Served(front.behind._get(self.path), etag=f'"{digest}"')
+            content = front.behind._get(self.path)
+            known = front.blobs.files.get(f"/{digest}")
+            fresh = Served(content, etag=f'"{digest}"', cut_at=front.cut_at, cuts=front.cuts)
+            front.blobs.files[f"/{digest}"] = known or fresh
             return self._answer(307, b"", {"Location": f"{front.blobs.url}/{digest}?signature=hush"})
         return self._answer(200, front.behind._get(self.path), {"Content-Type": _MANIFEST})
 

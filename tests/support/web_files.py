@@ -1,5 +1,6 @@
 """An HTTP file server that misbehaves on request: redirects, truncation, stalls, failures, and what it was asked."""
 
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -43,10 +44,10 @@ class FileServer:
 
 
 @contextmanager
-def file_server() -> Iterator[FileServer]:
+def file_server(tls: ssl.SSLContext | None = None) -> Iterator[FileServer]:
     """Serve on a free loopback port until the block ends."""
-    with loopback_server(_Handler) as port:
-        files = FileServer(f"http://127.0.0.1:{port}")
+    with loopback_server(_Handler, tls=tls) as port:
+        files = FileServer(f"{'https' if tls else 'http'}://127.0.0.1:{port}")
         _Handler.of[port] = files
         try:
             yield files

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from fairlead.storage import hdfs, hub, remotes, repositories
 from fairlead.storage.clouds import azure, gcs, s3
-from fairlead.storage.clouds.layer import Layer, ReadFile
+from fairlead.storage.clouds.layer import CA_PEM, Layer, ReadFile
 from fairlead.storage.oci import logins
 from fairlead.storage.remotes import Remote
 from fairlead.storage.uris import RemoteUri
@@ -37,7 +37,11 @@ _PASSED_ON = re.compile(
     r"(AWS|AZURE|AZ|GOOGLE|S3)_[A-Z0-9_]+|RCLONE_CONFIG_[A-Z0-9_]+|STORAGE_(ALLOW|IGNORE)_PATTERNS|"
     + "|".join((*hub.VARIABLES, *repositories.VARIABLES, logins.VARIABLE))
 )
-CA_BUNDLE, CA_BUNDLE_CONFIG_MAP, CA_BUNDLE_PEM = s3.CA_BUNDLE, "AWS_CA_BUNDLE_CONFIGMAP", s3.CA_BUNDLE_PEM
+CA_BUNDLES = (
+    ("AWS_CA_BUNDLE_CONFIGMAP", s3.CA_BUNDLE, s3.CA_BUNDLE_PEM),
+    ("CA_BUNDLE_CONFIGMAP_NAME", "", CA_PEM),
+)
+"""Variables that name a ConfigMap with a CA bundle, the file in it (else `cabundle.crt`), and what has its text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from fairlead.errors import StorageError
 from fairlead.storage import hdfs, hub, repositories
+from fairlead.storage.asking import Trust
 from fairlead.storage.clouds import azure_files
-from fairlead.storage.clouds.layer import Timeouts
+from fairlead.storage.clouds.layer import CA_PEM, Timeouts
 from fairlead.storage.credentials import RcloneAccess, resolve
 from fairlead.storage.folders import FolderSource, LocalAccess
 from fairlead.storage.oci import logins
@@ -83,6 +84,7 @@ class Opener:
         """The stores that this package speaks to itself."""
         timeouts, allow = self._timeouts, self._allow
         secrets = secrets_of({**self._defaults, **env})
+        trust = Trust(ca_pem=env.get(CA_PEM, ""))
         match uri:
             case HttpUri() as web:
                 return WebSource(
@@ -92,6 +94,7 @@ class Opener:
                     secrets=secrets,
                     headers=headers_for(web.url, env) or headers_for(web.url, self._defaults),
                     unpacks=unpacks,
+                    trust=trust,
                 )
             case GitUri() as repository:
                 return repositories.GitSource(repository, env, timeouts=timeouts, secrets=secrets)
@@ -100,7 +103,9 @@ class Opener:
                 return hub.HubSource(model, access, timeouts=timeouts, secrets=secrets, allow=allow)
             case OciUri() as image:
                 config = env.get(logins.VARIABLE, "") or self._defaults.get(logins.VARIABLE, "")
-                return OciSource(image, config=config, insecure=self._insecure, timeouts=timeouts, secrets=secrets)
+                return OciSource(
+                    image, config=config, insecure=self._insecure, timeouts=timeouts, secrets=secrets, trust=trust
+                )
             case HdfsUri() as path:
                 cluster = hdfs.read(env, self._defaults)
                 return hdfs.HdfsSource(path, cluster, timeouts=timeouts, secrets=secrets, allow=allow)

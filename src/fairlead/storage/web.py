@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from fairlead.errors import StorageError
 from fairlead.storage import archives
-from fairlead.storage.asking import Allow, Client, Refused, length, starts_at
+from fairlead.storage.asking import Allow, Client, Refused, Trust, length, starts_at
 from fairlead.storage.clouds.layer import Timeouts
 from fairlead.storage.redaction import secrets_of_query
 from fairlead.storage.source import Changed, Entry, Restart, checked
@@ -40,6 +40,7 @@ class WebSource:
         secrets: tuple[str, ...],
         headers: Mapping[str, str] | None = None,
         unpacks: bool = False,
+        trust: Trust | None = None,
     ) -> None:
         self.name = str(uri)
         private = dict(headers or {})
@@ -52,6 +53,7 @@ class WebSource:
             name=self.name,
             timeouts=timeouts,
             allow=allow,
+            trust=trust or Trust(),
             secrets=(*secrets, *own, *private.values(), *secrets_of_query(urlsplit(uri.url).query)),
         )
         self._first: http.client.HTTPResponse | None = None

@@ -5,7 +5,7 @@ import pytest
 from fairlead.backends.local.artifacts import Artifacts
 from fairlead.backends.local.environment import MissingReference
 from fairlead.errors import StorageError
-from fairlead.plan.model import Artifact, Part, SecretEntry
+from fairlead.plan.model import Artifact, EnvVar, Part, SecretEntry
 from support.local_world import FakeFetcher, FakeLookup
 
 pytestmark = pytest.mark.anyio
@@ -87,6 +87,9 @@ async def test_a_ca_bundle_is_read_from_its_config_map(stage: Stage) -> None:
         await stage.fetch(Artifact(uri="x", entry=SecretEntry(secret="minio", key=key, path="m")))
 
     assert [env for _, env in stage.fetcher.calls] == [{"AWS_CA_BUNDLE_PEM": "PEM"}, {"AWS_CA_BUNDLE_PEM": "OTHER"}]
+    pem = EnvVar(name="CA_BUNDLE_CONFIGMAP_NAME", value="authorities")
+    await stage.fetch(Artifact(uri="https://h/m", init_env=(pem,)))
+    assert stage.fetcher.calls[-1][1] == {"CA_BUNDLE_PEM": "PEM"}
     with pytest.raises(MissingReference, match=r"no key 'none\.crt'; its keys: cabundle\.crt, other\.crt"):
         await stage.fetch(Artifact(uri="x", entry=SecretEntry(secret="minio", key="none", path="m")))
 

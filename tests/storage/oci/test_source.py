@@ -248,6 +248,21 @@ class TestLogins:
         assert sum(path.startswith("/token") for path, _ in cloud.asked) == 1
         assert {said for path, said in cloud.asked if path.startswith("/v2")} == {"", f"Bearer {cloud.token}"}
 
+    def test_a_blob_that_breaks_off_is_resumed_where_it_lies(
+        self, private_registry: Registry, fetcher: Fetcher
+    ) -> None:
+        layer = tar_bytes({"models/model.bst": WEIGHTS}, compressed=False)
+        private_registry.push_image("acme/iris", layer, tag="large")
+        with file_server() as blobs, front(private_registry, blobs) as cloud:
+            cloud.cut_at, cloud.cuts = 400_000, 2
+            env = {"DOCKER_AUTH_CONFIG": private_registry.config(cloud.host)}
+            fetched = fetcher.fetch(f"oci://{cloud.host}/acme/iris:large", env=env)
+
+        assert contents(fetched) == {"model.bst": WEIGHTS}
+        ranges = [int(asked.headers.get("Range", "bytes=0-")[6:-1]) for asked in blobs.asked]
+        assert len(ranges) == 3
+        assert ranges == sorted(set(ranges))
+
     def test_a_wrong_password_at_the_token_service_is_not_shown(
         self, private_registry: Registry, fetcher: Fetcher
     ) -> None:

@@ -15,7 +15,7 @@ from fairlead.backends.local.environment import MissingReference, Resolver
 from fairlead.errors import StorageError
 from fairlead.plan.model import Artifact, SecretEntry
 from fairlead.storage import secret_entries
-from fairlead.storage.credentials import CA_BUNDLE, CA_BUNDLE_CONFIG_MAP, CA_BUNDLE_PEM, from_secret, merged
+from fairlead.storage.credentials import CA_BUNDLES, from_secret, merged
 
 _DEFAULT_CA_KEY = "cabundle.crt"
 
@@ -186,16 +186,17 @@ class Artifacts:
         )
 
     async def _with_authorities(self, namespace: str, env: dict[str, str]) -> dict[str, str]:
-        """A CA bundle that lies in a ConfigMap, read. The file's name there is the bundle's."""
-        name = env.get(CA_BUNDLE_CONFIG_MAP, "")
-        if not name:
-            return env
-        contents = await Resolver(self.lookup, namespace).contents("ConfigMap", name)
-        key = PurePosixPath(env.get(CA_BUNDLE, "") or _DEFAULT_CA_KEY).name
-        if key not in contents:
-            raise MissingReference(f"ConfigMap {name!r} has no key {key!r}; its keys: {', '.join(sorted(contents))}")
-        kept = {variable: value for variable, value in env.items() if variable not in (CA_BUNDLE, CA_BUNDLE_CONFIG_MAP)}
-        return kept | {CA_BUNDLE_PEM: contents[key].decode(errors="replace")}
+        """CA bundles that lie in ConfigMaps, read."""
+        for config_map, file, text in CA_BUNDLES:
+            if name := env.get(config_map, ""):
+                key = PurePosixPath(env.get(file, "") or _DEFAULT_CA_KEY).name
+                contents = await Resolver(self.lookup, namespace).contents("ConfigMap", name)
+                if key not in contents:
+                    keys = ", ".join(sorted(contents))
+                    raise MissingReference(f"ConfigMap {name!r} has no key {key!r}; its keys: {keys}")
+                env = {variable: value for variable, value in env.items() if variable not in (config_map, file)}
+                env[text] = contents[key].decode(errors="replace")
+        return env
 
 
 def _below(mount: str, parent: str) -> str:

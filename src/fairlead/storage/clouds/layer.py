@@ -17,6 +17,8 @@ from fairlead.storage.remotes import Remote, truth
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
 
+CA_PEM = "CA_BUNDLE_PEM"
+"""The text of a bundle of authorities that every store but a hub is believed with, besides the system's."""
 ReadFile = Callable[[Path], str]
 """Reads a small file that a variable names."""
 

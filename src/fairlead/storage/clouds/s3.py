@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from fairlead.errors import StorageError
-from fairlead.storage.clouds.layer import Layer, Timeouts, client_options, first, retries, with_scheme
+from fairlead.storage.clouds.layer import CA_PEM, Layer, Timeouts, client_options, first, retries, with_scheme
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore, S3Config, S3Credential
@@ -128,8 +128,8 @@ def read(layer: Layer) -> S3Access:
             f"{remote.variable('ENV_AUTH')}: the server's own credentials are not sent to an endpoint that a Secret "
             f"chose; put {remote.variable('ACCESS_KEY_ID')} and {remote.variable('SECRET_ACCESS_KEY')} into it"
         )
-    ca_pem = layer.first(CA_BUNDLE_PEM)
-    ca_path = "" if ca_pem else layer.first(CA_BUNDLE)
+    ca_path = "" if layer.first(CA_BUNDLE_PEM) else layer.first(CA_BUNDLE)
+    ca_pem = layer.first(CA_BUNDLE_PEM, CA_PEM)
     url = with_scheme(endpoint, secure=layer.flag("S3_USE_HTTPS", default=True)) if endpoint else _amazon(region)
     is_accelerated = layer.flag("S3_USE_ACCELERATE", default=False)
     if is_accelerated and _AMAZON_HOST.fullmatch(urlsplit(url).hostname or ""):

@@ -14,7 +14,7 @@ from typing import Any
 
 from fairlead.errors import StorageError
 from fairlead.storage import archives
-from fairlead.storage.asking import Client, Refused, starts_at
+from fairlead.storage.asking import Client, Refused, Trust, starts_at
 from fairlead.storage.clouds.layer import Timeouts
 from fairlead.storage.oci.client import INDEXES, Registry
 from fairlead.storage.oci.logins import Login, login_for
@@ -40,6 +40,7 @@ class OciSource:
         insecure: frozenset[str],
         timeouts: Timeouts,
         secrets: tuple[str, ...],
+        trust: Trust | None = None,
     ) -> None:
         self._reference = parse(uri.reference)
         login = login_for(self._reference, config)
@@ -47,7 +48,13 @@ class OciSource:
         self.identity = f"{self.name} {_caller(login)}"
         is_plain = self._reference.is_loopback or self._reference.host in insecure
         # Every byte is held against a digest, so it does not matter where a redirect leads.
-        client = Client(name=self.name, timeouts=timeouts, allow=lambda _: None, secrets=(*secrets, *login.secrets))
+        client = Client(
+            name=self.name,
+            timeouts=timeouts,
+            allow=lambda _: None,
+            secrets=(*secrets, *login.secrets),
+            trust=trust or Trust(),
+        )
         self._registry = Registry(reference=self._reference, client=client, login=login, is_plain=is_plain)
 
     def entries(self) -> Sequence[Entry]:
