@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from fairlead.cli import output, readiness, traffic
+from fairlead.cli import output, readiness, scaling, traffic
 from fairlead.cli.connection import Connection, Server
 from fairlead.cli.kinds import Resource
 from fairlead.cli.lookup import one, wanted
@@ -71,6 +71,9 @@ def _lines(item: dict[str, Any], events: list[dict[str, Any]]) -> Iterator[str]:
     yield f"{'Annotations:':<14}{output.pairs(annotations)}"
     if item.get("status"):
         yield from _status(item)
+    now = datetime.now(UTC)
+    for text in scaling.lines(events, age=lambda event: _past(event, now)):
+        yield f"{'Scaling:':<14}{text}"
     rest = {key: value for key, value in item.items() if key not in ("apiVersion", "kind", "metadata", "status")}
     if item["kind"] == "Secret":
         rest = {"type": rest.get("type"), "data": dict.fromkeys(rest.get("data") or {}, "(hidden)")}
@@ -109,13 +112,16 @@ def _event_lines(events: list[dict[str, Any]]) -> Iterator[str]:
 
 
 def _age(event: dict[str, Any], now: datetime) -> str:
+    count = int(event.get("count") or 1)
+    return _past(event, now) + (f" (x{count})" if count > 1 else "")
+
+
+def _past(event: dict[str, Any], now: datetime) -> str:
     told = str(event.get("lastTimestamp") or event.get("eventTime") or "")
     try:
-        past_s = int((now - datetime.fromisoformat(told)).total_seconds())
+        return age(int((now - datetime.fromisoformat(told)).total_seconds()))
     except ValueError:
         return "unknown"
-    count = int(event.get("count") or 1)
-    return age(past_s) + (f" (x{count})" if count > 1 else "")
 
 
 def age(past_s: int) -> str:
