@@ -33,6 +33,8 @@ _BUILTIN_IMAGES: Mapping[str, Entry] = {
     "lgbserver": Entry(runtime="lightgbm", variant="kserve"),
     "predictiveserver": Entry(runtime="predictive", variant="kserve"),
     "huggingfaceserver": Entry(runtime="huggingface", variant="kserve"),
+    "shap-explainer": Entry(runtime="shap"),
+    "art-explainer": Entry(runtime="art"),
     "vllm-openai": Entry(runtime="huggingface", variant="vllm"),
     "vllm-openai-cpu": Entry(runtime="huggingface", variant="vllm"),
     "torchserve": Entry(runtime="pytorch", variant="torchserve"),

@@ -27,6 +27,11 @@ class _Entry:
 
 
 _ENTRIES = {
+    "art": _Entry(
+        module="fairlead.runtimes.explaining.adversary",
+        extra="art",
+        libraries=("art.attacks.evasion", "art.estimators.classification"),
+    ),
     "builtin": _Entry(module="fairlead.runtimes.builtin"),
     "catboost": _Entry(module="fairlead.runtimes.catboost", extra="catboost", libraries=("catboost",)),
     "huggingface": _Entry(
@@ -50,6 +55,7 @@ _ENTRIES = {
     "python": _Entry(module="fairlead.runtimes.python"),
     "pytorch": _Entry(module="fairlead.runtimes.pytorch", extra="pytorch", libraries=("torch",)),
     "sample": _Entry(module="fairlead.runtimes.sample"),
+    "shap": _Entry(module="fairlead.runtimes.explaining.shapley", extra="explain", libraries=("shap",)),
     "sklearn": _Entry(
         module="fairlead.runtimes.sklearn",
         extra="sklearn",

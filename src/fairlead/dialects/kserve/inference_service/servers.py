@@ -106,6 +106,12 @@ SERVERS: Mapping[tuple[str, str], Server] = {
     ("pytorch", "torchserve"): Server(
         speaks=_BOTH, name_flag="", folder_flag="", quiet=frozenset(("start", "model-store", "ts-config"))
     ),
+    **{
+        (explainer, ""): Server(
+            speaks=_BOTH, quiet=_SDK | {"predictor_host", "workers"}, takes_all=True, holds_models=False
+        )
+        for explainer in ("shap", "art")
+    },
     **{(flavour, MLSERVER): _MLSERVER for flavour in ("sklearn", "xgboost", "lightgbm", "mlflow", "huggingface")},
     ("python", MLSERVER): _MLSERVER,
 }

@@ -1,0 +1,1 @@
+"""Explanations of tabular models, and attacks on image models: what stands beside a predictor and says why."""
