@@ -11,8 +11,6 @@ from collections.abc import Iterable
 from fairlead.protocols.exchange import Headers
 
 VARIABLE = "PROPAGATE_HEADERS"
-TRACES = frozenset((b"traceparent", b"tracestate", b"baggage", b"b3", b"uber-trace-id"))
-"""Headers of traces, which go on wherever traces are written."""
 _MOST_NAMES = 1024
 _log = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ from fairlead.dataplane.graph.driving import drive
 from fairlead.dataplane.graph.outcome import Outcome, StepFailed
 from fairlead.dataplane.graph.parcel import Parcel, Walk, plain
 from fairlead.dataplane.surfaces.header_lines import header_line, one_line
-from fairlead.dataplane.surfaces.inference_graph.propagation import TRACES, VARIABLE, Propagation, listed
+from fairlead.dataplane.surfaces.inference_graph.propagation import VARIABLE, Propagation, listed
 from fairlead.errors import FairleadError
-from fairlead.protocols import jsontext
+from fairlead.protocols import jsontext, trace_context
 from fairlead.protocols.exchange import Reply, Request, Response
 from fairlead.protocols.wire import JSON, Body
 
@@ -43,7 +43,8 @@ class InferenceGraphSurface:
         self._meters = parts.meters
         self._limit_bytes = parts.spec.max_body_bytes
         self._is_draining = False
-        always = TRACES if parts.executor.is_traced else frozenset()
+        # Wherever traces are written, each step is part of the request's.
+        always = trace_context.HEADERS if parts.executor.is_traced else frozenset()
         self._propagation = Propagation(listed(parts.spec.revision.settings.get(VARIABLE, "")), always)
 
     def __call__(self, request: Request, reply: Reply) -> None:

@@ -8,12 +8,14 @@ from fairlead.dialects.base import Document, World
 from fairlead.dialects.findings import Findings
 from fairlead.dialects.kserve.config import InferenceServiceConfig, read_config
 from fairlead.dialects.kserve.graph.addresses import addressed
+from fairlead.dialects.kserve.graph.crd import SERVICE
 from fairlead.dialects.kserve.graph.lower_scale import lower_scale
 from fairlead.dialects.kserve.graph.lower_steps import Lowering
 from fairlead.dialects.kserve.graph.options import Options, read_options
 from fairlead.dialects.kserve.graph.schema import KIND, InferenceGraph
 from fairlead.dialects.kserve.inference_service import told
 from fairlead.dialects.kserve.inference_service.routes import Addressed
+from fairlead.dialects.kserve.inference_service.template import ROLES
 from fairlead.dialects.resources import lower_resources
 from fairlead.dialects.sealing import seal
 from fairlead.dialects.secret_names import secret_names
@@ -39,6 +41,7 @@ def lower(graph: InferenceGraph, doc: Document, world: World) -> Plan:
     place = addressed(doc, config)
     options = read_options(graph.metadata.annotations, findings)
     components: tuple[Component, ...] = ()
+    _check_name(graph, world, findings)
     if not is_stopped(graph):
         components = (_component(graph, place, options, config, world, findings),)
     _warn_of_ignored(graph, findings)
@@ -51,6 +54,15 @@ def lower(graph: InferenceGraph, doc: Document, world: World) -> Plan:
         labels=tuple(sorted(graph.metadata.labels.items())),
         warnings=tuple(findings.warnings),
     )
+
+
+def _check_name(graph: InferenceGraph, world: World, findings: Findings) -> None:
+    """A graph cannot have the names of an InferenceService, or of one of its components."""
+    name, namespace = graph.metadata.name, graph.metadata.namespace
+    for other in (name, *(name.removesuffix(f"-{role}") for role in ROLES if name.endswith(f"-{role}"))):
+        if world.get(SERVICE, namespace, other) is not None:
+            message = f"the InferenceService {other} answers under the same names; a graph needs a name of its own"
+            findings.refuse("metadata.name", message)
 
 
 def _component(
