@@ -127,6 +127,15 @@ def test_a_shorter_context_may_be_set(model: Loaded) -> None:
     assert asked(servable, Endpoint.COMPLETIONS, prompt="a very", max_tokens=4)["usage"]["completion_tokens"] <= 4
 
 
+def test_what_is_far_too_much_is_refused_before_it_is_read(model: Loaded) -> None:
+    servable = model("text-generation")
+
+    with pytest.raises(Unusable, match=r"context length is 32 tokens\. However, the prompt has 20000 characters\."):
+        asked(servable, Endpoint.COMPLETIONS, prompt="good " * 4000)
+    with pytest.raises(Unusable, match="the request asks for 400 texts; at most 256 are allowed"):
+        asked(servable, Endpoint.COMPLETIONS, prompt=["good"] * 100, n=4)
+
+
 def test_a_chat_fills_the_context_when_nothing_is_said(model: Loaded) -> None:
     servable = model("text-generation", save={"chat_template": CHAT_TEMPLATE})
 

@@ -73,6 +73,10 @@ class Generating:
         self._readers.shutdown()
 
     def _look_at(self, request: CompletionRequest | ChatRequest) -> None:
+        prompts = len(request.prompts) if isinstance(request, CompletionRequest) else 1
+        texts, most = prompts * request.candidates, max(self._room.waiting, openai.MOST_CHOICES)
+        if texts > most:
+            raise Unusable(f"the request asks for {texts} texts; at most {most} are allowed", "prompt")
         biased = (token for token, _ in request.sampling.logit_bias)
         wrong = next((token for token in biased if not 0 <= token < self._vocabulary.size), None)
         if wrong is not None:

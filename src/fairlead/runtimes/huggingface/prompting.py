@@ -8,6 +8,8 @@ from fairlead.protocols.openai_errors import Unusable
 from fairlead.runtimes.huggingface.options import Options
 
 _IN_MESSAGES, _IN_PROMPT = "messages", "prompt"
+_MOST_LETTERS = 500
+"""More than any usual tokenizer puts into one token: runs of blanks are the longest, with 128."""
 
 
 class Prompting:
@@ -23,6 +25,7 @@ class Prompting:
     def ids_of(self, prompt: Prompt, name: str = _IN_PROMPT) -> list[int]:
         """The tokens of a text, or given ones after a look at them. Raises `Unusable`."""
         if isinstance(prompt, str):
+            self._look_at_length(prompt, name)
             ids = self._encoded(prompt, adds_special=self._options.special_tokens) or self._start()
             if not ids:
                 raise Unusable(f"{name} is empty, and this model has no token to begin with", name)
@@ -54,6 +57,7 @@ class Prompting:
         except Exception as error:  # the template is a program, and it refuses what it does not know
             line = " ".join(str(error).split())
             raise Unusable(f"the chat template refused the messages: {line}", _IN_MESSAGES) from error
+        self._look_at_length(text, _IN_MESSAGES)
         # The template has written all special tokens itself.
         ids = self._encoded(text, adds_special=False)
         if not ids:
@@ -68,6 +72,15 @@ class Prompting:
         if length + (asked or 0) > self.longest or (asked is None and length >= self.longest):
             raise Unusable(self._too_long(length, asked, name), name)
         return self.longest - length if asked is None else asked
+
+    def _look_at_length(self, text: str, name: str) -> None:
+        """Refuse what no tokenizer makes short enough, before it is busy with it for seconds."""
+        if self.longest is not None and len(text) > self.longest * _MOST_LETTERS:
+            raise Unusable(
+                f"This model's maximum context length is {self.longest} tokens. However, the {name} has {len(text)} "
+                f"characters. Please reduce the length of the {name}.",
+                name,
+            )
 
     def _too_long(self, length: int, asked: int | None, name: str) -> str:
         opening = f"This model's maximum context length is {self.longest} tokens. However, "
