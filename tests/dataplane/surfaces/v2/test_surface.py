@@ -91,6 +91,19 @@ def length(text: bytes) -> tuple[bytes, bytes]:
     return b"inference-header-content-length", str(len(text)).encode()
 
 
+async def test_an_explanation_is_asked_for_as_a_prediction_is() -> None:
+    fake = Fake("sum", explain=lambda rows: np.asarray(rows) * 0.5)
+
+    answer = value_of(await surface(fake).post("/v2/models/sum/explain", ASKED))
+
+    assert fake.asked[0][0] == "explain"
+    assert (answer["model_name"], answer["outputs"][0]["data"]) == ("sum", [0.5, 1.0])
+
+
+async def test_a_model_without_an_explainer_explains_nothing() -> None:
+    assert error_of(await surface().post("/v2/models/sum/explain", ASKED)) == (501, "Could not find explainer_host.")
+
+
 async def test_octets_without_the_length_of_their_json_are_refused() -> None:
     request = Request("POST", INFER, b"", [OCTETS], json.dumps(ASKED).encode())
 

@@ -164,6 +164,13 @@ class Inferring:
         drive(ask(question.parcel, walk), done)
         walk.follow(reply)
 
+    def explain(self, parcel: Parcel, walk: Walk) -> Step[Parcel]:
+        """Ask whoever explains."""
+        try:
+            return self._models.explain(parcel, walk)
+        except FairleadError as error:
+            return _failing(error)
+
     def resolve(self, target: Target) -> tuple[str, str]:
         """The model's name and version as answers have them."""
         model = self._models.resolve(target.name, target.version)
@@ -198,3 +205,7 @@ class Inferring:
 
     def _count(self, started: float, status: int) -> None:
         self._meters.server("predictions", "post", str(status)).observe(perf_counter() - started)
+
+
+async def _failing(error: FairleadError) -> Parcel:
+    raise error

@@ -58,6 +58,7 @@ class V2Surface:
             self._refuse,
             limit_bytes=limit_bytes,
         )
+        self._plain = plain
         self._infer: Infer = plain
         self._bare = {} if parts.models.bare is None else bare_routes(parts.models.bare, plain, limit_bytes)
         unit = parts.models.row_wise(checks_loaded=True)
@@ -138,8 +139,12 @@ class V2Surface:
                 return self._get(lambda: describing.model_ready(name))
             case [name, "infer"]:
                 return self._inference(Target(name))
+            case [name, "explain"]:
+                return self._explanation(Target(name))
             case [name, "versions", version]:
                 return self._get(lambda: describing.model(name, version))
+            case [name, "versions", version, "explain"]:
+                return self._explanation(Target(name, version))
             case [name, "versions", version, "ready"]:
                 return self._get(lambda: describing.model_ready(name, version))
             case [name, "versions", version, "infer"]:
@@ -149,6 +154,10 @@ class V2Surface:
     def _inference(self, target: Target) -> Verbs:
         infer = self._infer
         return {"POST": lambda request, reply: infer(request, reply, target)}
+
+    def _explanation(self, target: Target) -> Verbs:
+        plain = self._plain
+        return {"POST": lambda request, reply: plain.answer(request, reply, target, plain.explain)}
 
     def _get(self, ask: Ask) -> Verbs:
         return {"GET": self._route(ask)}
