@@ -262,6 +262,40 @@ async def test_resources_of_real_processes_are_measured() -> None:
     assert "memory" in place.why[IRIS][-1]
 
 
+async def test_a_request_starts_a_replica_of_what_scales_by_resources_too() -> None:
+    place = Place()
+    made = by_cpu()
+    auto = HorizontalScaling(metrics=(), may_reach_zero=True)
+    place.have(replace(made, scale=ScalePolicy(min_replicas=0, initial_replicas=0, auto=auto)), desired=0)
+    await place.scaler.measure()
+    assert place.desired[IRIS] == 0
+
+    place.now += 20.0
+    place.scaler.heard([poke()])
+    assert place.desired[IRIS] == 1
+    for _ in range(19):
+        place.now += 15.0
+        await place.scaler.measure()
+    assert place.desired[IRIS] == 1
+    place.now += 15.0
+    await place.scaler.measure()
+    assert place.desired[IRIS] == 0
+
+
+async def test_the_rule_of_a_component_may_change() -> None:
+    place = Place()
+    place.have(scaled(), desired=1)
+    place.pass_s(4, load(10.0))
+    place.scaler.follow(IRIS, by_cpu())
+    place.show(IRIS)
+    place.now += 100.0
+    place.pass_s(4, load(10.0))
+    place.scaler.follow(IRIS, scaled())
+    place.show(IRIS)
+    place.pass_s(4, load(150.0))
+    assert place.desired[IRIS] == 3
+
+
 async def test_a_percentage_of_nothing_requested_is_said_to_be_none() -> None:
     place = Place(pids=(os.getpid(),))
     made = by_cpu()

@@ -86,6 +86,7 @@ class Scaler:
                 self._active.add(key)
             case HorizontalScaling():
                 self._knative.pop(key, None)
+                self._active.discard(key)
                 watch = self._horizontal.get(key)
                 if watch is None:
                     bounds, requested = bounds_of(component), requested_by(component)
