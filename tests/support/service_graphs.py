@@ -10,6 +10,7 @@ from msgspec.structs import replace as changed
 from fairlead.dataplane.graph.flows import FlowBinder, pick
 from fairlead.dataplane.graph.outcome import Outcome
 from fairlead.dataplane.graph.parcel import Parcel, Walk
+from fairlead.dataplane.spec import WorkerSpec
 from fairlead.plan.model import Call, Enter, Flow, Graph, Hop, Method, Parameter, Protocol, Step, Unit, UnitName
 from support.serving import Fake, Served, served, worker_spec
 
@@ -84,7 +85,12 @@ def graph_of_services(
     units: list[Unit], *nodes: Flow, fakes: Mapping[str, Fake] | None = None, **fields: Any
 ) -> Served:
     """The surface of a worker whose graph is these nodes, the first of which is entered. `fakes` are loaded in it."""
+    spec = service_graph_spec(units, *nodes, **fields)
+    return served(spec, **(fakes or {}))
+
+
+def service_graph_spec(units: list[Unit], *nodes: Flow, **fields: Any) -> WorkerSpec:
+    """What the worker of such a graph is told."""
     spec = worker_spec(units, Enter(name=nodes[0].name), protocol=Protocol.RAW, **fields)
     graph = Graph(root=spec.revision.graph.root, named=tuple((node.name, node) for node in nodes))
-    revision = dataclass_replace(spec.revision, graph=graph)
-    return served(changed(spec, revision=revision), **(fakes or {}))
+    return changed(spec, revision=dataclass_replace(spec.revision, graph=graph))

@@ -84,7 +84,10 @@ class TracedUnit:
 
 
 def _inside(walk: Walk, headers: list[tuple[bytes, bytes]]) -> Walk:
-    """The same walk as seen from inside the span: what is called from there belongs to it."""
+    """The same walk as seen from inside the span: what is called from there belongs to it, and is called back with all
+    the rest when the client goes."""
+    if walk.waits_for is None:
+        walk.waits_for = []
     inside = copy.copy(walk)  # the branches it takes are noted in the one dict
     inside.headers = headers
     return inside
