@@ -117,7 +117,8 @@ class Demands:
         self._due_at = max(self._due_at, now - self._period_s / 2) + self._period_s
         self._timer = self._loop.call_at(self._due_at, self._report)
         reports = [report for serving in self._servings.values() if (report := self._news(serving, now, passed_s))]
-        self._told = {key: told for key, told in self._told.items() if key in self._servings}
+        if len(self._told) > len(self._servings):
+            self._told = {key: told for key, told in self._told.items() if key in self._servings}
         self._tell(Demand(tuple(reports)))
 
     def _news(self, serving: Serving, now: float, passed_s: float) -> ComponentDemand | None:

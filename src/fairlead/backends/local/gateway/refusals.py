@@ -8,7 +8,7 @@ from fairlead.errors import FairleadError, Overloaded, Retryable
 from fairlead.protocols.exchange import Response
 from fairlead.protocols.http1_response import JSON
 
-_KNATIVE = frozenset({"v1", "v2"})
+_KNATIVE = frozenset({"v1", "v2", "raw"})
 """Protocols of services whose clients know Knative's words, https://github.com/knative/serving (queue, activator)."""
 
 
