@@ -97,8 +97,11 @@ def from_secret(
     """
     given = settings or {}
     text = {name: value.decode(errors="replace").strip() for name, value in values.items()}
-    named = (given.get("s3AccessKeyIDName", ""), given.get("s3SecretAccessKeyName", ""))
-    for key_name, secret_name in (named, *_S3_KEYS) if all(named) else _S3_KEYS:
+    named = (
+        given.get("s3AccessKeyIDName") or "AWS_ACCESS_KEY_ID",
+        given.get("s3SecretAccessKeyName") or "AWS_SECRET_ACCESS_KEY",
+    )
+    for key_name, secret_name in (named, *_S3_KEYS):
         if text.get(secret_name):
             keys = {"AWS_ACCESS_KEY_ID": text.get(key_name, ""), "AWS_SECRET_ACCESS_KEY": text[secret_name]}
             return keys | s3_settings(annotations, given)

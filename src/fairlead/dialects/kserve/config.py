@@ -57,6 +57,7 @@ class S3Config(Object):
     s3_use_accelerate: str = ""
     s3_use_anonymous_credential: str = ""
     s3_ca_bundle: str = Field(default="", alias="s3CABundle")
+    s3_ca_bundle_config_map: str = Field(default="", alias="s3CABundleConfigMap")
 
 
 class GcsConfig(Object):

@@ -61,9 +61,10 @@ def _base(pod: Pod, settings: CredentialsConfig) -> Artifact:
 
 
 def _store_settings(settings: CredentialsConfig) -> tuple[tuple[str, str], ...]:
-    """What is said of S3, but for what is left open and how the keys of a Secret are called."""
-    said = settings.s3.model_dump(by_alias=True)
-    return tuple(sorted((name, value) for name, value in said.items() if value and not name.endswith("Name")))
+    """What is said of S3 and of how the keys of Secrets are called, where it is not what everybody says."""
+    said = settings.s3.model_dump(by_alias=True, exclude_defaults=True)
+    said |= settings.gcs.model_dump(by_alias=True, exclude_defaults=True)
+    return tuple(sorted((name, value) for name, value in said.items() if value))
 
 
 def _stored(base: Artifact, pod: Pod, storage: StorageSpec, settings: CredentialsConfig) -> Artifact:
