@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, runtime_checkable
 from typing import Protocol as Seam
 
 from fairlead.dataplane.graph.executor import Executor
+from fairlead.dataplane.graph.remote_unit import RemoteUnit
 from fairlead.dataplane.metering import Meters
 from fairlead.dataplane.spec import WorkerSpec
 from fairlead.dataplane.surfaces import docs
@@ -24,6 +25,7 @@ from fairlead.protocols.jsontext import compact
 
 if TYPE_CHECKING:
     from fairlead.dataplane.surfaces.grpc.surface import GrpcSurface
+    from fairlead.dataplane.surfaces.whole_server import WholeServer
 
 
 class Parts(NamedTuple):
@@ -62,6 +64,8 @@ _ENTRIES: Mapping[Protocol, _Entry] = {
 }
 _OPENAI = "fairlead.dataplane.surfaces.openai.surface"
 _GRPC = "fairlead.dataplane.surfaces.grpc.surface"
+_PROGRAMS = ("container", "command")
+_WHOLE = "fairlead.dataplane.surfaces.whole_server"
 _GRPC_PATH = re.compile(r"/\w+(?:\.\w+)+/\w+")
 """`/package.Service/Method`; no path of the other protocols looks like it."""
 
@@ -80,7 +84,11 @@ class Surfaces:
         # OpenAI's endpoints belong to units that can answer them, whatever protocols the revision names. A graph of
         # services is asked by any path.
         self._openai: Callable[[str], Handler | None] | None = None
-        if spec.revision.protocol is not Protocol.RAW and may_answer(executor):
+        self._whole: WholeServer | None = None
+        server = lone_server(spec, executor)
+        if server is not None:
+            self._whole = importlib.import_module(_WHOLE).make(self._parts, server)
+        elif spec.revision.protocol is not Protocol.RAW and may_answer(executor):
             self._openai = importlib.import_module(_OPENAI).make(self._parts)
         spoken = dict.fromkeys((spec.revision.protocol, *spec.revision.also))
         for protocol in spoken:
@@ -88,7 +96,7 @@ class Surfaces:
             if entry is not None:
                 handler = _made(entry.module, self._parts)
                 self._by_prefix += [(prefix, handler) for prefix in entry.prefixes]
-                if Protocol.SELDON not in spoken:  # whose surface has most of these paths too
+                if Protocol.SELDON not in spoken and self._whole is None:  # whose surface has most of these paths too
                     self._by_path |= dict.fromkeys(entry.paths, handler)
 
     def __call__(self, request: Request, reply: Reply) -> None:
@@ -101,6 +109,8 @@ class Surfaces:
         handler(request, reply)
 
     def _find(self, path: str) -> Handler:
+        if self._whole is not None and self._whole.takes(path) and not _GRPC_PATH.fullmatch(path):
+            return self._whole
         if self._openai is not None and (found := self._openai(path)) is not None:
             return found
         for prefix, handler in self._by_prefix:
@@ -134,6 +144,17 @@ class Surfaces:
             if self._is_draining:
                 self._grpc.drain()
         return self._grpc
+
+
+def lone_server(spec: WorkerSpec, executor: Executor) -> RemoteUnit | None:
+    """The container or program that is all of a revision, and answers for itself. A graph with a drawing is Seldon's,
+    whose orchestrator has paths of its own."""
+    revision = spec.revision
+    first = next(iter(executor.units.values()))
+    if len(executor.units) > 1 or not isinstance(first, RemoteUnit) or first.unit.runtime not in _PROGRAMS:
+        return None
+    is_ours = revision.graph.drawing is not None or revision.protocol not in (Protocol.V1, Protocol.V2)
+    return None if is_ours else first
 
 
 def refusal_of(protocol: Protocol) -> Callable[[int, str], Response]:

@@ -32,14 +32,18 @@ class BadPeer(Retryable):
 class Passing:
     """Hands requests to one unit, and waits `timeout_s` for the head of each answer."""
 
-    def __init__(self, unit: RemoteUnit, timeout_s: float | None) -> None:
+    def __init__(
+        self, unit: RemoteUnit, timeout_s: float | None, *, refused: Callable[[FairleadError], bytes] = failure
+    ) -> None:
+        """`refused` is how clients are told of what could not be handed on."""
         self._unit = unit
         self._timeout_s = timeout_s
+        self._refused = refused
         self._calls: set[asyncio.Task[None]] = set()
 
     def pass_on(self, request: Request, reply: Reply, ended: Callable[[int], None]) -> None:
         """Answer one request; `ended` is told the status."""
-        passage = _Passage(self._unit, reply, ended)
+        passage = _Passage(self._unit, reply, ended, self._refused)
         task = asyncio.get_running_loop().create_task(passage.run(request, self._timeout_s))
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
@@ -49,7 +53,10 @@ class Passing:
 class _Passage:
     """One request on its way. As `Hearer`."""
 
-    def __init__(self, unit: RemoteUnit, reply: Reply, ended: Callable[[int], None]) -> None:
+    def __init__(
+        self, unit: RemoteUnit, reply: Reply, ended: Callable[[int], None], refused: Callable[[FairleadError], bytes]
+    ) -> None:
+        self._refused = refused
         self._unit = unit
         self._reply = reply
         self._ended = ended
@@ -132,7 +139,7 @@ class _Passage:
     def _refuse(self, error: FairleadError) -> None:
         if not self._is_over:
             _log.error("%s", error)
-            self._reply(Response(error.http, JSON_LINE, failure(error)))
+            self._reply(Response(error.http, JSON_LINE, self._refused(error)))
             self._finish(error.http)
 
     def _finish(self, status: int) -> None:
