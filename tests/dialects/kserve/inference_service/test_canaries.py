@@ -125,7 +125,7 @@ def test_a_canary_inherits_all_but_how_the_stable_one_scales() -> None:
 
 def test_a_promoted_canary_is_the_same_component() -> None:
     life = with_canaries(canary("second", 20))
-    before = {one.name: one for one in life.settle().components}["second-predictor"]
+    before = next(one for one in life.settle().components if one.name == "second-predictor")
 
     spec = {"predictor": {"name": "second", **model(uri="gs://m/second")}}
     life.doc = {**life.doc, "spec": spec}

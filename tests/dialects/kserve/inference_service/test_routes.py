@@ -162,9 +162,16 @@ def test_tags_have_names_of_their_own() -> None:
 def test_a_transformer_that_is_new_to_a_service_takes_requests_once_it_is_ready() -> None:
     life = settled(isvc(model()))
     life.doc = {**life.doc, "spec": {**life.doc["spec"], "transformer": container("transformer-image")}}
-    life.fate["transformer-00001"] = Phase.STARTING
-    life.settle()
-    assert weights(life.look(), "iris.models.example.org") == {"predictor-00001": 100}
+    for phase in (Phase.STARTING, Phase.FAILED):
+        life.fate["transformer-00001"] = phase
+        life.restart()
+        life.settle()
+        assert weights(life.look(), "iris.models.example.org") == {"predictor-00001": 100}
+        ingress = next(one for one in life.doc["status"]["conditions"] if one["type"] == "IngressReady")
+        assert (ingress["status"], ingress["reason"]) == (
+            "False" if phase is Phase.FAILED else "Unknown",
+            "TransformerIsNew",
+        )
 
     life.fate.clear()
     life.settle()

@@ -30,19 +30,27 @@ class Failure:
 
 
 def model_status(
-    state: ComponentStatus | None, previous: Mapping[str, Any], *, is_current: bool, is_serving: bool, now: str
+    state: ComponentStatus | None,
+    previous: Mapping[str, Any],
+    *,
+    is_current: bool,
+    is_serving: bool,
+    now: str,
+    ready: int | None = None,
 ) -> dict[str, Any]:
     """The status of the newest predictor's model. `is_current`: it is the newest that is up, for all that was asked;
-    `is_serving`: some version of it answers. `previous` is the old status, for the time of a failure."""
+    `is_serving`: some version of it answers, with `ready` replicas if they are not the newest's. `previous` is the old
+    status, for the time of a failure."""
     active = LOADED if is_serving else ""
     if state is None:
-        return _written(IN_PROGRESS, active, PENDING, _copies(0, 0))
-    copies = _copies(state.ready, len(list(failures(state))))
+        return _written(IN_PROGRESS, active, PENDING, _copies(ready or 0, 0))
+    copies = _copies(state.ready if ready is None else ready, len(list(failures(state))))
     if is_current and state.phase is Phase.READY:
         name = LOADED if state.ready or state.desired else STANDBY
         return _written(UP_TO_DATE, name, name, copies)
     if state.phase is Phase.FAILED:
-        return _blocked(state, previous, active, now)
+        written = _written(BLOCKED, active, FAILED, {**copies, "failedCopies": max(1, copies["failedCopies"])})
+        return {**written, "lastFailureInfo": _failure(_cause(state), previous, now)}
     if is_current and state.cause is None:
         # On its way back from no replicas: it is asked for, and nothing is wrong.
         return _written(UP_TO_DATE, LOADED if state.ready else STANDBY, LOADING, copies)
@@ -57,12 +65,6 @@ def invalid(failure: Failure, previous: Mapping[str, Any], *, is_serving: bool, 
     """The status of a manifest that nothing can run."""
     written = _written(INVALID, LOADED if is_serving else "", FAILED, None)
     return {**written, "lastFailureInfo": _failure(failure, previous, now)}
-
-
-def _blocked(state: ComponentStatus, previous: Mapping[str, Any], active: str, now: str) -> dict[str, Any]:
-    failed = max(1, len(list(failures(state))))
-    written = _written(BLOCKED, active, FAILED, _copies(state.ready, failed))
-    return {**written, "lastFailureInfo": _failure(_cause(state), previous, now)}
 
 
 def _cause(state: ComponentStatus) -> Failure:

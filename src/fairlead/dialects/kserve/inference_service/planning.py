@@ -40,8 +40,7 @@ def lower(doc: Document, *, catalog: Catalog, world: World) -> Plan:
     )
     components = _components(doc, rolled, catalog, settings, findings, world)
     meta = doc["metadata"]
-    last = world.plan(doc["kind"], meta.get("namespace", ""), meta["name"])
-    routes = routes_of(addressed, rolled, entry_of(addressed, rolled, last)) if rolled else ()
+    routes = routes_of(addressed, rolled, entry_of(doc, rolled)) if rolled else ()
     docs = f"/serving/{meta.get('namespace', '')}/{meta['name']}/docs/" if rolled else ""
     return plan_of(doc, components, routes, findings, docs_path=docs)
 

@@ -10,14 +10,14 @@ from fairlead.dialects.kserve.inference_service.health import Health, health_of
 from fairlead.dialects.kserve.inference_service.rollout import knative_shares, traffic_percent
 from fairlead.dialects.kserve.inference_service.traffic import Rollout, Share, advanced, read_rollout, rolled_back
 from fairlead.plan.model import Component, Plan
-from fairlead.plan.status import ComponentStatus, Phase, PlanStatus
+from fairlead.plan.status import ComponentStatus, Phase, PlanStatus, ReplicaState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """One component. `newest` is the state of the version that was asked for last, `newest_health` what that means;
-    `serving` is the health of those that get requests. `rollout` and `shares` are empty in Standard mode. `is_up`:
-    something of it can serve, or could."""
+    `serving` is the health of those that get requests, `ready` how many replicas they have. `rollout` and `shares` are
+    empty in Standard mode. `is_up`: something of it can serve, or could."""
 
     role: str
     name: str
@@ -25,6 +25,7 @@ class Progress:
     newest_health: Health
     serving: tuple[Health, ...]
     is_up: bool
+    ready: int = 0
     rollout: Rollout = Rollout()  # noqa: RUF009 (frozen)
     shares: tuple[Share, ...] = ()
 
@@ -67,12 +68,9 @@ def _knative(
     is_ready = was_ready or newest_health.is_new
     rollout = advanced(before, in_force, is_ready=is_ready, is_routed=is_routed)
     shares = knative_shares(doc, role, rollout) if rollout.latest_ready else ()
-    serving = tuple(
-        health_of(f"revision {name}", by_revision.get(name), was_ready=True)
-        for name in dict.fromkeys(share.revision for share in shares if share.percent)
-        # A revision that this very step turns to is started with the next plan.
-        if name in by_revision
-    )
+    # A revision that this very step turns to is started with the next plan.
+    asked = [share.revision for share in shares if share.percent and share.revision in by_revision]
+    serving = tuple(health_of(f"revision {name}", by_revision[name], was_ready=True) for name in dict.fromkeys(asked))
     return Progress(
         role=role,
         name=created,
@@ -80,6 +78,7 @@ def _knative(
         newest_health=newest_health,
         serving=serving,
         is_up=bool(rollout.latest_ready),
+        ready=sum(state.ready for name, state in by_revision.items() if state and name in asked),
         rollout=rollout,
         shares=shares,
     )
@@ -97,4 +96,12 @@ def _standard(doc: Document, component: Component, states: Mapping[str, Componen
         newest_health=health,
         serving=(health,),
         is_up=was_up or health.answers is True,
+        ready=_ready(state),
     )
+
+
+def _ready(state: ComponentStatus | None) -> int:
+    """The replicas that answer, those of the version before among them."""
+    if state is None:
+        return 0
+    return sum(replica.state is ReplicaState.READY for replica in state.replicas) or state.ready

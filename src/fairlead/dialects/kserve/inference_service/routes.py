@@ -9,12 +9,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from fairlead.dialects.base import Document
-from fairlead.dialects.kserve.inference_service import hosts
+from fairlead.dialects.kserve.inference_service import hosts, told
 from fairlead.dialects.kserve.inference_service.claims import named
 from fairlead.dialects.kserve.inference_service.hosts import Ingress
 from fairlead.dialects.kserve.inference_service.template import EXPLAINER, PREDICTOR, TRANSFORMER
 from fairlead.dialects.kserve.inference_service.variants import Rolled, Variant
-from fairlead.plan.model import ComponentName, Plan, Route, Target
+from fairlead.plan.model import ComponentName, Route, Target
 
 EXPLAIN = r"/v1/models/[\w.-]+:explain|/v2/models/[^/]+(/versions/[^/]+)?/explain"
 VISIBILITY = ("networking.kserve.io/visibility", "networking.knative.dev/visibility")
@@ -83,19 +83,13 @@ def routes_of(addressed: Addressed, rolled: Sequence[Rolled], entry: str) -> tup
     return tuple(replace(route, is_internal=addressed.is_internal) for route in dict.fromkeys(kept))
 
 
-def entry_of(addressed: Addressed, rolled: Sequence[Rolled], last: Plan | None) -> str:
-    """Who gets requests first. A transformer that is new to a service which is up takes them once it can."""
-    by_role = {one.role: one for one in rolled}
-    transformer = by_role.get(TRANSFORMER)
+def entry_of(doc: Document, rolled: Sequence[Rolled]) -> str:
+    """Who gets requests first. A transformer that is new to a service which is up takes them once it can; until then
+    they go on to where they went."""
+    transformer = next((one for one in rolled if one.role == TRANSFORMER), None)
     if transformer is None:
         return PREDICTOR
-    if transformer.is_ready or last is None:
-        return TRANSFORMER
-    path = _path(addressed.namespace, addressed.name)
-    first = next((route for route in last.routes if route.path_prefix == path and not route.path_pattern), None)
-    roles = {component.name: component.role for component in last.components}
-    served = {roles.get(target.component) for target in first.targets} if first else set()
-    return PREDICTOR if served == {PREDICTOR} else TRANSFORMER
+    return PREDICTOR if not transformer.is_ready and told.is_in_service(doc) else TRANSFORMER
 
 
 def _whole(addressed: Addressed, entry: Rolled, explainer: Rolled | None) -> Iterator[Route]:

@@ -72,9 +72,10 @@ def _status_of(
     progress = [progress_of(doc, plan, observed, role, is_knative=is_knative) for role in roles]
     conditions = knative_conditions(progress) if is_knative else standard_conditions(progress)
     conditions += canary_conditions(doc, plan, observed)
-    is_known = told.is_true(doc, "IngressReady")
+    is_in_service = told.is_in_service(doc)
+    is_routed = observed.routed or is_in_service
     conditions.append(
-        ingress_condition(progress, conditions, conflicts, is_routed=observed.routed or is_known),
+        ingress_condition(progress, conditions, conflicts, is_routed=is_routed, is_in_service=is_in_service)
     )
     entry = TRANSFORMER if TRANSFORMER in roles else PREDICTOR
     predictor = progress[0]
@@ -87,6 +88,7 @@ def _status_of(
             told.model_status(doc),
             is_current=predictor.is_current and predictor.newest_health.is_new,
             is_serving=any(health.answers for health in predictor.serving),
+            ready=predictor.ready,
             now=now,
         ),
         "deploymentMode": mode,

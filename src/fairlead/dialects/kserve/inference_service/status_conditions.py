@@ -27,6 +27,7 @@ from fairlead.dialects.kserve.inference_service.conditions import (
 from fairlead.dialects.kserve.inference_service.health import TOO_LATE, Health
 from fairlead.dialects.kserve.inference_service.progress import Progress
 from fairlead.dialects.kserve.inference_service.template import PREDICTOR
+from fairlead.dialects.kserve.inference_service.told import IS_NEW
 
 
 def knative_conditions(progress: Sequence[Progress]) -> list[Condition]:
@@ -48,16 +49,24 @@ def standard_conditions(progress: Sequence[Progress]) -> list[Condition]:
 
 
 def ingress_condition(
-    progress: Sequence[Progress], conditions: Sequence[Condition], conflicts: Sequence[Conflict], *, is_routed: bool
+    progress: Sequence[Progress],
+    conditions: Sequence[Condition],
+    conflicts: Sequence[Conflict],
+    *,
+    is_routed: bool,
+    is_in_service: bool,
 ) -> Condition:
     """Whether requests find the service. It waits for its components, and a transformer or an explainer that is down
-    takes it along."""
+    takes it along. A service that is up when one of these comes (`is_in_service`) goes on without it."""
     if conflicts:
         message = "; ".join(str(conflict) for conflict in conflicts)
         return Condition(type=INGRESS_READY, is_true=False, reason="HostConflict", message=message)
     by_type = {one.type: one for one in conditions}
     for one in progress:
         ready = by_type[ready_type(one.role)]
+        if one.role != PREDICTOR and not one.is_up and is_in_service:
+            reason = f"{word(one.role)}{IS_NEW}"
+            return Condition(type=INGRESS_READY, is_true=ready.is_true, reason=reason, message=ready.message)
         is_down = one.role != PREDICTOR and ready.is_true is False
         if is_down or not one.is_up:
             reason = f"{word(one.role)} ingress not created"
@@ -102,7 +111,8 @@ def _configuration(progress: Progress) -> Condition:
         return Condition(type=type_, is_true=True)
     health = progress.newest_health
     if health.has_failed:
-        message = f'Revision "{progress.name}" failed with message: {health.message}.'
+        told = health.message.removeprefix(f"revision {progress.name}: ").rstrip(".")
+        message = f'Revision "{progress.name}" failed with message: {told}.'
         return Condition(type=type_, is_true=False, reason="RevisionFailed", message=message)
     return Condition(type=type_, is_true=None, reason=health.reason, message=health.message)
 

@@ -34,6 +34,16 @@ def is_true(doc: Document, type_: str) -> bool:
     return condition(doc, type_).get("status") == "True"
 
 
+IS_NEW = "IsNew"
+"""Ends the reason of an ingress that waits for a component which a service that is up did not have before."""
+
+
+def is_in_service(doc: Document) -> bool:
+    """Whether requests found the service, before a component came that may not be ready yet."""
+    ingress = condition(doc, "IngressReady")
+    return ingress.get("status") == "True" or str(ingress.get("reason")).endswith(IS_NEW)
+
+
 def ready_canaries(doc: Document) -> frozenset[str]:
     """The canaries that were ready."""
     told = _objects(status_of(doc).get("canaryStatuses"))
