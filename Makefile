@@ -45,8 +45,9 @@ bench-scale: setup ## Measure a thousand deployments at zero replicas, and cold 
 	$(BIN)/python -m bench.cold
 	$(BIN)/python -m bench.cold --beside 1000 --out build/bench-cold-among-1000.json
 
-bench-scaling: setup ## Run load traces through the autoscaler; writes build/bench-scaling.json and the docs' pictures
+bench-scaling: setup ## Run load traces through the autoscaler, with pictures for the docs; measure first requests to services at zero
 	$(BIN)/python -m bench.scaling
+	$(BIN)/python -m bench.scaling.cold
 
 soak: setup ## Ten minutes of mixed and hostile traffic while processes are killed; writes build/soak.json
 	$(BIN)/python -m bench.soak
