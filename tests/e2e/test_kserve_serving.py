@@ -1,6 +1,7 @@
 """InferenceServices of many kinds on one installation, asked in V1, V2 and gRPC."""
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,9 +45,27 @@ class Counting(Model):
     def predict(self, payload, headers=None):
         return {"predictions": [len(row) for row in payload["instances"]]}
 """
+PROGRAM = """
+import json, os, sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+class Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        answer = json.dumps({"path": self.path, "models": sorted(os.listdir(sys.argv[2]))}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+HTTPServer(("127.0.0.1", int(sys.argv[1].partition("=")[2])), Handler).serve_forever()
+"""
 CONFIG = """
 [images."example/scaled"]
 class = "mine.Scaled"
+path = "code"
+
+[images."example/program"]
+command = ["{python}", "program.py"]
 path = "code"
 
 [images."example/counting"]
@@ -80,7 +99,8 @@ def served(tmp_path_factory: pytest.TempPathFactory, models: Path, sink: CloudEv
     (home / "code").mkdir(parents=True)
     (home / "code" / "mine.py").write_text(CODE)
     sklearn = model("sklearn", models / "sklearn")
-    with installation(home, config=CONFIG) as running:
+    (home / "code" / "program.py").write_text(PROGRAM)
+    with installation(home, config=CONFIG.replace("{python}", sys.executable)) as running:
         apply(
             running,
             [
@@ -99,6 +119,14 @@ def served(tmp_path_factory: pytest.TempPathFactory, models: Path, sink: CloudEv
                     {**sklearn, "containers": [{"name": "transformer-container", "image": "example/scaled:1"}]},
                 ),
                 isvc("own", image("example/counting:2")),
+                isvc(
+                    "program",
+                    image(
+                        "example/program:1",
+                        args=["--http_port=8080", "/mnt/models"],
+                        env=[{"name": "STORAGE_URI", "value": str(models / "sklearn")}],
+                    ),
+                ),
                 isvc("logged", {**sklearn, "logger": {"mode": "all", "url": sink.url}}),
                 isvc("batched", {**sklearn, "batcher": {"maxBatchSize": 2, "maxLatency": 50}}),
             ],
@@ -164,6 +192,12 @@ def test_a_model_of_ones_own_is_asked_by_its_own_name(served: Installation) -> N
     assert predict(served, "own", ROWS, model_name="counter") == [4, 4]
     assert ask(served, "own", "/v1/models").json() == {"models": ["counter"]}
     assert ask(served, "own", "/v1/models/other").status == 404
+
+
+def test_a_program_of_ones_own_answers_any_path(served: Installation) -> None:
+    answer = ask(served, "program", "/anything?else=1")
+
+    assert answer.json() == {"path": "/anything?else=1", "models": ["iris-v2.joblib"]}
 
 
 def test_payloads_are_logged_as_events(served: Installation, sink: CloudEventSink) -> None:

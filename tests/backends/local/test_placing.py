@@ -101,6 +101,28 @@ def test_a_command_whose_manifest_names_no_port_is_told_one_all_the_same() -> No
     assert program.address == f"127.0.0.1:{program.env['PORT']}"
 
 
+def test_a_command_that_is_told_its_ports_by_flags_is_told_the_real_ones() -> None:
+    words = ("serve", "--http_port=8080", "--grpc-port", "8081", "--size=8080", "8080")
+    spec = _place(component(_named("c", runtime="command", command=words, http_port=8080, grpc_port=8081)))
+    (program,) = [member for member in spec.members if isinstance(member, Program)]
+    _, _, port = program.address.partition(":")
+
+    assert program.argv[:2] == ["serve", f"--http_port={port}"]
+    assert program.argv[2] == "--grpc-port"
+    assert program.argv[3] not in ("8081", port)
+    assert program.argv[4:] == ["--size=8080", "8080"]
+    assert "PORT" not in program.env
+
+
+def test_a_command_finds_its_model_where_it_is() -> None:
+    words = ("serve", "--model_dir=/mnt/models", "/mnt/models/a", "--note=see /mnt/models")
+    command = _named("c", runtime="command", command=words, artifact=artifact())
+    spec = _place(component(command), Prepared(folders={"c": Path("/real")}))
+    (program,) = [member for member in spec.members if isinstance(member, Program)]
+
+    assert program.argv == ["serve", "--model_dir=/real", "/real/a", "--note=see /mnt/models"]
+
+
 def test_an_isolated_unit_is_a_bare_worker_of_its_own() -> None:
     spec = _place(component(_named("a"), _named("b", runtime="sklearn", isolate=True)))
     (alone,) = [member for member in spec.members if isinstance(member, Forked) and member.unit]

@@ -1,10 +1,11 @@
 """Units that are another program: which ports it gets, and how it is told.
 
-The program finds its ports in the variables of its manifest's contract: every variable named `…_PORT` that repeats
-one of the unit's nominal ports gets the real one. A dialect decides what those variables are called.
+The program finds its ports in the variables of its manifest's contract, or on its command line: every variable named
+`…_PORT` and every flag `--…port` that repeats one of the unit's nominal ports gets the real one. A dialect decides what
+they are called.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,29 +45,46 @@ def take_ports(unit: Unit, ports: Ports) -> UnitPorts:
 
 def with_real_ports(env: Mapping[str, str], unit: Unit, real: UnitPorts) -> dict[str, str]:
     """The environment with nominal ports replaced."""
-    nominal = {
-        str(number): str(port)
-        for number, port in (
-            (unit.metrics_port, real.metrics),
-            (unit.grpc_port, real.grpc),
-            (unit.http_port, real.http),
-        )
-        if number and port
-    }
+    nominal = _by_nominal(unit, real)
     return {
         name: nominal.get(value, value) if name == "PORT" or name.endswith("_PORT") else value
         for name, value in env.items()
     }
 
 
+def with_port_flags(words: Sequence[str], unit: Unit, real: UnitPorts) -> tuple[str, ...]:
+    """A command line with nominal ports replaced in flags whose names end with `port`."""
+    nominal = _by_nominal(unit, real)
+    told: list[str] = []
+    for word in words:
+        flag, equals, value = word.partition("=")
+        if equals and _is_port_flag(flag):
+            told.append(f"{flag}={nominal.get(value, value)}")
+        elif told and _is_port_flag(told[-1]):
+            told.append(nominal.get(word, word))
+        else:
+            told.append(word)
+    return tuple(told)
+
+
+def _by_nominal(unit: Unit, real: UnitPorts) -> dict[str, str]:
+    pairs = ((unit.metrics_port, real.metrics), (unit.grpc_port, real.grpc), (unit.http_port, real.http))
+    return {str(number): str(port) for number, port in pairs if number and port}
+
+
+def _is_port_flag(word: str) -> bool:
+    return word.startswith("--") and word.lower().endswith("port")
+
+
 def program_of(unit: Unit, *, env: Mapping[str, str], real: UnitPorts, workdir: Path, data_url: str = "") -> Program:
     """How to run a `command` unit. `data_url` is where it finds other services of ours."""
     told = with_real_ports(env, unit, real)
-    if not any(value == str(real.http or real.grpc) for value in told.values()):
+    words = with_port_flags(unit.command, unit, real)
+    if words == unit.command and not any(value == str(real.http or real.grpc) for value in told.values()):
         told["PORT"] = str(real.http or real.grpc)
     return Program(
         unit=unit.name,
-        argv=list(with_upstream(unit.command, unit, data_url)),
+        argv=list(with_upstream(words, unit, data_url)),
         env=told,
         cwd=unit.code.path if unit.code is not None and unit.code.path else str(workdir),
         address=real.address,

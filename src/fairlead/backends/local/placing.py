@@ -183,9 +183,19 @@ def _at_home(unit: Unit, prepared: Prepared, *, is_apart: bool) -> Unit:
     folder = prepared.folders.get(unit.name)
     if folder is None or unit.artifact is None or unit.runtime == "container":
         return unit
+    mount = unit.artifact.mount
     return replace(
-        unit, parameters=tuple(_moved(parameter, unit.artifact.mount, str(folder)) for parameter in unit.parameters)
+        unit,
+        parameters=tuple(_moved(parameter, mount, str(folder)) for parameter in unit.parameters),
+        command=tuple(_moved_word(word, mount, str(folder)) for word in unit.command),
     )
+
+
+def _moved_word(word: str, mount: str, folder: str) -> str:
+    """A word of a command line, alone or as the value of a flag."""
+    flag, equals, value = word.partition("=")
+    is_flag = bool(equals) and flag.startswith("-")
+    return f"{flag}={rewritten(value, mount, folder)}" if is_flag else rewritten(word, mount, folder)
 
 
 def _moved(parameter: Parameter, mount: str, folder: str) -> Parameter:

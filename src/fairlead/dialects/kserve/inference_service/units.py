@@ -116,7 +116,12 @@ def _own_code(pod: Pod, placed: Placed, unit: Unit, words: tuple[str, ...], benc
     if unit.runtime == "container":
         unit = replace(unit, container=container_of(pod, placed, unit, bench.findings))
     elif unit.runtime == "command":
-        unit = replace(unit, command=(*unit.command, *placed.container.args))
+        port = flags.get("grpc_port", "")
+        unit = replace(
+            unit,
+            command=(*unit.command, *words_of(placed, unit.env)[len(placed.container.command) :]),
+            grpc_port=unit.grpc_port or (int(port) if port.isdecimal() else 0),
+        )
     else:
         unit = replace(unit, parameters=_parameters(flags), http_port=0, grpc_port=0)
     return Lowered(unit=_called(unit, flags.get("model_name", ""), placed, bench.findings), speaks=speaks)
