@@ -48,6 +48,9 @@ def test_an_age_that_is_not_known_says_so(timestamp: Any) -> None:
         (".status.conditions[0].type", ["Ready"]),
         (".status.conditions[-1].type", ["Live"]),
         ('.status.conditions[?(@.type=="Live")].status', ["False"]),
+        (".status.shares[?(@.latest==true)].percent", [10]),
+        (".status.shares[?(@.percent==90)].latest", [False]),
+        (".status.shares[?(@.latest=='true')].percent", []),
         (".status.conditions[*].type", ["Ready", "Live"]),
         (".metadata.annotations['a.b/c']", ["x"]),
         (r".metadata.annotations.a\.b/c", ["x"]),
@@ -60,7 +63,11 @@ def test_a_path_finds_every_value_or_nothing(path: str, found: list[Any]) -> Non
     conditions = [{"type": "Ready", "status": "True"}, {"type": "Live", "status": "False"}]
     document = {
         "metadata": {"annotations": {"a.b/c": "x"}},
-        "status": {"state": "Available", "conditions": conditions},
+        "status": {
+            "state": "Available",
+            "conditions": conditions,
+            "shares": [{"latest": True, "percent": 10}, {"latest": False, "percent": 90}],
+        },
     }
 
     assert jsonpath.find(document, path) == found
