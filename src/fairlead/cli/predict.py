@@ -11,10 +11,15 @@ from cyclopts import Parameter
 
 from fairlead.cli import output
 from fairlead.cli.client import Client, Unreachable
-from fairlead.cli.connection import Connection
+from fairlead.cli.connection import Connection, Server
 from fairlead.cli.exits import CommandFailed, UsageError
-from fairlead.cli.lookup import namespace_of
+from fairlead.cli.kinds import find
+from fairlead.cli.lookup import one, places_of
+from fairlead.cli.questions import question_of
+from fairlead.errors import NotFound
 
+SERVING = ("SeldonDeployment", "InferenceService", "InferenceGraph")
+"""The kinds that are asked."""
 _TIMEOUT_S = 300.0
 
 
@@ -23,6 +28,7 @@ def predict(
     /,
     *,
     data: Annotated[str, Parameter(name=["--data", "-d"], allow_leading_hyphen=True)],
+    explain: bool = False,
     namespace: Annotated[str, Parameter(name=["--namespace", "-n"])] = "",
     url: str = "",
     connection: Connection | None = None,
@@ -32,25 +38,51 @@ def predict(
     Parameters
     ----------
     name
-        The SeldonDeployment.
+        What serves it: the name of a SeldonDeployment, InferenceService or InferenceGraph, or KIND/NAME.
     data
-        The request: JSON, @FILE, or - for standard input. Bare rows such as [[1,2,3,4]] are put into
-        {"data":{"ndarray":…}} for you.
+        The request: JSON, @FILE, or - for standard input. Bare rows such as [[1,2,3,4]] are written as the protocol of
+        the resource has them.
+    explain
+        Ask for an explanation instead.
     namespace
         Its namespace; needed only when several have one of that name.
     url
         Where predictions go, when it is not the instance on this machine (also $FAIRLEAD_URL).
     """
     connection = connection or Connection()
-    body = request_body(read_data(data))
+    text = read_data(data)
     server = connection.open()
-    namespace = namespace or namespace_of(server, "SeldonDeployment", name)
-    where = f"{server.data_url(url)}/seldon/{namespace}/{name}/api/v1.0/predictions"
-    code, answer = post(where, body, beside=server.client if server.knows(where) else None)
+    question = question_of(_found(server, name, namespace), explains=explain)
+    where = server.data_url(url) + question.path
+    code, answer = post(where, question.body(text), beside=server.client if server.knows(where) else None)
     output.say(answer)
     if code >= 400:
         raise CommandFailed(f"the model answered {code} {http.client.responses.get(code, '')}".rstrip())
     return 0
+
+
+def _found(server: Server, name: str, namespace: str) -> dict[str, Any]:
+    """The object that a name means, of whichever kind it is. Raises `NotFound` and `UsageError`."""
+    kind, slash, bare = name.rpartition("/")
+    kinds = [find(server.client, kind)] if slash else [find(server.client, known) for known in SERVING]
+    if slash and kinds[0].kind not in SERVING:
+        raise UsageError(f"{name}: a {kinds[0].kind} is not asked; these are: {', '.join(SERVING)}")
+    found = [
+        (resource, place)
+        for resource in kinds
+        for place in places_of(server, resource, bare)
+        if not namespace or place == namespace
+    ]
+    own = [(resource, place) for resource, place in found if place == server.namespace]
+    chosen = own if len(own) == 1 else found
+    if len(chosen) == 1:
+        return one(server, chosen[0][0], chosen[0][1], bare)
+    if not found:
+        where = f"in namespace {namespace}" if namespace else "in any namespace"
+        kinds_named = " or ".join(resource.kind for resource in kinds)
+        raise NotFound(f"no {kinds_named} named {bare!r} {where}; `fairlead get {kinds[0].plural} -A` lists them")
+    listed = ", ".join(f"{resource.singular}/{bare} -n {place}" for resource, place in found)
+    raise UsageError(f"several are named {bare!r}: say which: {listed}")
 
 
 def read_data(asked: str) -> str:
@@ -63,22 +95,6 @@ def read_data(asked: str) -> str:
         return Path(asked[1:]).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
         raise UsageError(f"--data {asked}: cannot be read: {problem}") from problem
-
-
-def request_body(text: str) -> dict[str, Any]:
-    """A request from what a person typed. A list of rows, or one row, is an ndarray; a JSON string is strData."""
-    try:
-        value = json.loads(text)
-    except ValueError as problem:
-        raise UsageError(f'--data is not JSON: {problem}; for example \'{{"data":{{"ndarray":[[1,2]]}}}}\'') from None
-    if isinstance(value, dict):
-        return value
-    if isinstance(value, str):
-        return {"strData": value}
-    if isinstance(value, list):
-        rows = value if value and all(isinstance(row, list) for row in value) else [value]
-        return {"data": {"ndarray": rows}}
-    raise UsageError(f"--data: a request is a JSON object or rows of numbers, not {json.dumps(value)}")
 
 
 def post(url: str, body: dict[str, Any], *, beside: Client | None = None) -> tuple[int, str]:
