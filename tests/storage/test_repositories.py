@@ -1,4 +1,5 @@
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -92,6 +93,14 @@ def test_links_are_followed_inside_and_refused_outside(server: GitServer, fetche
         server.commit(name, {"v1/model.bst": b"w"}, {"x": target})
         with pytest.raises(StorageError, match=says):
             fetcher.fetch(f"{server.url}/{name}.git")
+
+
+def test_who_wants_to_stop_does_not_wait_for_git(server: GitServer, fetcher: Fetcher) -> None:
+    server.before_answer = threading.Event().wait
+    asked = iter([False, False])
+
+    with pytest.raises(StorageUnavailable, match="was stopped"):
+        fetcher.fetch(f"{server.url}/iris.git", should_stop=lambda: next(asked, True))
 
 
 def test_a_pointer_to_large_file_storage_is_not_taken_for_a_model(server: GitServer, fetcher: Fetcher) -> None:

@@ -2,7 +2,7 @@
 
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -18,6 +18,7 @@ class GitServer:
         self.url, self.root = url, root
         self.authorization = ""
         self.redirect_to = ""
+        self.before_answer: Callable[[float], object] = lambda _longest_s: None
         self.asked: list[tuple[str, str]] = []
 
     def commit(self, name: str, files: Mapping[str, bytes], links: Mapping[str, str] | None = None) -> None:
@@ -82,6 +83,7 @@ class _Handler(BaseHTTPRequestHandler):
         server = self.of[self.server.server_address[1]]  # type: ignore[index] # (host, port)
         said = self.headers.get("Authorization", "")
         server.asked.append((self.path, said))
+        server.before_answer(20)
         if server.redirect_to:
             return self._answer(302, [("Location", server.redirect_to + self.path)], b"")
         if server.authorization and said != server.authorization:

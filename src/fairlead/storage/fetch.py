@@ -116,8 +116,8 @@ class Fetcher:
         """
         if pinned := self.pinned(uri, scope=scope, unpacks=unpacks):
             return pinned
-        job = self._job(uri, env, claim_folder, progress, thorough=thorough, unpacks=unpacks)
-        return self._run(job, should_stop)
+        job = self._job(uri, env, claim_folder, progress, thorough=thorough, unpacks=unpacks, should_stop=should_stop)
+        return self._run(job)
 
     def fetch_parts(
         self,
@@ -137,8 +137,10 @@ class Fetcher:
         for uri, path in parts:
             found = self.pinned(uri, scope=scope, unpacks=unpacks)
             if found is None:
-                job = self._job(uri, env, claim_folder, progress, unpacks=unpacks, in_place=False)
-                found = self._run(job, should_stop)
+                job = self._job(
+                    uri, env, claim_folder, progress, unpacks=unpacks, in_place=False, should_stop=should_stop
+                )
+                found = self._run(job)
             snapshots.append((path, found.parent.name))
         with self.cache.in_use():
             return self.cache.content(assembled(self.cache, snapshots))
@@ -158,8 +160,8 @@ class Fetcher:
         """Fetch, and keep: until `unpin` the copy is not pruned, and `fetch` finds it for this URI (or the one it is
         `known_as`) and for paths below it without asking the store. `scope` names the namespace it is for; empty is
         for all. A pin of the same URI again brings the copy up to date."""
-        job = self._job(uri, env, claim_folder, progress, unpacks=unpacks, in_place=False)
-        folder = self._run(job, should_stop)
+        job = self._job(uri, env, claim_folder, progress, unpacks=unpacks, in_place=False, should_stop=should_stop)
+        folder = self._run(job)
         self._pins.put(Pin(uri=known_as or uri, scope=scope, snapshot=folder.parent.name, unpacks=unpacks))
         return folder
 
@@ -205,10 +207,11 @@ class Fetcher:
         thorough: bool = False,
         unpacks: bool = False,
         in_place: bool = True,
+        should_stop: Callable[[], bool] = never,
     ) -> "_Job":
         given = env or {}
         unpacks = unpacks and may_unpack(uri)
-        source = self._opener.open(uri, given, claim_folder, unpacks=unpacks)
+        source = self._opener.open(uri, given, claim_folder, unpacks=unpacks, should_stop=should_stop)
         job = _Job(
             source=source,
             wanted=Wanted.read({**self._defaults, **given}),
@@ -217,6 +220,7 @@ class Fetcher:
             thorough=thorough,
             unpacks=unpacks,
             in_place=in_place,
+            should_stop=should_stop,
         )
         try:
             self._allow(source.name)
@@ -225,21 +229,21 @@ class Fetcher:
             raise
         return job
 
-    def _run(self, job: "_Job", should_stop: Callable[[], bool]) -> Path:
+    def _run(self, job: "_Job") -> Path:
         with closing(job.source):
             try:
                 with self.cache.in_use():
-                    return self._fetch(job, should_stop)
+                    return self._fetch(job)
             except DiskFull:
                 # What of the model did fit must not keep the disk full; nobody holds it yet.
                 prune(self.cache, keep=(), max_bytes=sys.maxsize, partial_life_s=0)
                 raise
 
-    def _fetch(self, job: "_Job", should_stop: Callable[[], bool]) -> Path:
+    def _fetch(self, job: "_Job") -> Path:
         for listing in range(1, _LISTINGS + 1):
             try:
                 # Each with a stop of its own: transfers that one file's change has ended are begun again.
-                return self._copy(job, Stop(job.source.name, should_stop))
+                return self._copy(job, Stop(job.source.name, job.should_stop))
             except Changed:
                 if listing == _LISTINGS:
                     raise
@@ -344,6 +348,7 @@ class _Job:
     thorough: bool
     unpacks: bool
     in_place: bool
+    should_stop: Callable[[], bool]
 
     @property
     def key(self) -> str:

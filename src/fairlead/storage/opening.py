@@ -66,6 +66,7 @@ class Opener:
         claim_folder: Callable[[str], Path | None],
         *,
         unpacks: bool = False,
+        should_stop: Callable[[], bool] = lambda: False,
     ) -> Source:
         """A source that has not been asked anything yet. Raises StorageError for URIs and remotes that cannot work."""
         match parse(uri):
@@ -76,10 +77,15 @@ class Opener:
             case RemoteUri() as remote:
                 return self._remote(remote, env)
             case other:
-                return self._ours(other, env, unpacks=unpacks)
+                return self._ours(other, env, unpacks=unpacks, should_stop=should_stop)
 
     def _ours(
-        self, uri: HttpUri | GitUri | HubUri | OciUri | HdfsUri | ShareUri, env: Mapping[str, str], *, unpacks: bool
+        self,
+        uri: HttpUri | GitUri | HubUri | OciUri | HdfsUri | ShareUri,
+        env: Mapping[str, str],
+        *,
+        unpacks: bool,
+        should_stop: Callable[[], bool],
     ) -> Source:
         """The stores that this package speaks to itself."""
         timeouts, allow = self._timeouts, self._allow
@@ -97,7 +103,9 @@ class Opener:
                     trust=trust,
                 )
             case GitUri() as repository:
-                return repositories.GitSource(repository, env, timeouts=timeouts, secrets=secrets)
+                return repositories.GitSource(
+                    repository, env, timeouts=timeouts, secrets=secrets, should_stop=should_stop
+                )
             case HubUri() as model:
                 access = hub.read(env, self._defaults)
                 return hub.HubSource(model, access, timeouts=timeouts, secrets=secrets, allow=allow)

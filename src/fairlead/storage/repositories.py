@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,6 +24,7 @@ from fairlead.storage.uris import GitUri
 
 _CHUNK_BYTES = 1024 * 1024
 _FILE, _PROGRAM, _LINK = "100644", "100755", "120000"
+_LOOK_EVERY_S = 0.3
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/v1"
 _PASSED_ON = ("PATH", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE")
 _PASSING = (
@@ -37,13 +38,22 @@ VARIABLES = ("GIT_USERNAME", "GIT_PASSWORD")
 class GitSource:
     """The files of the default branch."""
 
-    def __init__(self, uri: GitUri, env: Mapping[str, str], *, timeouts: Timeouts, secrets: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        uri: GitUri,
+        env: Mapping[str, str],
+        *,
+        timeouts: Timeouts,
+        secrets: tuple[str, ...],
+        should_stop: Callable[[], bool],
+    ) -> None:
         user, password = first(env, "GIT_USERNAME"), first(env, "GIT_PASSWORD")
         self.name = uri.url
         self.identity = f"{self.name} git {hashlib.sha256(f'{user}:{password}'.encode()).hexdigest()}"
         login = base64.b64encode(f"{user}:{password}".encode()).decode() if user or password else ""
         self._login = login
         self._timeouts = timeouts
+        self._should_stop = should_stop
         self._secrets = (*secrets, *(secret for secret in (login, password) if secret))
         self._program = _git()
         self._folder: tempfile.TemporaryDirectory[str] | None = None
@@ -101,16 +111,30 @@ class GitSource:
                 self._has_files = True
 
     def _run(self, *words: str) -> str:
-        done = subprocess.run(
+        with subprocess.Popen(
             [self._program, *words],
             env=self._environment(),
             stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-        )
-        if done.returncode:
-            raise self._failure(done.stderr.decode(errors="replace"), done.returncode)
-        return done.stdout.decode(errors="surrogateescape")
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        ) as process:
+            try:
+                out, said = self._outcome(process)
+            finally:
+                if process.poll() is None:
+                    process.terminate()
+        if process.returncode:
+            raise self._failure(said.decode(errors="replace"), process.returncode)
+        return out.decode(errors="surrogateescape")
+
+    def _outcome(self, process: "subprocess.Popen[bytes]") -> tuple[bytes, bytes]:
+        """What git wrote, once it has ended; nobody who wants to stop waits for a large repository."""
+        while True:
+            try:
+                return process.communicate(timeout=_LOOK_EVERY_S)
+            except subprocess.TimeoutExpired:
+                if self._should_stop():
+                    raise StorageUnavailable(f"{self.name}: the transfer was stopped") from None
 
     def _environment(self) -> dict[str, str]:
         settings = {
