@@ -98,6 +98,16 @@ def test_a_graph_answers_by_path_and_by_host(graph: tuple[Installation, str]) ->
     assert set(by_host.json()) == {"a", "b"}
 
 
+def test_a_graph_is_found_by_its_short_name(graph: tuple[Installation, str]) -> None:
+    running, _ = graph
+
+    head, line = running.run("get", "ig", "pipeline").stdout.splitlines()
+    shown = dict(zip(head.split(), line.split(), strict=True))
+
+    assert (shown["NAME"], shown["READY"]) == ("pipeline", "True")
+    assert shown["URL"].startswith("http://pipeline.default.")
+
+
 def test_failures_keep_their_status_and_name_their_step(graph: tuple[Installation, str]) -> None:
     _, url = graph
 

@@ -75,12 +75,19 @@ def _api_version(resource: Resource) -> str:
 
 
 def _all(client: Client) -> Iterator[Resource]:
-    """Every kind in its preferred version, the usual ones first, one request at a time as the caller goes on."""
+    """Every kind in the first version of its group that has it, the preferred one before others and the usual groups
+    first; one request at a time as the caller goes on."""
     yield from _of_version(client, "", "v1")
     groups = client.get("/apis").get("groups") or []
     groups.sort(key=lambda group: _FIRST.index(group["name"]) if group["name"] in _FIRST else len(_FIRST))
     for group in groups:
-        yield from _of_version(client, group["name"], group["preferredVersion"]["version"])
+        preferred = group["preferredVersion"]["version"]
+        others = [entry["version"] for entry in group.get("versions") or [] if entry["version"] != preferred]
+        seen: set[str] = set()
+        for version in (preferred, *others):
+            new = [kind for kind in _of_version(client, group["name"], version) if kind.plural not in seen]
+            seen |= {kind.plural for kind in new}
+            yield from new
 
 
 def _of_version(client: Client, group: str, version: str) -> list[Resource]:
