@@ -38,21 +38,6 @@ def _slashed(server: Server, word: str) -> Wanted:
     return Wanted(find(server.client, kind), (name,))
 
 
-def namespace_of(server: Server, kind: str, name: str) -> str:
-    """The namespace of the only object of that name, the connection's own first. Raises `NotFound`."""
-    resource = find(server.client, kind)
-    places = places_of(server, resource, name)
-    if server.namespace in places:
-        return server.namespace
-    if len(places) == 1:
-        return places[0]
-    if not places:
-        raise NotFound(
-            f"no {resource.kind} named {name!r} in any namespace; `fairlead get {resource.plural} -A` lists them"
-        )
-    raise UsageError(f"{resource.kind} {name!r} is in several namespaces: choose with -n: {', '.join(places)}")
-
-
 def places_of(server: Server, resource: Resource, name: str) -> list[str]:
     """The namespaces that have an object of that name."""
     listed = server.client.get(resource.path(""), {"fieldSelector": f"metadata.name={name}"})
