@@ -7,7 +7,7 @@ it, because clients of KServe's router know them.
 import asyncio
 import logging
 from time import perf_counter
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
 from fairlead.dataplane.graph.asked_unit import AskedUnit
 from fairlead.dataplane.graph.contracts import SELDON_PATHS
@@ -27,6 +27,8 @@ RETRIES = "retries"
 _PASSING = frozenset((502, 503, 504))
 """Statuses that may be others a moment later."""
 _FIRST_PAUSE_S = 0.1
+_MOVED = frozenset((307, 308))
+_MOST_MOVES = 5
 _OWN = frozenset(
     (
         b"host", b"connection", b"content-length", b"content-encoding", b"transfer-encoding", b"keep-alive",
@@ -43,6 +45,7 @@ class ServiceUnit(AskedUnit):
         url = urlsplit(unit.url)
         self._peer = peer
         self._path = (url.path or "/") + (f"?{url.query}" if url.query else "")
+        self._origin = f"{url.scheme}://{url.netloc.rpartition('@')[2]}"
         self._credentials = _credentials(url)
         self._meters = meters
         self._timeout_s = timeout_s
@@ -55,14 +58,14 @@ class ServiceUnit(AskedUnit):
         headers = self._headers(walk)
         for attempt in range(self._retries):
             try:
-                answer = await self._send(parcel.data, headers, walk)
+                answer = await self._ask(parcel.data, headers, walk)
                 if answer.status not in _PASSING:
                     return self._outcome(answer)
             except PeerFailed as error:
                 _log.info("%s is asked again: %s", self.unit.name, error)
             await walk.waiting(_pause(_FIRST_PAUSE_S * 2**attempt))
         try:
-            return self._outcome(await self._send(parcel.data, headers, walk))
+            return self._outcome(await self._ask(parcel.data, headers, walk))
         except PeerFailed as error:
             _log.error("%s gave no answer: %s", self.unit.name, error)
             raise Stopped(self.unit.name, error) from error
@@ -80,11 +83,32 @@ class ServiceUnit(AskedUnit):
             headers.append((b"authorization", self._credentials))
         return headers
 
-    async def _send(self, data: bytes, headers: list[tuple[bytes, bytes]], walk: Walk) -> Answer:
+    async def _ask(self, data: bytes, headers: list[tuple[bytes, bytes]], walk: Walk) -> Answer:
+        """The answer, where the service says that it is: frameworks send paths with a slash too many elsewhere."""
+        path = self._path
+        answer = await self._send(path, data, headers, walk)
+        for _ in range(_MOST_MOVES):
+            moved = self._moved(path, answer)
+            if moved is None:
+                break
+            path = moved
+            answer = await self._send(path, data, headers, walk)
+        return answer
+
+    def _moved(self, path: str, answer: Answer) -> str | None:
+        """The path of this service to which a request moves as it is."""
+        if answer.status not in _MOVED:
+            return None
+        url = urlsplit(urljoin(self._origin + path, answer.headers.get(b"location", b"").decode("latin-1")))
+        if f"{url.scheme}://{url.netloc}" != self._origin:
+            return None
+        return (url.path or "/") + (f"?{url.query}" if url.query else "")
+
+    async def _send(self, path: str, data: bytes, headers: list[tuple[bytes, bytes]], walk: Walk) -> Answer:
         started = perf_counter()
         code = "500"
         try:
-            asking = self._peer.call("POST", self._path, headers, data, timeout_s=self._timeout_s)
+            asking = self._peer.call("POST", path, headers, data, timeout_s=self._timeout_s)
             answer = await walk.waiting(asking)
             code = str(answer.status)
         except ClientGone as error:

@@ -189,6 +189,44 @@ async def test_a_step_whose_answer_is_too_long_is_given_up() -> None:
     assert "longer than 1000 bytes" in json.loads(response.body)["cause"]
 
 
+@pytest.mark.parametrize("status", [307, 308])
+async def test_a_service_that_moved_is_asked_at_its_new_path(status: int) -> None:
+    asked: list[str] = []
+
+    async def move(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while head := await read_head(reader):
+            await reader.readexactly(len(json.dumps(ASKED)))
+            path = head.split()[1]
+            asked.append(path)
+            if path == "/score/?v=1":
+                writer.write(b"HTTP/1.1 %d X\r\nLocation: /score?v=1\r\nContent-Length: 0\r\n\r\n" % status)
+            else:
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    async with listening(move) as port:
+        response = await lone(f"http://127.0.0.1:{port}/score/?v=1").post("/", ASKED)
+
+    assert (response.status, asked) == (200, ["/score/?v=1", "/score?v=1"])
+
+
+@pytest.mark.parametrize("where", [b"http://elsewhere/score", b"/p"])
+async def test_a_service_that_moved_elsewhere_or_in_circles_is_not_followed_for_ever(where: bytes) -> None:
+    moves = 0
+
+    async def move(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal moves
+        while await read_head(reader):
+            await reader.readexactly(len(json.dumps(ASKED)))
+            moves += 1
+            writer.write(b"HTTP/1.1 308 X\r\nLocation: %b\r\nContent-Length: 0\r\n\r\n" % where)
+
+    async with listening(move) as port:
+        response = await lone(f"http://127.0.0.1:{port}/p").post("/", ASKED)
+
+    assert (response.status, header(response, "Fairlead-Step")) == (308, "root/a")
+    assert moves == (6 if where == b"/p" else 1)
+
+
 async def test_a_step_is_asked_again_when_it_is_away_for_a_moment() -> None:
     statuses = [503, 502]
 
