@@ -28,7 +28,7 @@ def predict(
     /,
     *,
     data: Annotated[str, Parameter(name=["--data", "-d"], allow_leading_hyphen=True)],
-    explain: bool = False,
+    explain: Annotated[bool, Parameter(negative="")] = False,
     namespace: Annotated[str, Parameter(name=["--namespace", "-n"])] = "",
     url: str = "",
     connection: Connection | None = None,
