@@ -24,6 +24,7 @@ class Stored:
 
     def list(self, kind: str, namespace: str | None = None) -> Sequence[Document]:
         of_kind = [one for one in self._documents if one["kind"] == kind]
+        of_kind.sort(key=lambda one: one["metadata"]["name"])
         return [one for one in of_kind if namespace is None or one["metadata"].get("namespace", "") == namespace]
 
     def plan(self, kind: str, namespace: str, name: str) -> Plan | None:

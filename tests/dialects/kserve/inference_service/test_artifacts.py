@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from fairlead.errors import InvalidManifest
-from fairlead.plan.model import Artifact, Part, SecretEntry
+from fairlead.plan.model import Artifact, EnvVar, KeyRef, Part, SecretEntry
 from support.isvc import container, isvc, lowered, model, unit_of
 
 
@@ -84,3 +84,40 @@ def test_a_container_says_where_its_model_is_by_a_variable() -> None:
 
 def test_a_container_without_a_model_has_none() -> None:
     assert unit_of(isvc(container())).artifact is None
+
+
+def storage_container(name: str, prefix: str, *env: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    container = {"name": "storage-initializer", "image": "example.com/fetch:1", "env": list(env)}
+    return {
+        "kind": "ClusterStorageContainer",
+        "metadata": {"name": name},
+        "spec": {"container": container, "supportedUriFormats": [{"prefix": prefix}], **fields},
+    }
+
+
+TOKEN = {"name": "HF_TOKEN", "valueFrom": {"secretKeyRef": {"name": "hub", "key": "token"}}}
+ENDPOINT = {"name": "HF_ENDPOINT", "value": "https://hub.example.com"}
+
+
+def fetching(predictor: dict[str, Any], *stored: dict[str, Any]) -> dict[str, EnvVar]:
+    found = unit_of(isvc(predictor), *stored).artifact
+    assert found is not None
+    return {one.name: one for one in found.init_env}
+
+
+def test_variables_of_the_container_that_would_fetch_a_model_hold_for_its_transfer() -> None:
+    others = storage_container("a", "s3://", ENDPOINT), storage_container("c", "hf://", {"name": "X", "value": "late"})
+    found = fetching(model(uri="hf://org/m"), *others, storage_container("b", "hf://", TOKEN, ENDPOINT))
+
+    assert found["HF_TOKEN"].source == KeyRef(kind="Secret", name="hub", key="token")
+    assert found["HF_ENDPOINT"].value == "https://hub.example.com"
+    assert "X" not in found
+
+
+def test_a_container_that_is_named_comes_before_others_and_one_that_is_disabled_does_not_count() -> None:
+    first = storage_container("a", "hf://", ENDPOINT) | {"disabled": True}
+    second, third = storage_container("b", "hf://", TOKEN), storage_container("c", "hf://", ENDPOINT)
+
+    assert list(fetching(model(uri="hf://org/m"), first, second, third)) == ["HF_TOKEN"]
+    named = {**model(uri="hf://org/m"), "storageContainerName": "c"}
+    assert list(fetching(named, first, second, third)) == ["HF_ENDPOINT"]

@@ -6,10 +6,13 @@ from pathlib import PurePosixPath
 
 from fairlead.dialects.findings import Findings
 from fairlead.dialects.kserve.config import CredentialsConfig
+from fairlead.dialects.kserve.inference_service.containers import facts_of
 from fairlead.dialects.kserve.inference_service.pods import Placed, Pod
 from fairlead.dialects.kserve.inference_service.runtime_defaults import MODELS
 from fairlead.dialects.kserve.inference_service.schema import StorageSpec
 from fairlead.dialects.kserve.storage_uris import common_parent, is_mounted_already, supported_scheme, unsupported
+from fairlead.dialects.podspec import EnvVar
+from fairlead.dialects.variables import lower_variables
 from fairlead.plan.model import Artifact, Part, SecretEntry
 
 STORAGE_URI = "STORAGE_URI"
@@ -22,7 +25,7 @@ def find_artifact(pod: Pod, placed: Placed, findings: Findings, settings: Creden
     storage = (model.storage if model else None) or (art.storage if art else None)
     if uri and storage is not None and storage.path:
         findings.refuse(f"{pod.path}.model", "must provide only one of storageUri and storage.path")
-    base = _base(pod, settings)
+    base = _base(pod, placed, findings, settings)
     if storage is not None and not uri:
         return _stored(base, pod, storage, settings)
     if spec.storage_uris:
@@ -49,8 +52,11 @@ def narrowed(artifact: Artifact, folder: str) -> Artifact:
     return replace(artifact, uri=f"{artifact.uri.rstrip('/')}/{inside}", mount=folder)
 
 
-def _base(pod: Pod, settings: CredentialsConfig) -> Artifact:
+def _base(pod: Pod, placed: Placed, findings: Findings, settings: CredentialsConfig) -> Artifact:
+    written = [EnvVar.model_validate(dict(one)) for one in pod.template.fetch_env]
+    env = lower_variables(written, "ClusterStorageContainer.spec.container", facts_of(pod, placed), findings)
     return Artifact(
+        init_env=tuple(env),
         uri="",
         mount=MODELS,
         service_account=pod.service_account or "default",

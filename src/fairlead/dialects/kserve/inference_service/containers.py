@@ -32,7 +32,7 @@ def ports_of(container: Written) -> PortPair:
 
 def variables_of(pod: Pod, placed: Placed, findings: Findings) -> tuple[EnvVar, ...]:
     """The variables of one of the pod's containers."""
-    return tuple(lower_variables(placed.container.env, placed.path, _facts(pod, placed), findings))
+    return tuple(lower_variables(placed.container.env, placed.path, facts_of(pod, placed), findings))
 
 
 def words_of(placed: Placed, env: tuple[EnvVar, ...]) -> tuple[str, ...]:
@@ -94,7 +94,8 @@ def _mount(pod: Pod, written: VolumeMount, path: str, findings: Findings) -> Mou
     return Mount(path=written.mount_path, source=source, read_only=written.read_only, sub_path=written.sub_path)
 
 
-def _facts(pod: Pod, placed: Placed) -> PodFacts:
+def facts_of(pod: Pod, placed: Placed) -> PodFacts:
+    """What a container of the pod knows about itself."""
     template = pod.template
     return PodFacts(
         name=template.configuration,

@@ -12,6 +12,7 @@ from fairlead.dialects.base import Document, World
 from fairlead.dialects.findings import Findings
 from fairlead.dialects.kserve.inference_service.canaries import effective
 from fairlead.dialects.kserve.inference_service.components import component_of, timeout_s
+from fairlead.dialects.kserve.inference_service.fetching import fetch_env
 from fairlead.dialects.kserve.inference_service.schema import Model
 from fairlead.dialects.kserve.inference_service.settings import Settings, read_settings
 from fairlead.dialects.kserve.inference_service.template import PREDICTOR, ROLES, ComponentTemplate
@@ -83,6 +84,7 @@ def template_of(
         labels=dict(meta.get("labels") or {}),
         is_knative=is_knative,
         canary=canary,
+        fetch_env=list(fetch_env(own, world)),
     )
 
 

@@ -37,6 +37,8 @@ class ComponentTemplate:
     labels: Mapping[str, str] = field(default_factory=dict)
     is_knative: bool = True
     canary: str = ""
+    fetch_env: list[Mapping[str, Any]] = field(default_factory=list)
+    """Variables for the transfer of its model, as JSON."""
 
     @property
     def configuration(self) -> str:

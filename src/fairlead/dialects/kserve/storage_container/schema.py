@@ -20,7 +20,7 @@ class UriFormat(Object):
 
 
 class StorageContainerSpec(Object):
-    """Who fetches which models. Models are fetched without containers here; only the addresses count."""
+    """Who fetches which models. Models are fetched without containers here; its addresses and variables count."""
 
     container: Container = Field(description="The container that would fetch them.")
     supported_uri_formats: list[UriFormat] = Field(description="Addresses that it fetches.")
