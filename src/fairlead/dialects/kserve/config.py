@@ -177,8 +177,14 @@ class InferenceServiceConfig(Object):
 def read_config(world: World) -> InferenceServiceConfig:
     """The settings as they are stored now. Raises `ConfigError` in the words of KServe's controller."""
     stored = world.get("ConfigMap", NAMESPACE, NAME)
-    data = {**shipped_config(DEFAULT_DOMAIN), **((stored or {}).get("data") or {})}
+    data = {**_shipped(), **((stored or {}).get("data") or {})}
     return _parsed(tuple(sorted(data.items())))
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> Mapping[str, str]:
+    """What stands for a ConfigMap that is not there."""
+    return shipped_config(DEFAULT_DOMAIN)
 
 
 # Every look at a service reads the settings, and they hardly ever change.

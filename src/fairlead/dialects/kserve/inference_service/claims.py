@@ -46,8 +46,7 @@ def named(doc: Document) -> Named:
 def claimed(doc: Document, ingress: Ingress, default_mode: str) -> frozenset[str]:
     """Every name that a service answers under, inside and outside. Raises `ConfigError`."""
     one = named(doc)
-    spec = doc.get("spec", {})
-    parts = [f"{one.name}-{role}" for role in ROLES if spec.get(role)]
+    parts = _parts(doc)
     found = {host for name in (one.name, *parts) for host in hosts.inside(name, one.namespace)}
     if is_knative(doc, default_mode):
         tagged = [f"{tag}{part}" for part in parts for tag in _TAGS]
@@ -72,15 +71,20 @@ def conflicts_of(doc: Document, world: World, ingress: Ingress, default_mode: st
 
 def _others(doc: Document, mine: frozenset[str], world: World, ingress: Ingress) -> Iterator[Document]:
     own = named(doc)
-    candidates = {
-        (namespace, name)
-        for host in mine
-        for namespace, called in hosts.possible_owners(host, ingress)
-        for name in _services(called)
-    }
+    # In one namespace names tell; outside names may be made of other namespaces and names too.
+    owners = {(own.namespace, called) for called in (own.name, *_parts(doc))}
+    owners |= {(own.namespace, f"{tag}{part}") for part in _parts(doc) for tag in _TAGS}
+    outside = [host for host in mine if host.endswith(f".{ingress.domain}")]
+    owners |= {owner for host in outside for owner in hosts.possible_owners(host, ingress)}
+    candidates = {(namespace, name) for namespace, called in owners for name in _services(called)}
     for namespace, name in sorted(candidates - {(own.namespace, own.name)}):
         if (other := world.get(KIND, namespace, name)) is not None:
             yield other
+
+
+def _parts(doc: Document) -> list[str]:
+    """The names of a service's components."""
+    return [f"{named(doc).name}-{role}" for role in ROLES if doc.get("spec", {}).get(role)]
 
 
 def _services(called: str) -> Iterator[str]:

@@ -8,6 +8,7 @@ templates only fields are understood: `{{ .Name }}`, `{{ .Annotations.key }}`, `
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from fairlead.errors import ConfigError
 
@@ -109,12 +110,11 @@ def rendered(setting: str, template: str, named: Named, name: str, domain: str) 
 def possible_owners(host: str, ingress: Ingress) -> tuple[tuple[str, str], ...]:
     """The namespaces and names of services that this name may have been made from, by Knative's rule or by
     `domainTemplate`. A template that is made of more than names tells nobody whose a name is."""
-    found = dict.fromkeys(_apart(host, ("", "name", ".", "namespace", f".{ingress.domain}")))
-    found |= dict.fromkeys(_apart(host, ("", "name", ".", "namespace", f".{CLUSTER_DOMAIN}")))
-    found |= dict.fromkeys(_apart(host, _pieces(ingress)))
-    return tuple(found)
+    by_knative = ("", "name", ".", "namespace", f".{ingress.domain}")
+    return tuple(dict.fromkeys([*_apart(host, by_knative), *_apart(host, _pieces(ingress))]))
 
 
+@lru_cache(maxsize=16)
 def _pieces(ingress: Ingress) -> tuple[str, ...]:
     """Text and words of `domainTemplate` in turn."""
     pieces, rest = [""], 0
