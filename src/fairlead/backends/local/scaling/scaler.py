@@ -7,7 +7,6 @@ gateway is silent nothing is decided by requests: no news is not the same as no 
 """
 
 import asyncio
-import contextlib
 import logging
 import math
 import time
@@ -194,12 +193,12 @@ class Scaler:
         """Measure what processes use until cancelled. What scales by requests is looked at when the gateway speaks."""
         try:
             while True:
-                if not self._horizontal:
-                    await self._to_measure.wait()
-                self._to_measure.clear()
+                await self._to_measure.wait()
                 await self.measure()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._to_measure.wait(), SYNC_S)
+                if not self._horizontal:
+                    self._to_measure.clear()
+                # Not sooner for anybody's sake: in a short time a start looks like a load.
+                await asyncio.sleep(SYNC_S)
         finally:
             await self._reader.close()
 
