@@ -3,10 +3,13 @@
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from fairlead.backends.local.scaling.applying import Activity, Applied, Counts, Standing, apply, begin
 from fairlead.backends.local.scaling.kpa import Terms
 from fairlead.plan.model import KnativeScaling
+from support.naive_scale import NaiveScale
 
 TERMS = Terms(scaling=KnativeScaling())
 ACTIVE = Standing(activity=Activity.ACTIVE, since=0.0, is_initialized=True)
@@ -153,3 +156,53 @@ def test_the_maximum_is_stronger_than_the_initial_scale() -> None:
     asked = terms(initial_replicas=5, max_replicas=2)
     standing = begin(asked, Counts(current=2, ready=0), now=0.0)
     assert after(standing, 9, 2.0, asked=asked, current=2, ready=2)[0].replicas == 2
+
+
+STEPS = st.tuples(
+    st.sampled_from([None, 0, 0, 0, 1, 2, 7]),  # the wish
+    st.sampled_from([None, -5, 0, 40]),  # the room for a burst
+    st.integers(0, 4),  # replicas that are ready, of those there are
+    st.sampled_from([1.0, 2.0, 15.0, 29.0, 61.0, 400.0]),  # seconds until then
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    least=st.integers(0, 3),
+    most=st.integers(0, 5),
+    initial=st.integers(1, 3),
+    retention_s=st.sampled_from([0.0, 45.0, 500.0]),
+    may_reach_zero=st.booleans(),
+    is_reachable=st.booleans(),
+    steps=st.lists(STEPS, max_size=40),
+)
+def test_any_history_is_applied_as_the_table_says(
+    least: int,
+    most: int,
+    initial: int,
+    retention_s: float,
+    may_reach_zero: bool,
+    is_reachable: bool,
+    steps: list[tuple[int | None, int | None, int, float]],
+) -> None:
+    naive = NaiveScale(
+        min_scale=least, max_scale=most, initial_scale=initial, stable_window=60.0, grace=30.0, retention=retention_s,
+        enabled=may_reach_zero, reachable=is_reachable, progress_deadline=600.0,
+    )  # fmt: skip
+    asked = replace(
+        scaling(zero_retention_s=retention_s, may_reach_zero=may_reach_zero), min_replicas=least, max_replicas=most,
+        initial_replicas=initial, is_reachable=is_reachable,
+    )  # fmt: skip
+    now, current = 0.0, naive.least()
+    standing = begin(asked, Counts(current=current, ready=0), now=now)
+    for desired, excess, up, pause_s in steps:
+        now, ready = now + pause_s, min(up, current)
+
+        applied, standing = apply(
+            standing, asked, Counts(current=current, ready=ready), desired=desired, excess_burst=excess, now=now
+        )
+
+        wish = -1 if desired is None else desired
+        replicas, reason = naive.step(wish, excess, ready=ready, current=current, now=now)
+        assert (applied.replicas, applied.reason.replace("TimedOut", "NoTraffic")) == (replicas, reason)
+        current = applied.replicas
