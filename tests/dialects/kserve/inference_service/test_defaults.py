@@ -56,6 +56,17 @@ def test_a_frameworks_own_object_becomes_a_model(name: str, protocol: str | None
     assert found == {"minReplicas": 2, "model": {**model, **({"protocolVersion": protocol} if protocol else {})}}
 
 
+def test_a_frameworks_object_that_is_applied_again_replaces_the_model_it_became() -> None:
+    before = {"modelFormat": {"name": "sklearn"}, "storageUri": "gs://m/1"}
+    merged = {"model": before, "xgboost": {"storageUri": "gs://m/2"}}
+
+    assert predictor(isvc(merged)) == {"model": {"modelFormat": {"name": "xgboost"}, "storageUri": "gs://m/2"}}
+
+
+def test_a_second_framework_stays_for_the_rules_to_refuse() -> None:
+    assert set(predictor(isvc({"sklearn": {}, "xgboost": {}}))) == {"model", "xgboost"}
+
+
 def test_a_protocol_that_is_written_stays() -> None:
     assert predictor(isvc({"onnx": {"protocolVersion": "grpc-v2"}}))["model"]["protocolVersion"] == "grpc-v2"
 

@@ -76,19 +76,16 @@ def _default_mode(doc: Json, config: InferenceServiceConfig) -> None:
 
 
 def _move_framework(predictor: Json) -> None:
-    """A framework's own object becomes a model. Beside a `model` it stays, for the rules to refuse."""
-    if predictor.get("model") is not None:
+    """A framework's own object becomes the model. One that is there already is what an earlier version of the manifest
+    became: who applies a framework's object again finds it merged beside that. A second framework stays, for the rules
+    to refuse."""
+    name = next((name for name in FRAMEWORKS if predictor.get(name) is not None), None)
+    if name is None:
         return
-    for name in FRAMEWORKS:
-        written = predictor.get(name)
-        if written is None:
-            continue
-        del predictor[name]
-        model = {"modelFormat": {"name": name}, **written}
-        if name in _V2_FRAMEWORKS and not model.get("protocolVersion"):
-            model["protocolVersion"] = "v2"
-        predictor["model"] = model
-        return
+    model = {"modelFormat": {"name": name}, **predictor.pop(name)}
+    if name in _V2_FRAMEWORKS and not model.get("protocolVersion"):
+        model["protocolVersion"] = "v2"
+    predictor["model"] = model
 
 
 def _default_protocol(predictor: Json) -> None:
