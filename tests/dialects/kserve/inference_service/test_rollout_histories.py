@@ -121,3 +121,66 @@ def test_no_request_goes_to_a_revision_that_never_was_ready_while_another_was(
     assert sum(share["percent"] for share in told["traffic"]) == 100
     conditions = {one["type"]: one["status"] for one in watched.life.doc["status"]["conditions"]}
     assert conditions["Ready"] == "True"
+
+
+CANARIES = st.dictionaries(st.sampled_from(["second", "third"]), st.sampled_from([0, 10, 50]), max_size=2)
+STANDARD = {"serving.kserve.io/deploymentMode": "Standard"}
+CHANGES = st.one_of(
+    st.tuples(st.just("canaries"), CANARIES),
+    st.tuples(st.just("promote"), st.sampled_from(["second", "third"])),
+    st.tuples(st.just("fate"), st.sampled_from(["predictor", "second-predictor", "third-predictor"])),
+    st.tuples(st.just("recover"), st.just(None)),
+    st.tuples(st.just("step"), st.just(None)),
+)
+
+
+def standard_spec(life: Life, name: str, canaries: dict[str, int]) -> None:
+    predictor = {**model(uri=f"gs://m/{name}"), **({"name": name} if name else {})}
+    entries = [
+        {"predictor": {"name": one, **model(uri=f"gs://m/{one}")}, "trafficPercent": percent}
+        for one, percent in canaries.items()
+        if one != name
+    ]
+    life.doc = {**life.doc, "spec": {"predictor": predictor, "canary": entries}}
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@given(st.lists(CHANGES, max_size=14))
+def test_canaries_of_standard_mode_get_their_shares_while_they_are_ready(changes: list[tuple[str, Any]]) -> None:
+    life = Life(doc=isvc(model(uri="gs://m/"), annotations=STANDARD))
+    life.settle()
+    name, canaries = "", dict[str, int]()
+
+    def step() -> Plan:
+        plan = life.look()
+        running = {component.name for component in plan.components}
+        told = life.doc["status"].get("canaryStatuses") or []
+        ready = {f"{one['name']}-predictor" for one in told if one["ready"]}
+        assert set(weights(plan, ENTRY)) <= running
+        assert set(weights(plan, ENTRY)) & {f"{one}-predictor" for one in canaries} <= ready
+        assert all(sum(target.weight for target in route.targets) == 100 for route in plan.routes)
+        life.report()
+        return plan
+
+    for action, value in changes:
+        match action:
+            case "canaries":
+                canaries = {one: percent for one, percent in value.items() if one != name}
+                standard_spec(life, name, canaries)
+            case "promote":
+                name = value
+                canaries = {one: percent for one, percent in canaries.items() if one != name}
+                standard_spec(life, name, canaries)
+            case "fate":
+                life.fate[value] = Phase.FAILED
+            case "recover":
+                life.fate.clear()
+        step()
+
+    life.fate.clear()
+    plan = life.settle()
+
+    stable = f"{name}-predictor" if name else "predictor"
+    expected = {f"{one}-predictor": percent for one, percent in canaries.items() if percent and one != name}
+    shares = {stable: 100 - sum(expected.values()), **expected}
+    assert weights(plan, ENTRY) == {one: share for one, share in shares.items() if share}

@@ -12,13 +12,15 @@ from fairlead.dialects.kserve.inference_service.components import component_of, 
 from fairlead.dialects.kserve.inference_service.hosts import Ingress
 from fairlead.dialects.kserve.inference_service.lower import plan_of, templates_of
 from fairlead.dialects.kserve.inference_service.modes import is_knative
-from fairlead.dialects.kserve.inference_service.rollout import rolled_of, settled, traffic_percent
+from fairlead.dialects.kserve.inference_service.rollout import annotation, rolled_of, settled, traffic_percent
 from fairlead.dialects.kserve.inference_service.routes import Addressed, entry_of, routes_of
 from fairlead.dialects.kserve.inference_service.settings import Settings, read_settings
 from fairlead.dialects.kserve.inference_service.template import ComponentTemplate
 from fairlead.dialects.kserve.inference_service.variants import Rolled
 from fairlead.dialects.kserve.trained_model.hosting import hosted_models
 from fairlead.plan.model import Component, Plan
+
+ROLLOUT_DURATION = "serving.knative.dev/rollout-duration"
 
 
 def lower(doc: Document, *, catalog: Catalog, world: World) -> Plan:
@@ -28,6 +30,8 @@ def lower(doc: Document, *, catalog: Catalog, world: World) -> Plan:
     mode = settings.service.default_mode
     findings = Findings()
     templates = templates_of(doc, world=world, is_knative=is_knative(doc, mode))
+    if annotation(doc, ROLLOUT_DURATION) not in ("", "0", "0s"):
+        findings.warn(f"annotation {ROLLOUT_DURATION} is ignored: requests move to a new revision at once")
     if not is_knative(doc, mode):
         _warn_of_percents(templates, doc, findings)
     rolled = [replace(one, timeout_s=_timeout_s(one)) for one in rolled_of(doc, templates, world)]
