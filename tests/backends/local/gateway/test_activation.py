@@ -164,3 +164,31 @@ async def test_requests_that_come_while_others_are_shared_out_do_not_overtake_th
         await asyncio.gather(first.receive(), second.ask(post("/seldon/ns/iris/2")))
 
         assert [request.path for request in worker.requests] == ["/1", "/2"]
+
+
+@pytest.mark.parametrize("is_ready", [True, False])
+async def test_who_waits_for_a_revision_that_is_replaced_is_served_by_the_next(is_ready: bool) -> None:
+    async with bench() as made, wire_to(made.port) as wire:
+        await made.serve(service("iris", {"first": pool_of()}))
+        await wire.send(b"".join(post(f"/seldon/ns/iris/{turn}") for turn in range(3)))
+        await until(lambda: waiting(made) == 3)
+        worker = await made.worker("w")
+
+        await made.serve(service("iris", {"second": pool_of(worker) if is_ready else pool_of()}))
+        await until(lambda: waiting(made) == (0 if is_ready else 3))
+        await made.serve(service("iris", {"second": pool_of(worker)}))
+
+        assert await answers(wire, 3) == ["w"] * 3
+        assert [request.path for request in worker.requests] == ["/0", "/1", "/2"]
+
+
+async def test_who_waits_for_a_service_that_is_removed_is_told_so() -> None:
+    async with bench() as made, wire_to(made.port) as wire:
+        await made.serve(service("iris", {"first": pool_of()}))
+        await wire.send(ASK)
+        await until(lambda: waiting(made) == 1)
+
+        await made.serve()
+        answer = await wire.receive()
+
+        assert (answer.status, json.loads(answer.body)) == (503, {"error": "ns/iris/first was removed"})

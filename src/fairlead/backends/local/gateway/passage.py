@@ -112,6 +112,11 @@ class Passage:
         left_s = limit_s if self._timeout_s is None else min(limit_s, self._left_s(self._timeout_s))
         self._expire_after(left_s)
 
+    def move(self, pool: Pool) -> None:
+        """What it waited for is gone, and this has its place."""
+        self._pool = pool
+        self.submit()
+
     def refuse(self, error: FairleadError) -> None:
         """It cannot be served."""
         self._finish(refusal_of(self._pool.wanted.protocol, error))

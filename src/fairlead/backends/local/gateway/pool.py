@@ -26,6 +26,7 @@ class Waiter(Passenger, Protocol):
     def depart(self, link: WorkerLink) -> None: ...
     def wait(self, limit_s: float) -> None: ...
     def refuse(self, error: FairleadError) -> None: ...
+    def move(self, pool: "Pool") -> None: ...
 
 
 class Pool:
@@ -76,8 +77,12 @@ class Pool:
         if wanted.refusal:
             self._refuse_waiting()
 
-    def retire(self) -> None:
-        """The component is gone from the table."""
+    def retire(self, heir: "Pool | None" = None) -> None:
+        """The component is gone from the table. What waited for it goes to the one that has its place, if there is."""
+        if heir is not None:
+            waiting, self._waiting = self._waiting, {}
+            for waiter in waiting:
+                waiter.move(heir)
         self.update(routing.Pool(refusal=f"{self.name} was removed", protocol=self.wanted.protocol))
 
     @property

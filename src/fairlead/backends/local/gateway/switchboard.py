@@ -78,11 +78,13 @@ class Switchboard:
         for identity in [identity for identity in self._entries if identity not in wanted]:
             self._replace(self._entries.pop(identity).routes, [])
         used: set[Key] = set()
+        heirs: dict[Key, Serving] = {}
         for identity, service in wanted.items():
-            self._publish_service(identity, service)
+            heirs.update(self._publish_service(identity, service))
             used.update(self._entries[identity].keys)
         for key in [key for key in self.servings if key not in used]:
-            self.servings.pop(key).pool.retire()
+            heir = heirs.get(key)
+            self.servings.pop(key).pool.retire(heir.pool if heir is not None else None)
         self._meters.keep(used)
         self.table = table
         self.epoch = Epoch()
@@ -113,20 +115,23 @@ class Switchboard:
         for serving in self.servings.values():
             serving.pool.retire()
 
-    def _publish_service(self, identity: tuple[str, str, str], service: Service) -> None:
+    def _publish_service(self, identity: tuple[str, str, str], service: Service) -> dict[Key, Serving]:
+        """Gives the components that its routes lead to now, by those that they led to."""
         entry = self._entries.get(identity)
         if entry is not None and entry.service == service:
-            return
+            return {}
         pools = _pools(service)
         self._update_pools(pools)
         if entry is not None and entry.service.routes == service.routes and entry.keys == pools.keys():
             entry.service = service
-            return
+            return {}
         routes = _compile(service, self.servings)
         if entry is not None:
             _keep_turns(entry.routes, routes)
-        self._replace(entry.routes if entry is not None else [], routes)
+        before = entry.routes if entry is not None else []
+        self._replace(before, routes)
         self._entries[identity] = Entry(service, routes, pools.keys())
+        return _heirs(before, routes)
 
     def _update_pools(self, pools: dict[Key, routing.Pool]) -> None:
         for key, wanted in pools.items():
@@ -182,6 +187,26 @@ def _compile(service: Service, servings: dict[Key, Serving]) -> list[CompiledRou
             alike[(route.targets, route.mirrors)] = like
         routes.append(CompiledRoute(service, route, like.targets, like.mirrors, like.splitter))
     return routes
+
+
+def _heirs(old: list[CompiledRoute], new: list[CompiledRoute]) -> dict[Key, Serving]:
+    """Who takes the requests that a component had, by the routes that led there."""
+    now = {_match_of(route.route): route for route in new}
+    heirs: dict[Key, Serving] = {}
+    for route in old:
+        successor = now.get(_match_of(route.route))
+        if successor is None:
+            continue
+        shares = zip(successor.targets, successor.route.targets, strict=True)
+        heir = next((serving for serving, target in shares if target.weight > 0), None)
+        if heir is not None:
+            heirs |= {serving.key: heir for serving in route.targets if serving is not heir}
+    return heirs
+
+
+def _match_of(route: Route) -> tuple[object, ...]:
+    """What a request must be like, whatever becomes of it."""
+    return route.host, route.path_prefix, route.path_pattern, route.headers, route.metadata, route.is_internal
 
 
 def _keep_turns(old: list[CompiledRoute], new: list[CompiledRoute]) -> None:
