@@ -87,6 +87,12 @@ def test_what_only_a_cluster_has_is_named() -> None:
     ]
 
 
+def test_an_encrypted_model_is_warned_of() -> None:
+    (warning,) = lowered(isvc(model(confidential={"enabled": True})))[1]
+
+    assert warning == "spec.predictor.model.confidential is not used: there is nothing to decrypt a model with"
+
+
 def test_transformers_and_explainers_are_told_who_predicts() -> None:
     doc = isvc(model(), transformer={**container(), "containerConcurrency": 3}, explainer=container())
     transformer, explainer = (unit_of(doc, role=role) for role in ("transformer", "explainer"))

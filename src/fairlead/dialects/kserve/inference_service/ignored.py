@@ -42,6 +42,8 @@ def warn_of_pod(pod: Pod, findings: Findings) -> None:
     for name in _POD_FIELDS:
         if spec.get(name):
             findings.warn(f"{pod.path}.{name} is not used: {_ONE_MACHINE}")
+    if pod.model is not None and pod.model.confidential is not None and pod.model.confidential.enabled:
+        findings.warn(f"{pod.path}.model.confidential is not used: there is nothing to decrypt a model with")
     written = [spec, *(spec.get("containers") or ()), *(spec.get("initContainers") or ()), spec.get("model") or {}]
     if any(one.get("securityContext") for one in written):
         findings.warn(f"{pod.path}: securityContext is not used: servers run as the user who started Fairlead")
