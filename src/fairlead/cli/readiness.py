@@ -85,7 +85,8 @@ def _failure(status: Mapping[str, Any], conditions: Mapping[str, Mapping[str, An
         part = conditions.get(type_) or {}
         if part.get("status") == "False":
             return " ".join(str(part.get("message") or part.get("reason") or f"{type_} is false").split())
-    return ""
+    ingress = conditions.get("IngressReady") or {}
+    return str(ingress.get("message") or "") if ingress.get("reason") == "HostConflict" else ""
 
 
 def _share(why: str) -> float | None:

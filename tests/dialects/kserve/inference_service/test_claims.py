@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from fairlead.dialects.kserve.inference_service.claims import conflicts_of
+from fairlead.cli import readiness
+from fairlead.dialects.kserve.inference_service.claims import conflicts_of, told_conflicts
 from fairlead.dialects.kserve.inference_service.hosts import Ingress
 from support.isvc import isvc, model
 from support.rollouts import Installation, Life, weights
@@ -24,7 +25,7 @@ def test_the_older_service_keeps_its_name() -> None:
 
     assert conflicts_of(old, world, ingress, "Knative") == ()
     (conflict,) = conflicts_of(young, world, ingress, "Knative")
-    assert str(conflict) == "a-b-c.example.org belongs to the InferenceService c/a-b, which is older"
+    assert told_conflicts([conflict]) == "a-b-c.example.org belongs to the InferenceService c/a-b, which is older"
 
 
 def test_a_service_that_loses_a_name_has_its_others_and_says_so() -> None:
@@ -39,7 +40,11 @@ def test_a_service_that_loses_a_name_has_its_others_and_says_so() -> None:
     assert not any(route.path_prefix == "/serving/models/iris-predictor/" for route in plan.routes)
     ready = next(one for one in life.doc["status"]["conditions"] if one["type"] == "Ready")
     assert (ready["status"], ready["reason"]) == ("False", "HostConflict")
-    assert "belongs to the InferenceService models/iris" in ready["message"]
+    assert ready["message"] == (
+        "iris-predictor.models.example.com and 3 other names belong to the InferenceService models/iris, which is older"
+    )
+    assert "url" not in life.doc["status"]
+    assert readiness.read(life.doc).stage is readiness.Stage.FAILED
 
 
 def test_a_service_that_comes_later_takes_nothing_away() -> None:

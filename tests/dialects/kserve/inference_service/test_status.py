@@ -294,3 +294,27 @@ def test_a_revision_tells_whether_it_is_up(life: Life) -> None:
     life.world.objects["Revision", "models", "iris-predictor-00001"] = first
     gone = told(1)
     assert (conditions(gone)["Ready"], conditions(gone)["Active"], gone["actualReplicas"]) == ("True", "False", 0)
+
+
+def test_a_runtime_that_is_deleted_stays_told_while_its_service_runs() -> None:
+    life = Life(doc=isvc(model(), annotations=STANDARD))
+    life.settle()
+    del life.world.objects["ClusterServingRuntime", "", "kserve-sklearnserver"]
+
+    assert life.report()["clusterServingRuntimeName"] == "kserve-sklearnserver"
+
+
+def test_model_mesh_is_said_not_to_be_there() -> None:
+    life = Life(doc=isvc(model(), annotations={"serving.kserve.io/deploymentMode": "ModelMesh"}))
+
+    plan = life.settle()
+
+    assert any("ModelMesh" in warning for warning in plan.warnings)
+    assert life.doc["status"]["deploymentMode"] == "ModelMesh"
+    assert conditions(life.doc["status"])["Ready"] == "True"
+
+
+def test_a_slow_roll_out_is_warned_of() -> None:
+    life = Life(doc=isvc(model(), annotations={"serving.knative.dev/rollout-duration": "380s"}))
+
+    assert any("rollout-duration" in warning for warning in life.look().warnings)

@@ -5,7 +5,7 @@ the first by namespace and name. Names are inverted to the services that could h
 same however many services there are.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,9 +27,6 @@ class Conflict:
     host: str
     namespace: str
     name: str
-
-    def __str__(self) -> str:
-        return f"{self.host} belongs to the InferenceService {self.namespace}/{self.name}, which is older"
 
 
 def named(doc: Document) -> Named:
@@ -67,6 +64,24 @@ def conflicts_of(doc: Document, world: World, ingress: Ingress, default_mode: st
                 metadata = other["metadata"]
                 found[host] = Conflict(host=host, namespace=metadata.get("namespace", ""), name=metadata["name"])
     return tuple(found[host] for host in sorted(found))
+
+
+def told_conflicts(conflicts: Sequence[Conflict]) -> str:
+    """What is lost and to whom, in a sentence for each of those that have it."""
+    by_owner: dict[tuple[str, str], list[str]] = {}
+    for conflict in conflicts:
+        by_owner.setdefault((conflict.namespace, conflict.name), []).append(conflict.host)
+    return "; ".join(
+        f"{_some(found)} to the InferenceService {namespace}/{name}, which is older"
+        for (namespace, name), found in by_owner.items()
+    )
+
+
+def _some(found: Sequence[str]) -> str:
+    """The outside name of several, which people know; a cluster's own names follow from it."""
+    outside = max((host for host in found if ".svc" not in host), key=len, default=found[0])
+    rest = len(found) - 1
+    return f"{outside} belongs" if not rest else f"{outside} and {rest} other name{'s' if rest > 1 else ''} belong"
 
 
 def _others(doc: Document, mine: frozenset[str], world: World, ingress: Ingress) -> Iterator[Document]:

@@ -8,7 +8,7 @@ from fairlead.dialects.kserve.config import LEGACY_MODES
 from fairlead.dialects.kserve.inference_service import told
 
 ANNOTATION = "serving.kserve.io/deploymentMode"
-KNATIVE, STANDARD = "Knative", "Standard"
+KNATIVE, STANDARD, MODEL_MESH = "Knative", "Standard", "ModelMesh"
 
 
 def deployment_mode(doc: Document, default: str) -> str:

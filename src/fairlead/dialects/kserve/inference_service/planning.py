@@ -11,7 +11,7 @@ from fairlead.dialects.kserve.inference_service.claims import conflicts_of
 from fairlead.dialects.kserve.inference_service.components import component_of, timeout_s
 from fairlead.dialects.kserve.inference_service.hosts import Ingress
 from fairlead.dialects.kserve.inference_service.lower import plan_of, templates_of
-from fairlead.dialects.kserve.inference_service.modes import is_knative
+from fairlead.dialects.kserve.inference_service.modes import MODEL_MESH, deployment_mode, is_knative
 from fairlead.dialects.kserve.inference_service.rollout import annotation, rolled_of, settled, traffic_percent
 from fairlead.dialects.kserve.inference_service.routes import Addressed, entry_of, routes_of
 from fairlead.dialects.kserve.inference_service.settings import Settings, read_settings
@@ -32,6 +32,8 @@ def lower(doc: Document, *, catalog: Catalog, world: World) -> Plan:
     templates = templates_of(doc, world=world, is_knative=is_knative(doc, mode))
     if annotation(doc, ROLLOUT_DURATION) not in ("", "0", "0s"):
         findings.warn(f"annotation {ROLLOUT_DURATION} is ignored: requests move to a new revision at once")
+    if deployment_mode(doc, mode) == MODEL_MESH:
+        findings.warn("deploymentMode ModelMesh is not there: the service runs by itself, as in Standard mode")
     if not is_knative(doc, mode):
         _warn_of_percents(templates, doc, findings)
     rolled = [replace(one, timeout_s=_timeout_s(one)) for one in rolled_of(doc, templates, world)]

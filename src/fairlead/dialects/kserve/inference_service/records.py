@@ -5,11 +5,13 @@ from typing import Any
 
 from fairlead.dialects.base import Document, World
 from fairlead.dialects.kserve.config import read_config
+from fairlead.dialects.kserve.inference_service import told
 from fairlead.dialects.kserve.inference_service.lower import templates_of
 from fairlead.dialects.kserve.inference_service.modes import is_knative
 from fairlead.dialects.kserve.inference_service.revisions import REVISION, records_of
 from fairlead.dialects.kserve.inference_service.rollout import is_stopped
 from fairlead.dialects.kserve.inference_service.template import PREDICTOR
+from fairlead.errors import FairleadError
 from fairlead.plan.model import Plan
 
 
@@ -28,4 +30,8 @@ def runtime_of(doc: Document, plan: Plan, *, world: World, has_revisions: bool) 
     if stored is not None:
         runtime = stored.get("spec", {}).get("template", {}).get("runtime")
         return runtime if isinstance(runtime, Mapping) else None
-    return templates_of(doc, world=world, is_knative=has_revisions)[0].runtime
+    try:
+        return templates_of(doc, world=world, is_knative=has_revisions)[0].runtime
+    except FairleadError:
+        # The runtime has gone since; what runs was made with it.
+        return told.runtime(doc)

@@ -6,6 +6,7 @@ roll-outs: which revisions were ready and had all requests is nowhere else, so w
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from fairlead.dialects.base import Document, World
 from fairlead.dialects.kserve.config import InferenceServiceConfig, read_config
@@ -79,8 +80,10 @@ def _status_of(
     )
     entry = TRANSFORMER if TRANSFORMER in roles else PREDICTOR
     predictor = progress[0]
+    url = urls.service(entry)
+    is_lost = urlsplit(url).hostname in {conflict.host for conflict in conflicts}
     written = {
-        "url": urls.service(entry),
+        "url": "" if is_lost else url,
         "address": {"url": urls.inside(plan.owner.name if is_knative else f"{plan.owner.name}-{entry}")},
         "components": _components(progress, urls, is_knative=is_knative),
         "modelStatus": model_status(
@@ -134,8 +137,7 @@ def _share(share: Share, role: str, urls: Urls) -> dict[str, Any]:
 def _runtime(runtime: Mapping[str, Any] | None) -> dict[str, str]:
     if runtime is None:
         return {}
-    field = "clusterServingRuntimeName" if runtime.get("kind") == "ClusterServingRuntime" else "servingRuntimeName"
-    return {field: str(runtime.get("name") or "")}
+    return {told.RUNTIME_FIELDS[str(runtime["kind"])]: str(runtime["name"])}
 
 
 def _stopped(doc: Document, mode: str, observed: PlanStatus, now: str) -> dict[str, Any]:

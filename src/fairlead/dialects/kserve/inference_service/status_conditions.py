@@ -7,7 +7,7 @@ while `LatestDeploymentReady` says what happened to the new one.
 
 from collections.abc import Sequence
 
-from fairlead.dialects.kserve.inference_service.claims import Conflict
+from fairlead.dialects.kserve.inference_service.claims import Conflict, told_conflicts
 from fairlead.dialects.kserve.inference_service.conditions import (
     CANARY_READY,
     INGRESS_READY,
@@ -59,8 +59,8 @@ def ingress_condition(
     """Whether requests find the service. It waits for its components, and a transformer or an explainer that is down
     takes it along. A service that is up when one of these comes (`is_in_service`) goes on without it."""
     if conflicts:
-        message = "; ".join(str(conflict) for conflict in conflicts)
-        return Condition(type=INGRESS_READY, is_true=False, reason="HostConflict", message=message)
+        told = told_conflicts(conflicts)
+        return Condition(type=INGRESS_READY, is_true=False, reason="HostConflict", message=told)
     by_type = {one.type: one for one in conditions}
     for one in progress:
         ready = by_type[ready_type(one.role)]

@@ -34,6 +34,8 @@ def is_true(doc: Document, type_: str) -> bool:
     return condition(doc, type_).get("status") == "True"
 
 
+RUNTIME_FIELDS = {"ServingRuntime": "servingRuntimeName", "ClusterServingRuntime": "clusterServingRuntimeName"}
+"""Where a status names a runtime, by its kind."""
 IS_NEW = "IsNew"
 """Ends the reason of an ingress that waits for a component which a service that is up did not have before."""
 
@@ -54,6 +56,14 @@ def model_status(doc: Document) -> Mapping[str, Any]:
     """`status.modelStatus`."""
     told = status_of(doc).get("modelStatus")
     return told if isinstance(told, Mapping) else {}
+
+
+def runtime(doc: Document) -> dict[str, str] | None:
+    """The runtime that the status names."""
+    for kind, field in RUNTIME_FIELDS.items():
+        if name := status_of(doc).get(field):
+            return {"kind": kind, "name": str(name)}
+    return None
 
 
 def _objects(value: object) -> Iterator[Mapping[str, Any]]:
