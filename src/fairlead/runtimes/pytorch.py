@@ -24,6 +24,7 @@ from fairlead.runtimes.artifact import find_file, listing, unreadable
 from fairlead.runtimes.base import LoadContext, TensorSpec
 from fairlead.runtimes.failures import BadParameter
 from fairlead.runtimes.libraries import need
+from fairlead.runtimes.model_archive import find_archive, unpacked
 from fairlead.runtimes.model_settings import read_specs
 from fairlead.runtimes.parameters import as_arguments, flag, threads_of
 from fairlead.runtimes.tensor_checks import chosen, fitted
@@ -39,22 +40,33 @@ _INDEX_LAYERS = frozenset(("Embedding", "EmbeddingBag"))
 
 
 def load(context: LoadContext) -> TensorUnit:
-    """Load the model. Parameters: `model_class` (or `modelClassName`) for weights; `inputs` and `outputs`, JSON lists
-    of name, datatype and shape; `row_wise` when the rows of several requests may share a call; `nthread`."""
+    """Load the model, which may be in an archive of TorchServe. Parameters: `model_class` (or `modelClassName`) for
+    weights; `inputs` and `outputs`, JSON lists of name, datatype and shape; `row_wise` when the rows of several
+    requests may share a call; `nthread`."""
     unit = context.unit
     need("torch", extra="pytorch")
-    path = find_file(context.folder, names=_NAMES, suffixes=_SUFFIXES, unit=unit.name)
     arguments = as_arguments(unit)
+    found = find_archive(context.folder)
+    archive = None if found is None else unpacked(found, context.workdir, unit=unit.name)
+    if archive is not None:
+        path, own_class = archive.path, archive.model_class
+    else:
+        path, own_class = find_file(context.folder, names=_NAMES, suffixes=_SUFFIXES, unit=unit.name), ""
     model = open_model(
         path,
         name=unit.name,
         threads=threads_of(context),
         inputs=_declared(arguments.get("inputs"), "inputs", unit.name),
         outputs=_declared(arguments.get("outputs"), "outputs", unit.name),
-        model_class=next((str(arguments[key]) for key in _CLASS_KEYS if arguments.get(key)), ""),
+        model_class=next((str(arguments[key]) for key in _CLASS_KEYS if arguments.get(key)), own_class),
     )
     model.is_row_wise = flag(unit, "row_wise", default=False)
-    return TensorUnit(model, unit, env=context.env)
+    if archive is None:
+        return TensorUnit(model, unit, env=context.env)
+    model.version = archive.version
+    made = TensorUnit(model, unit, env=context.env)
+    made.called = archive.name
+    return made
 
 
 def open_model(

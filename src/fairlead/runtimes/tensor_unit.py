@@ -30,6 +30,8 @@ class TensorUnit:
 
     predict_bytes: PredictBytes | None = None
     repository: Repository | None = None
+    called = ""
+    """What clients call the model, where its file says so."""
     methods = frozenset((Method.PREDICT, Method.TRANSFORM_INPUT, Method.TRANSFORM_OUTPUT))
 
     def __init__(self, model: TensorModel, unit: Unit, *, env: Mapping[str, str] | None = None) -> None:
