@@ -126,6 +126,16 @@ class GroupingDialect(OneLineDialect):
         return [Happened(reason="Shown", message="it is")] if status["state"] == "Available" else ()
 
 
+class YieldingDialect(OneLineDialect):
+    """Lowers a thing so that it gives way to the one that it names, while that is there."""
+
+    def lower(self, doc: Document, *, catalog: Catalog, world: World = ALONE) -> Plan:
+        plan, first = super().lower(doc, catalog=catalog), doc["spec"].get("after", "")
+        if world.get("Thing", plan.owner.namespace, first) is None:
+            return plan
+        return replace(plan, behind=(replace(plan.owner, api_version="", name=first, uid="", generation=0),))
+
+
 class RememberingBackend:
     def __init__(self) -> None:
         self.applied: list[Plan] = []
@@ -446,3 +456,20 @@ async def test_the_status_of_a_record_follows_from_its_owners_plan_and_events_fr
             return note.get("status") == {"ready": True} and "Shown" in reasons
 
         await until(is_told)
+
+
+async def test_what_gave_way_to_another_is_looked_at_again_when_that_goes(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store, running(store, YieldingDialect()) as backend:
+        await store.create(THING, thing("first"))
+        await store.create(THING, thing("second", after="first"))
+
+        async def is_behind() -> bool:
+            return any(plan.behind for plan in backend.applied)
+
+        await until(is_behind)
+        await store.delete(THING, "default", "first")
+
+        async def is_let_in() -> bool:
+            return backend.applied[-1].owner.name == "second" and not backend.applied[-1].behind
+
+        await until(is_let_in)

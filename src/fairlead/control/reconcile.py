@@ -157,10 +157,21 @@ class Reconciler:
                 await self.backend.delete(plan.owner)
 
     async def _take(self, followed: Followed, event: WatchEvent) -> None:
+        before = self.world.plans.get(_key(event.object))
         if event.type == "DELETED":
             await self._delete(event.object)
         else:
             await self._apply_safely(followed, event.object)
+        if before is not None and self.world.plans.get(_key(event.object)) != before:
+            await self._let_in(_key(event.object))
+
+    async def _let_in(self, key: Key) -> None:
+        """Look again at what gave way to a resource that is another now."""
+        behind = [mine for mine, plan in self.world.plans.items() if any(_key_of_owner(one) == key for one in plan.behind)]
+        for mine in behind:
+            followed, doc = self._of_kind(mine[0]), self.world.get(*mine)
+            if followed is not None and doc is not None and await self._apply_safely(followed, doc):
+                await self._tell_again(mine)
 
     async def _apply_safely(self, followed: Followed, doc: Mapping[str, Any]) -> bool:
         """A manifest must never stop the loop for the others, whatever it holds. Whether it can be lowered."""
@@ -293,7 +304,10 @@ class Reconciler:
         return doc if doc["metadata"].get("uid") == owner.uid else None
 
     def _followed(self, owner: Owner) -> Followed | None:
-        return next((each for each in self.followed if each.kind.kind == owner.kind), None)
+        return self._of_kind(owner.kind)
+
+    def _of_kind(self, kind: str) -> Followed | None:
+        return next((each for each in self.followed if each.kind.kind == kind), None)
 
 
 def _is_news(kind: Kind, event: WatchEvent, seen: dict[tuple[str, str], bytes]) -> bool:
@@ -316,3 +330,7 @@ def _is_news(kind: Kind, event: WatchEvent, seen: dict[tuple[str, str], bytes]) 
 def _key(doc: Mapping[str, Any]) -> Key:
     metadata = doc["metadata"]
     return doc["kind"], metadata.get("namespace", ""), metadata["name"]
+
+
+def _key_of_owner(owner: Owner) -> Key:
+    return owner.kind, owner.namespace, owner.name

@@ -160,7 +160,7 @@ class Upstream:
     protocol: str = "v1"
     is_tls: bool = False
     headers: tuple[str, ...] = ()
-    """Patterns of request headers that travel on to it, besides those that always do."""
+    """Regular expressions of request headers that travel on to it, besides those that always do."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -632,3 +632,6 @@ class Plan:
     docs_path: str = ""
     """Where a browser finds the API's own page, on the gateway."""
     prefetched: tuple[Prefetched, ...] = ()
+    behind: tuple[Owner, ...] = ()
+    """Resources that have names which this one would have too; when one of them changes or goes, it is looked at
+    again."""

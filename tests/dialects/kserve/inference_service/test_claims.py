@@ -44,7 +44,14 @@ def test_a_service_that_loses_a_name_has_its_others_and_says_so() -> None:
         "iris-predictor.models.example.com and 3 other names belong to the InferenceService models/iris, which is older"
     )
     assert "url" not in life.doc["status"]
+    assert [(one.namespace, one.name) for one in plan.behind] == [("models", "iris")]
     assert readiness.read(life.doc).stage is readiness.Stage.FAILED
+
+    del life.world.objects["InferenceService", "models", "iris"]
+    plan = life.settle()
+    assert weights(plan, "iris-predictor.models.example.com") == {"predictor-00001": 100}
+    assert plan.behind == ()
+    assert readiness.read(life.doc).stage is readiness.Stage.READY
 
 
 def test_a_service_that_comes_later_takes_nothing_away() -> None:

@@ -14,11 +14,12 @@ from fairlead.dialects.kserve.inference_service.lower import plan_of, templates_
 from fairlead.dialects.kserve.inference_service.modes import MODEL_MESH, deployment_mode, is_knative
 from fairlead.dialects.kserve.inference_service.rollout import annotation, rolled_of, settled, traffic_percent
 from fairlead.dialects.kserve.inference_service.routes import Addressed, entry_of, routes_of
+from fairlead.dialects.kserve.inference_service.schema import KIND
 from fairlead.dialects.kserve.inference_service.settings import Settings, read_settings
 from fairlead.dialects.kserve.inference_service.template import ComponentTemplate
 from fairlead.dialects.kserve.inference_service.variants import Rolled
 from fairlead.dialects.kserve.trained_model.hosting import hosted_models
-from fairlead.plan.model import Component, Plan
+from fairlead.plan.model import Component, Owner, Plan
 
 ROLLOUT_DURATION = "serving.knative.dev/rollout-duration"
 
@@ -38,17 +39,21 @@ def lower(doc: Document, *, catalog: Catalog, world: World) -> Plan:
         _warn_of_percents(templates, doc, findings)
     rolled = [replace(one, timeout_s=_timeout_s(one)) for one in rolled_of(doc, templates, world)]
     ingress = ingress_of(settings.service.ingress)
+    conflicts = conflicts_of(doc, world, ingress, mode)
     addressed = Addressed(
         doc=doc,
         ingress=ingress,
         is_knative=is_knative(doc, mode),
-        lost=frozenset(conflict.host for conflict in conflicts_of(doc, world, ingress, mode)),
+        lost=frozenset(conflict.host for conflict in conflicts),
     )
     components = _components(doc, rolled, catalog, settings, findings, world)
     meta = doc["metadata"]
     routes = routes_of(addressed, rolled, entry_of(doc, rolled)) if rolled else ()
     docs = f"/serving/{meta.get('namespace', '')}/{meta['name']}/docs/" if rolled else ""
-    return plan_of(doc, components, routes, findings, docs_path=docs)
+    plan = plan_of(doc, components, routes, findings, docs_path=docs)
+    before = dict.fromkeys((one.namespace, one.name) for one in conflicts)
+    behind = (Owner(api_version="", kind=KIND, namespace=namespace, name=name) for namespace, name in before)
+    return replace(plan, behind=tuple(behind))
 
 
 def ingress_of(config: IngressConfig) -> Ingress:
