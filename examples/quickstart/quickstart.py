@@ -1,4 +1,4 @@
-"""What `make run` does: a model, Fairlead, Seldon's quick-start manifest, one answer, and how to go on.
+"""What `make run` does: a model, Fairlead, the quick-start manifests of Seldon and KServe, an answer of each.
 
 Everything it makes is under build/quickstart, or the folder it is given. It uses nothing but the `fairlead` command, so
 each step can be repeated by hand. Serves until Ctrl-C; with ONCE=1 it ends after the answer. FAIRLEAD_PORT and
@@ -17,7 +17,9 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 PLACE = Path(sys.argv[1] if len(sys.argv) > 1 else HERE.parent.parent / "build" / "quickstart").resolve()
 FAIRLEAD = Path(sys.executable).with_name("fairlead")
-REQUEST = '{"data":{"ndarray":[[1,2,3,4]]}}'
+SELDON = '{"data":{"ndarray":[[1,2,3,4]]}}'
+KSERVE = '{"instances":[[6.8,2.8,4.8,1.4]]}'
+MANIFESTS = ("deployment.yaml", "inferenceservice.yaml")
 
 
 def main() -> int:
@@ -26,11 +28,11 @@ def main() -> int:
     home = PLACE / "home"
     env = {**os.environ, "FAIRLEAD_HOME": str(home)}
     try:
-        manifest = prepare()
+        prepare()
         # The folder belongs to this example: what an earlier run applied should not come back beside it.
         subprocess.run([FAIRLEAD, "down"], env=env, check=True, stdout=subprocess.DEVNULL)
         shutil.rmtree(home, ignore_errors=True)
-        return show(manifest, env)
+        return show(env)
     except KeyboardInterrupt:
         return 0
     except subprocess.CalledProcessError as problem:
@@ -38,18 +40,17 @@ def main() -> int:
         return problem.returncode
 
 
-def prepare() -> Path:
-    """Train the model and put its folder into the manifest."""
+def prepare() -> None:
+    """Train the model and put its folder into the manifests."""
     folder = PLACE / "iris"
     print("Training a small iris classifier.", flush=True)
     subprocess.run([sys.executable, HERE / "train_iris.py", folder], check=True, stdout=subprocess.DEVNULL)
-    manifest = PLACE / "deployment.yaml"
-    manifest.write_text((HERE / "deployment.yaml").read_text().replace("MODEL_FOLDER", str(folder)))
-    return manifest
+    for name in MANIFESTS:
+        (PLACE / name).write_text((HERE / name).read_text().replace("MODEL_FOLDER", str(folder)))
 
 
-def show(manifest: Path, env: Mapping[str, str]) -> int:
-    """Serve the model, ask it once and say how to go on."""
+def show(env: Mapping[str, str]) -> int:
+    """Serve the model under both manifests, ask each once and say how to go on."""
     print("Starting Fairlead.", flush=True)
     # In a group of its own: Ctrl-C is for us, and `stop` passes it on once. Twice would cut off requests under way.
     serving = subprocess.Popen(
@@ -57,18 +58,21 @@ def show(manifest: Path, env: Mapping[str, str]) -> int:
     )
     try:
         url = read_url(serving)
-        subprocess.run([FAIRLEAD, "apply", "-f", manifest, "--wait"], env=env, check=True)
-        answer = subprocess.run(
-            [FAIRLEAD, "predict", "iris-model", "-n", "seldon", "--data", REQUEST],
-            env=env, check=True, stdout=subprocess.PIPE, text=True,
-        ).stdout  # fmt: skip
-        explain(url, answer, manifest)
+        files = [word for name in MANIFESTS for word in ("-f", PLACE / name)]
+        subprocess.run([FAIRLEAD, "apply", *files, "--wait"], env=env, check=True)
+        explain(url, ask("sdep/iris-model", SELDON, env), ask("isvc/sklearn-iris", KSERVE, env))
         if os.environ.get("ONCE") == "1":
             return 0
         print("\nServing until Ctrl-C.", flush=True)
         return serving.wait()
     finally:
         stop(serving)
+
+
+def ask(name: str, request: str, env: Mapping[str, str]) -> str:
+    """The answer to one request."""
+    command = [FAIRLEAD, "predict", name, "--data", request]
+    return subprocess.run(command, env=env, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
 def read_url(serving: "subprocess.Popen[str]") -> str:
@@ -82,31 +86,40 @@ def read_url(serving: "subprocess.Popen[str]") -> str:
     raise subprocess.CalledProcessError(serving.wait() or 1, "fairlead up")
 
 
-def explain(url: str, answer: str, manifest: Path) -> None:
+def explain(url: str, seldon: str, kserve: str) -> None:
     base = f"{url}/seldon/seldon/iris-model/api/v1.0"
+    port = url.rsplit(":", 1)[-1]
     print(
         f"""
-Ask it:
+Ask it as Seldon's clients do:
 
   curl -s -X POST {base}/predictions \\
-    -H 'Content-Type: application/json' -d '{REQUEST}'
+    -H 'Content-Type: application/json' -d '{SELDON}'
 
-  {answer.strip()}
+  {seldon}
+
+and as KServe's do:
+
+  curl -s http://sklearn-iris.default.localhost:{port}/v1/models/sklearn-iris:predict -d '{KSERVE}'
+
+  {kserve}
 
 Its API, to read and try in a browser:
 
   {base}/doc/
 
+Leave the second one alone for a minute and a half: it ends, and the next request starts it again.
+
 Go on in another terminal:
 
   export FAIRLEAD_HOME={PLACE / "home"} KUBECONFIG={PLACE / "home" / "kubeconfig"}
   {FAIRLEAD} status
-  {FAIRLEAD} describe sdep iris-model -n seldon
-  kubectl get seldondeployments -A
+  {FAIRLEAD} describe isvc sklearn-iris
+  kubectl get seldondeployments,inferenceservices -A
 
-Change {manifest}, apply it again, and requests go on without a break:
+Change a manifest, apply it again, and requests go on without a break:
 
-  {FAIRLEAD} apply --wait -f {manifest}""",
+  {FAIRLEAD} apply --wait -f {PLACE / MANIFESTS[1]}""",
         flush=True,
     )
 

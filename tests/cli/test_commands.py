@@ -231,7 +231,7 @@ def test_predicting_with_a_model_that_is_not_there_says_so(running: Installation
     done = running.run("predict", "nope", "--data", "[[1]]", check=False)
 
     assert done.returncode == 1
-    assert "no SeldonDeployment named 'nope'" in done.stderr
+    assert "named 'nope' in any namespace" in done.stderr
 
 
 def test_logs_of_a_deployment_are_what_its_replicas_wrote(running: Installation, tmp_path: Path) -> None:

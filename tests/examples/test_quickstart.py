@@ -31,7 +31,9 @@ def test_once_it_trains_serves_asks_and_ends(tmp_path: Path) -> None:
 
     assert process.returncode == 0, said + complaint
     assert "seldondeployment/iris-model Available" in said
+    assert "inferenceservice/sklearn-iris Ready" in said
     assert 'd \'{"data":{"ndarray":[[1,2,3,4]]}}\'' in said
+    assert '  {"predictions":[1]}' in said
     assert '{"data":{"names":["t:0","t:1","t:2"],"ndarray":[[' in said
     assert "/seldon/seldon/iris-model/api/v1.0/doc/" in said
     assert not (tmp_path / "place" / "home" / "instance.json").exists()

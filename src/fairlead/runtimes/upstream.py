@@ -5,9 +5,9 @@ cluster, or any other at its address. Calls block, on whichever thread the unit 
 between threads.
 """
 
-import fnmatch
 import http.client
 import json
+import re
 import socket
 import threading
 from collections import deque
@@ -20,6 +20,7 @@ from fairlead.runtimes.failures import Refused
 
 ALWAYS = ("x-request-id", "x-b3-traceid", "authorization", "traceparent", "tracestate")
 """The headers that always travel on: those of KServe's SDK, and the W3C's for traces."""
+_NEVER = frozenset(("host", "content-length", "content-type", "content-encoding", "connection", "transfer-encoding"))
 _MOST_IDLE = 16
 
 
@@ -34,7 +35,7 @@ class Answer(NamedTuple):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """Where to ask and how. `socket` is the way to our own services, empty for the network. `retries` are for
-    connections that fail. `headers` are the patterns of those that travel on besides `ALWAYS`."""
+    connections that fail. `headers` are regular expressions of those that travel on besides `ALWAYS`."""
 
     host: str
     socket: str = ""
@@ -145,13 +146,13 @@ class Callers:
 
 
 def travelling(headers: Mapping[str, str], patterns: Iterable[str]) -> dict[str, str]:
-    """The headers of a request that go on to the service: patterns are shell's, case does not matter."""
-    wanted = [*ALWAYS, *(pattern.lower() for pattern in patterns)]
+    """The headers of a request that go on to the service: a pattern may match any part of a name."""
+    wanted = [re.compile(pattern) for pattern in patterns]
     return {
         name: value
         for name, value in headers.items()
-        if any(fnmatch.fnmatchcase(name.lower(), pattern) for pattern in wanted)
-        and name.lower() not in ("host", "content-length", "content-type", "connection", "transfer-encoding")
+        if name.lower() in ALWAYS
+        or (name.lower() not in _NEVER and any(pattern.search(name) is not None for pattern in wanted))
     }
 
 

@@ -1,13 +1,12 @@
 """Annotations of ours on a graph, for what KServe has no field for."""
 
 import difflib
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fairlead.dialects.findings import Findings
+from fairlead.dialects.kserve.header_patterns import HEADERS, header_patterns
 
-HEADERS = "fairlead.dev/propagate-headers"
 RETRIES = "fairlead.dev/step-retries"
 FUSE = "fairlead.dev/fuse"
 _KNOWN = (HEADERS, RETRIES, FUSE)
@@ -28,23 +27,10 @@ def read_options(annotations: Mapping[str, str], findings: Findings) -> Options:
     """What the annotations of a graph say; what cannot be read is a warning and has no effect."""
     _warn_of_unknown(annotations, findings)
     return Options(
-        headers=_headers(annotations, findings),
+        headers=header_patterns(annotations, findings),
         retries=_retries(annotations, findings),
         is_fused=_is_fused(annotations, findings),
     )
-
-
-def _headers(annotations: Mapping[str, str], findings: Findings) -> tuple[str, ...]:
-    found = []
-    for text in annotations.get(HEADERS, "").split(","):
-        try:
-            re.compile(text.strip())
-        except re.error as error:
-            findings.warn(f"annotation {HEADERS}: {text.strip()!r} is ignored: {error}")
-            continue
-        if text.strip():
-            found.append(f"(?i:{text.strip()})")
-    return tuple(found)
 
 
 def _retries(annotations: Mapping[str, str], findings: Findings) -> int:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from fairlead.dialects.catalog import Catalog, Entry
 from fairlead.dialects.findings import Findings
 from fairlead.dialects.kserve.config import CredentialsConfig
+from fairlead.dialects.kserve.header_patterns import header_patterns
 from fairlead.dialects.kserve.inference_service import servers
 from fairlead.dialects.kserve.inference_service.artifacts import STORAGE_URI, find_artifact, narrowed
 from fairlead.dialects.kserve.inference_service.containers import container_of, ports_of, variables_of, words_of
@@ -96,7 +97,7 @@ def _served(
         parameters.append(Parameter(name="evict_models", value=True, type="BOOL"))
     _warn_of_unused(pod, placed, said.unused, bench.findings)
     unit = replace(unit, parameters=tuple(parameters), artifact=artifact, http_port=0, grpc_port=0)
-    unit = replace(unit, holds_models=holds, upstream=_upstream(settings_of(words)))
+    unit = replace(unit, holds_models=holds, upstream=_upstream(settings_of(words), pod, bench.findings))
     env = {variable.name: variable for variable in unit.env}
     env |= {key: EnvVar(name=key, value=value) for key, value in server.env if key not in env}
     return Lowered(
@@ -108,7 +109,7 @@ def _served(
 def _own_code(pod: Pod, placed: Placed, unit: Unit, words: tuple[str, ...], bench: Bench) -> Lowered:
     """A class, a command or a container of the user's: it gets its flags as they are."""
     flags = settings_of(words)
-    upstream = _upstream(flags)
+    upstream = _upstream(flags, pod, bench.findings)
     speaks = _ordered(pod, (Protocol.V1, Protocol.V2))
     if unit.runtime == "container" and not unit.http_port:
         speaks = (Protocol.V2, Protocol.V1)  # V1 has no gRPC
@@ -177,14 +178,15 @@ def _parameters(flags: Mapping[str, str]) -> tuple[Parameter, ...]:
     return tuple(Parameter(name=name.replace("-", "_"), value=value) for name, value in given.items())
 
 
-def _upstream(flags: Mapping[str, str]) -> Upstream | None:
+def _upstream(flags: Mapping[str, str], pod: Pod, findings: Findings) -> Upstream | None:
     """The predictor that the code calls by itself."""
     host = flags.get("predictor_host", "")
     if not host:
         return None
     protocol = flags.get("predictor_protocol") or flags.get("protocol") or "v1"
     is_tls = flags.get("predictor_use_ssl", "").lower() in _TRUE
-    return Upstream(host=host, protocol=protocol, is_tls=is_tls)
+    headers = header_patterns(pod.annotations, findings)
+    return Upstream(host=host, protocol=protocol, is_tls=is_tls, headers=headers)
 
 
 def _ordered(pod: Pod, speaks: tuple[Protocol, ...]) -> tuple[Protocol, ...]:
