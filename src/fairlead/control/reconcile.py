@@ -167,7 +167,9 @@ class Reconciler:
 
     async def _let_in(self, key: Key) -> None:
         """Look again at what gave way to a resource that is another now."""
-        behind = [mine for mine, plan in self.world.plans.items() if any(_key_of_owner(one) == key for one in plan.behind)]
+        behind = [
+            mine for mine, plan in self.world.plans.items() if any(_key_of_owner(one) == key for one in plan.behind)
+        ]
         for mine in behind:
             followed, doc = self._of_kind(mine[0]), self.world.get(*mine)
             if followed is not None and doc is not None and await self._apply_safely(followed, doc):

@@ -115,11 +115,29 @@ def test_an_edited_runtime_makes_a_revision_unless_that_is_switched_off(life: Li
     assert stored(life)[-1] == "iris-predictor-00003"
 
 
+@pytest.mark.parametrize("is_pinned", [True, False])
+def test_an_edited_runtime_reaches_standard_mode_unless_that_is_switched_off(is_pinned: bool) -> None:
+    annotations = {
+        "serving.kserve.io/deploymentMode": "Standard",
+        "serving.kserve.io/disable-auto-update": str(is_pinned).lower(),
+    }
+    life = Life(doc=isvc(model(uri="gs://m/1"), annotations=annotations))
+    before = life.settle().components[0].revision.hash
+
+    edit_runtime(life)
+    life.restart()
+    after = life.settle().components[0].revision.hash
+    assert (after == before) is is_pinned
+
+    life.model("gs://m/2")
+    assert life.settle().components[0].revision.hash not in (before, after)
+
+
 def edit_runtime(life: Life) -> None:
     key = "ClusterServingRuntime", "", "kserve-sklearnserver"
     runtime = life.world.objects[key]
     containers = [dict(one) for one in runtime["spec"]["containers"]]
-    containers[0]["args"] = [*containers[0].get("args", []), "--edited"]
+    containers[0]["env"] = [*containers[0].get("env", []), {"name": "EDITED", "value": "yes"}]
     life.world.objects[key] = {**runtime, "spec": {**runtime["spec"], "containers": containers}}
 
 

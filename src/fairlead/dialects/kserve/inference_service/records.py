@@ -8,7 +8,7 @@ from fairlead.dialects.kserve.config import read_config
 from fairlead.dialects.kserve.inference_service import told
 from fairlead.dialects.kserve.inference_service.lower import templates_of
 from fairlead.dialects.kserve.inference_service.modes import is_knative
-from fairlead.dialects.kserve.inference_service.revisions import REVISION, records_of
+from fairlead.dialects.kserve.inference_service.revisions import REVISION, is_pinned, records_of
 from fairlead.dialects.kserve.inference_service.rollout import is_stopped
 from fairlead.dialects.kserve.inference_service.template import PREDICTOR
 from fairlead.errors import FairleadError
@@ -16,10 +16,12 @@ from fairlead.plan.model import Plan
 
 
 def records(doc: Document, *, world: World) -> list[dict[str, Any]]:
-    """The `Revision` objects of a defaulted document. Standard mode has none, and neither has a service that is
-    stopped: it begins anew. Raises what lowering raises."""
-    has_revisions = is_knative(doc, read_config(world).default_mode) and not is_stopped(doc)
-    return records_of(doc, templates_of(doc, world=world), world) if has_revisions else []
+    """The `Revision` objects of a defaulted document. A service that is stopped has none: it begins anew. Raises what
+    lowering raises."""
+    has_revisions = is_knative(doc, read_config(world).default_mode)
+    if is_stopped(doc) or not (has_revisions or is_pinned(doc)):
+        return []
+    return records_of(doc, templates_of(doc, world=world, is_knative=has_revisions), world)
 
 
 def runtime_of(doc: Document, plan: Plan, *, world: World, has_revisions: bool) -> Mapping[str, Any] | None:

@@ -97,13 +97,24 @@ def history_of(doc: Document, template: ComponentTemplate, world: World) -> Hist
 
 
 def records_of(doc: Document, templates: Sequence[ComponentTemplate], world: World) -> list[dict[str, Any]]:
-    """The `Revision` objects that are to be stored beside a document: what is in use and the newest of the rest."""
-    return [
-        _record(version)
-        for template in templates
-        if template.is_knative
-        for version in _kept(history_of(doc, template, world))
-    ]
+    """The `Revision` objects that are to be stored beside a document: what is in use and the newest of the rest. In
+    Standard mode there is one for each component, and only where an edit of its runtime is not to reach it."""
+    if all(template.is_knative for template in templates):
+        return [_record(version) for template in templates for version in _kept(history_of(doc, template, world))]
+    own = [template for template in templates if not template.canary] if is_pinned(doc) else []
+    return [_record(Version(number=1, template=pinned(doc, template, world))) for template in own]
+
+
+def is_pinned(doc: Document) -> bool:
+    """Whether edits of runtimes are not to reach a service that is ready."""
+    annotations = doc.get("metadata", {}).get("annotations") or {}
+    return annotations.get(DISABLE_AUTO_UPDATE) == "true"
+
+
+def pinned(doc: Document, template: ComponentTemplate, world: World) -> ComponentTemplate:
+    """A template of Standard mode, with the runtime as it was if an edit is not to reach it."""
+    kept = _read(doc, template, 1, world) if is_pinned(doc) else None
+    return kept.template if kept is not None and _is_same(doc, kept.template, template) else template
 
 
 def _kept(history: History) -> list[Version]:
@@ -164,15 +175,7 @@ def _existing(rollout: Rollout, known: Sequence[Version]) -> Rollout:
 def _is_same(doc: Document, kept: ComponentTemplate, wanted: ComponentTemplate) -> bool:
     if kept == wanted:
         return True
-    return _keeps_runtime(doc) and _bare(kept) == _bare(wanted)
-
-
-def _keeps_runtime(doc: Document) -> bool:
-    """Whether a service that is ready is to be left alone when its runtime is edited."""
-    annotations = doc.get("metadata", {}).get("annotations") or {}
-    if annotations.get(DISABLE_AUTO_UPDATE) != "true":
-        return False
-    return told.is_true(doc, "Ready")
+    return is_pinned(doc) and told.is_true(doc, "Ready") and _bare(kept) == _bare(wanted)
 
 
 def _bare(template: ComponentTemplate) -> dict[str, Any]:

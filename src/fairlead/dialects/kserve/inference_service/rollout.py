@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from fairlead.dialects.base import Document, World
 from fairlead.dialects.kserve.inference_service import canaries, told
-from fairlead.dialects.kserve.inference_service.revisions import history_of
+from fairlead.dialects.kserve.inference_service.revisions import history_of, pinned
 from fairlead.dialects.kserve.inference_service.template import PREDICTOR, ROLES, ComponentTemplate
 from fairlead.dialects.kserve.inference_service.traffic import Rollout, Share, rolled_back, shares_of
 from fairlead.dialects.kserve.inference_service.variants import Rolled, Variant
@@ -86,8 +86,9 @@ def _rolled(doc: Document, templates: Sequence[ComponentTemplate], world: World)
     stable = templates[0]
     if stable.is_knative:
         return _by_revision(doc, stable, world)
+    stable = pinned(doc, stable, world)
     if stable.role == PREDICTOR:
-        return canaries.rolled(doc, templates, world)
+        return canaries.rolled(doc, (stable, *templates[1:]), world)
     was_ready = told.has_url(doc, stable.role)
     name = ComponentName(stable.role)
     variant = Variant(
