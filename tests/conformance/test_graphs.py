@@ -1,7 +1,7 @@
 """Transformer, router, two models, combiner and output transformer under every protocol, over REST and gRPC, with the
 units in the worker or behind addresses: one suite, because a graph is the same wherever its units are.
 
-Seldon's own orchestrator crashes in several of these (specs 3.3, 3.4, 3.6); here each has an answer.
+Seldon's own orchestrator crashes in several of these; here each has an answer.
 """
 
 import asyncio

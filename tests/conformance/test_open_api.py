@@ -2,7 +2,7 @@
 Schemathesis asks what the description says can be asked, and each answer must be as it says.
 
 Which numbers a model takes is no matter of a description, so an answer may be a refusal; Seldon's protocol refuses with
-500 (specs 3.8 and 4.6), so there an error is held to its shape instead of its status.
+500, so there an error is held to its shape instead of its status.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """The bytes of Seldon's Python wrapper, over a real socket to a real worker of one bare unit.
 
-The pairs are observations of seldon-core 1.18.2 (specs section 4.10). `META` stands for the meta of a unit that adds
+The pairs are observations of seldon-core 1.18.2. `META` stands for the meta of a unit that adds
 nothing but its request path.
 """
 

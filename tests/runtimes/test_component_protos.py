@@ -1,4 +1,4 @@
-"""Methods of users' classes that work on whole messages, for calls over gRPC (Seldon specs 4.2)."""
+"""Methods of users' classes that work on whole messages, for calls over gRPC."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
 """What a worker counts, as plain numbers in the hot path; lines are made only when somebody asks.
 
-Names and labels are those of Seldon's orchestrator (`seldon_api_executor_*`, specs 3.10), of its Python wrapper for the
-metrics units report themselves (specs 4.8), and of the servers whose protocol a worker speaks (`dialect_metrics`), so
+Names and labels are those of Seldon's orchestrator (`seldon_api_executor_*`), of its Python wrapper for the
+metrics units report themselves, and of the servers whose protocol a worker speaks (`dialect_metrics`), so
 that dashboards keep working; `fairlead_*` says what none of them does.
 """
 

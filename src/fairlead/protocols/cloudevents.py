@@ -1,4 +1,4 @@
-"""CloudEvents around requests and answers over HTTP, as KServe's servers take and give them (specs 5.7).
+"""CloudEvents around requests and answers over HTTP, as KServe's servers take and give them.
 
 In the binary mode a request's body is the data and its `ce-` headers are the attributes; in the structured mode the
 body is a JSON object that holds both. `unwrap` gives the request inside, `wrap` puts an answer into an event of the

@@ -3,7 +3,7 @@
 orjson refuses `NaN`, lone surrogates and deep nesting on the way in and writes NaN as null on the way out; Python's
 own parser accepts all of that and clients in the field send it. So orjson does the work and the standard library
 takes over for the texts that orjson cannot carry. `dumps` writes ASCII with sorted keys and a final newline, as the
-Seldon wrapper does (specs 4.4; pinned by tests/conformance/test_wrapper_transcripts.py); `compact` writes UTF-8 with
+Seldon wrapper does (pinned by tests/conformance/test_wrapper_transcripts.py); `compact` writes UTF-8 with
 nothing that is not needed, as the servers of the tensor protocols do.
 """
 

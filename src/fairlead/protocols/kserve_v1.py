@@ -1,4 +1,4 @@
-"""KServe's V1 protocol as a `Wire`: `{"instances": […]}` in, `{"predictions": […]}` out (specs 5.2 and 5.5).
+"""KServe's V1 protocol as a `Wire`: `{"instances": […]}` in, `{"predictions": […]}` out.
 
 An object with any other keys is a request too, because a model may define its own; `needs_rows` says in words
 what is wrong with one for models that take arrays. Requests keep their object in `raw` for code that works on it.

@@ -1,4 +1,4 @@
-"""The ways a client may wrap a JSON object in an HTTP request (specs section 4.4, last paragraph).
+"""The ways a client may wrap a JSON object in an HTTP request.
 
 In order: multipart/form-data, a form field or query parameter `json=`, a JSON body. gzip and deflate bodies are
 inflated first, never past a limit. Everything else is "Can't find JSON in data".

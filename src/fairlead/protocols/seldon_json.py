@@ -1,4 +1,4 @@
-"""Seldon's JSON as a `Wire`: requests and answers are the same objects (specs 4.3, 4.4, 3.8 and 4.6)."""
+"""Seldon's JSON as a `Wire`: requests and answers are the same objects."""
 
 import msgspec
 

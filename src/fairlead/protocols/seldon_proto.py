@@ -1,4 +1,4 @@
-"""Seldon's messages as protobuf: `SeldonMessage`, its list, `Feedback` and the metadata messages (specs 4.3, 4.4, 6).
+"""Seldon's messages as protobuf: `SeldonMessage`, its list, `Feedback` and the metadata messages.
 
 The same rules as in JSON (`seldon_v1`), with what gRPC makes of them: every number is a double, names that are empty
 are absent, `customData` is an `Any`. Answers are joined from bytes (`protobuf_fields`), requests read by protobuf.

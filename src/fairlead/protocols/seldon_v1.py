@@ -1,8 +1,8 @@
 """The Seldon v1 protocol over REST: JSON objects to messages and back. No I/O, no HTTP.
 
-`SeldonMessage`, `SeldonMessageList` and `Feedback` as the Python wrapper of Seldon Core reads and writes them
-(specs sections 4.3, 4.4, 4.6 and 6): integers stay integers, names pass through unchecked, the first payload in a
-fixed order wins. How a request's bytes become a JSON object is `request_forms`; how objects become text is `jsontext`.
+`SeldonMessage`, `SeldonMessageList` and `Feedback` as the Python wrapper of Seldon Core reads and writes them:
+integers stay integers, names pass through unchecked, the first payload in a fixed order wins. How a request's bytes
+become a JSON object is `request_forms`; how objects become text is `jsontext`.
 """
 
 import base64
@@ -124,7 +124,7 @@ def meta_object(meta: Meta) -> dict[str, Any]:
 
 
 def answer_form(asked: Form, array: Array) -> Form:
-    """How an array goes back to somebody who asked in this form (specs 4.4)."""
+    """How an array goes back to somebody who asked in this form."""
     if asked is _NDARRAY or array.dtype.kind not in "iufc":
         return _NDARRAY
     if asked in (Form.TENSOR, Form.TFTENSOR):
@@ -143,7 +143,7 @@ def column_names(class_names: list[str] | None, array: Array) -> list[str]:
 
 
 def failure(error: BaseException) -> tuple[int, bytes]:
-    """Status and body a unit answers an error with (specs 4.6)."""
+    """Status and body a unit answers an error with."""
     http, reason = 500, INTERNAL_ERROR
     if isinstance(error, FairleadError):
         http, reason = error.http, _REASONS.get(error.reason, error.reason)
@@ -152,7 +152,7 @@ def failure(error: BaseException) -> tuple[int, bytes]:
 
 
 def orchestrator_failure(code: int, info: str, *, reason: str = "") -> bytes:
-    """Body of an error of the graph itself rather than of a unit (specs 3.8)."""
+    """Body of an error of the graph itself rather than of a unit."""
     status: dict[str, Any] = {"code": code, "info": info, "status": "FAILURE"}
     if reason:
         status["reason"] = reason

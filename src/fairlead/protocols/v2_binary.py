@@ -1,7 +1,7 @@
 """The values of one tensor as raw bytes: little-endian and row-major, BYTES with a 4-byte length before each element.
 
-The binary extension of the Open Inference Protocol over REST and the raw contents of its gRPC service are the same
-bytes (specs 5.3.1 and 5.4).
+The binary extension of the Open Inference Protocol over REST and the raw contents of its gRPC service are the
+same.
 """
 
 import math

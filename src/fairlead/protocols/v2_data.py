@@ -1,7 +1,7 @@
 """The values of one tensor as the Open Inference Protocol has them in JSON: a list, flat or nested, and its datatype.
 
 What does not fit its shape or datatype is the client's mistake, so it is refused with the tensor's name, what was
-expected and what came, where the servers we replace fail inside (specs 5.5).
+expected and what came, where the servers we replace fail inside.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""The Open Inference Protocol (V2) over REST as a `Wire`: JSON objects and the binary extension (specs 5.3).
+"""The Open Inference Protocol (V2) over REST as a `Wire`: JSON objects and the binary extension.
 
 Members with nothing in them are left out, except `model_version` and `id`, which answers always have: clients of
 Triton, KServe and MLServer read an absent `parameters` as they read null, and strict schemas refuse null.

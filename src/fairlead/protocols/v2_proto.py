@@ -1,4 +1,4 @@
-"""The Open Inference Protocol (V2) over gRPC: `ModelInferRequest` and `ModelInferResponse` (specs 5.4).
+"""The Open Inference Protocol (V2) over gRPC: `ModelInferRequest` and `ModelInferResponse`.
 
 Values come typed (a repeated field per kind) or raw (the bytes of the binary extension); a request with raw contents is
 answered with raw contents, and so is one whose answer holds FP16, which has no typed field. Fields 1 to 5 of a request

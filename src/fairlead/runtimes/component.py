@@ -112,7 +112,7 @@ class Component:
             raise translated(error) from error
 
     def _predict_bytes(self, body: bytes) -> bytes | Message | None:
-        """`predict_raw` for a unit that wants bodies as they come (PAYLOAD_PASSTHROUGH, specs 4.4)."""
+        """`predict_raw` for a unit that wants bodies as they come (PAYLOAD_PASSTHROUGH)."""
         return _translating(self._pass_through, body)
 
     def aggregate(self, messages: list[Message]) -> Message:

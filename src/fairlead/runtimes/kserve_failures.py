@@ -1,4 +1,4 @@
-"""What clients see of an exception that left a KServe model (specs 5.5). By name, because the classes may come from our
+"""What clients see of an exception that left a KServe model. By name, because the classes may come from our
 stand-in or from an installed `kserve`."""
 
 from fairlead.errors import BadRequest, FairleadError, NotFound, NotOffered, NotReady, UnitFailed

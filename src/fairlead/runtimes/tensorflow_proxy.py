@@ -1,4 +1,4 @@
-"""A TensorFlow model as Seldon's TENSORFLOW_SERVER offers it to clients of Seldon's protocol (specs 5).
+"""A TensorFlow model as Seldon's TENSORFLOW_SERVER offers it to clients of Seldon's protocol.
 
 There a proxy stands before TensorFlow Serving and hands requests on: `jsonData` with `instances` or `inputs` is a
 request of TensorFlow Serving and its answer comes back as `jsonData`, errors included; arrays are `instances`. Here the

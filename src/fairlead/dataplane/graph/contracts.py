@@ -1,4 +1,4 @@
-"""What a peer behind an address understands: its paths, its wire format, how a router's answer is read (specs 3.3)."""
+"""What a peer behind an address understands: its paths, its wire format, how a router's answer is read."""
 
 from collections.abc import Mapping
 from typing import Protocol

@@ -1,4 +1,4 @@
-"""One request's way through a revision's graph (specs 3.4, 3.6 and 3.7), whatever carried it.
+"""One request's way through a revision's graph, whatever carried it.
 
 The steps of the plan are bound to their units once; a walk is then a few calls. It parses nothing: what a message
 is made of belongs to the units and the codecs. `driving` runs the coroutines.
@@ -337,7 +337,7 @@ def _drawn(graph: Graph, units: Mapping[str, GraphUnit]) -> list[str]:
 
 
 def _ends(node: Node, known: Mapping[str, Mapping[str, Any]]) -> tuple[Any, Any]:
-    """What goes into a node's part of the graph and what comes out (specs 3.7)."""
+    """What goes into a node's part of the graph and what comes out."""
     own = known.get(node.unit, {})
     inputs, outputs = own.get("inputs"), own.get("outputs")
     if not node.children:

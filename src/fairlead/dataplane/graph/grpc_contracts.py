@@ -1,4 +1,4 @@
-"""What a peer understands over gRPC: its methods, its messages, how a router's answer is read (Seldon specs 3.3).
+"""What a peer understands over gRPC: its methods, its messages, how a router's answer is read.
 
 The tensor protocols have one method for everything; they know no routers and combiners, which are asked over REST then.
 """

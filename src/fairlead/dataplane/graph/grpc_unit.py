@@ -1,4 +1,4 @@
-"""A unit behind an address that speaks gRPC. Callers over gRPC reach it over gRPC, others over REST (Seldon specs 3.3).
+"""A unit behind an address that speaks gRPC. Callers over gRPC reach it over gRPC, others over REST.
 
 A unit with one port of the two is asked there whatever the caller speaks. So is one whose gRPC port nobody listens on:
 manifests name both ports for every unit, and many images serve REST alone.

@@ -1,4 +1,4 @@
-"""Units that are asked with the body as it came and write the body of the answer themselves (specs 4.1 and 4.4)."""
+"""Units that are asked with the body as it came and write the body of the answer themselves."""
 
 from time import perf_counter
 

@@ -1,5 +1,5 @@
 """Units whose methods want whole messages, for calls that came over gRPC: `X_grpc` and `X_raw` get protobuf messages
-then (Seldon specs 4.2), whatever the unit before them was."""
+then, whatever the unit before them was."""
 
 from functools import partial
 

@@ -3,7 +3,7 @@
 It knows nothing of payloads. A request is sent a second time only when the first can have done nothing: nobody
 listened, or an idle connection turned out to be closed before a byte went out. Once a POST is on its way its peer may
 have acted on it, whatever becomes of the connection; a GET may be repeated while nothing was answered. Failures carry
-the sentences clients of Seldon's orchestrator know (specs 3.8), which are those of Go's HTTP client.
+the sentences clients of Seldon's orchestrator know, which are those of Go's HTTP client.
 """
 
 import asyncio

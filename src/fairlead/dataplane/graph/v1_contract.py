@@ -1,5 +1,5 @@
 """What peers understand that speak KServe's V1 protocol or TensorFlow Serving's REST: both ask a model at its path with
-a verb behind a colon, and Seldon's orchestrator asks routers and combiners the same way (Seldon specs 3.3)."""
+a verb behind a colon, and Seldon's orchestrator asks routers and combiners the same way."""
 
 from urllib.parse import quote
 

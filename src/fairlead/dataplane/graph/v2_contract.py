@@ -1,5 +1,5 @@
-"""What a peer that speaks the Open Inference Protocol V2 understands (Seldon specs 3.3): inference at its model's path,
-and for routers and combiners the two paths that Seldon's orchestrator asks them at."""
+"""What a peer that speaks the Open Inference Protocol V2 understands: inference at its model's path, and for
+routers and combiners the two paths that Seldon's orchestrator asks them at."""
 
 from collections.abc import Mapping
 from urllib.parse import quote

@@ -1,4 +1,4 @@
-"""Events as Kafka records: the payload is the value, the event's attributes are headers (specs 3.9).
+"""Events as Kafka records: the payload is the value, the event's attributes are headers.
 
 librdkafka batches and sends on a thread of its own; `send` waits for the broker's word only when its queue is full, and
 what the broker refuses is a failure of a later `send`.

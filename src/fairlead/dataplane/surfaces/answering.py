@@ -1,7 +1,7 @@
 """From a step of a graph to the answer on the wire, for the surfaces whose answers are one JSON object.
 
 What is an answer and what a failure says is the wire format's; this is the rest: waiting, headers, counting. A worker
-of a SeldonDeployment puts the orchestrator's headers on every answer (Seldon specs 3.2); all others send a media type.
+of a SeldonDeployment puts the orchestrator's headers on every answer; all others send a media type.
 """
 
 import logging

@@ -71,7 +71,7 @@ def example_request(inputs: Any, columns: Columns | None) -> dict[str, Any]:
 
 
 def _described(inputs: Any) -> Columns | None:
-    """The row of the first of a model's `inputs` (specs 4.9), if it is one."""
+    """The row of the first of a model's `inputs`, if it is one."""
     first = inputs[0] if isinstance(inputs, list) and inputs and isinstance(inputs[0], dict) else {}
     schema = first.get("schema")
     described = schema if isinstance(schema, dict) else first

@@ -1,6 +1,6 @@
 """The models that a worker answers for, by the names clients may use in paths and messages.
 
-A graph is one model under several names: its service's, its component's, and each of its units' (specs 3.1: a path that
+A graph is one model under several names: its service's, its component's, and each of its units' (a path that
 names any node of the graph runs the graph). Which words an unknown name gets is KServe's, whose clients look for them.
 
 A unit that is a repository loads and unloads its models for real. Any other model that is unloaded stays in memory and
@@ -125,7 +125,7 @@ class Models:
         unit = self._unit(name)
         if not isinstance(unit, LocalUnit):
             return ()
-        # MLServer calls a model without a version of its own `v1` when Seldon starts it (specs 5).
+        # MLServer calls a model without a version of its own `v1` when Seldon starts it.
         version = getattr(unit.servable, "version", "") or ("v1" if unit.unit.variant == MLSERVER else "")
         return (version,) if version else ()
 

@@ -1,4 +1,4 @@
-"""KServe's batcher under its V1 protocol (specs 6.1): the shape of answers, who shares a batch, what a bad row does."""
+"""KServe's batcher under its V1 protocol: the shape of answers, who shares a batch, what a bad row does."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""KServe's V1 protocol over a graph in this process: bodies, texts and headers of its model server (specs 5.2, 5.5)."""
+"""KServe's V1 protocol over a graph in this process: bodies, texts and headers of its model server."""
 
 import asyncio
 import gzip

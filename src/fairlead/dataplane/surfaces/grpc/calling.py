@@ -1,4 +1,4 @@
-"""Unary calls: a message in, an answer or an outcome out, and the call counted (Seldon specs 3.2 and 3.10).
+"""Unary calls: a message in, an answer or an outcome out, and the call counted.
 
 A service's method is a function from a message's bytes to a step that gives the bytes of the answer; everything else
 about a call is here, once for all services. Header lines that repeat are joined once.

@@ -1,4 +1,4 @@
-"""`inference.GRPCInferenceService`: the Open Inference Protocol over gRPC (KServe specs 5.4)."""
+"""`inference.GRPCInferenceService`: the Open Inference Protocol over gRPC."""
 
 from typing import TYPE_CHECKING, Any
 

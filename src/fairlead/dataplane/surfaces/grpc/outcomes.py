@@ -48,7 +48,7 @@ def of_http(status: int) -> GrpcCode:
 
 
 def plain(error: Exception) -> Outcome:
-    """A failure as the tensor protocols know it (KServe specs 5.4)."""
+    """A failure as the tensor protocols know it."""
     unit = ""
     if isinstance(error, Stopped):
         unit, error = error.unit, error.error
@@ -61,7 +61,7 @@ def plain(error: Exception) -> Outcome:
 
 
 def of_seldon(error: Exception) -> Outcome:
-    """The same as clients of Seldon's wrapper know it: gRPC's own words for an exception (Seldon specs 4.6)."""
+    """The same as clients of Seldon's wrapper know it: gRPC's own words for an exception."""
     outcome = plain(error)
     cause = error.error if isinstance(error, Stopped) else error
     if type(cause) in _OF_CODE:

@@ -1,4 +1,4 @@
-"""`seldon.protos`: the services of a graph and of a bare unit (Seldon specs 3.3, 3.6, 3.7 and 4.7).
+"""`seldon.protos`: the services of a graph and of a bare unit.
 
 A graph answers `Seldon`; when it is a single unit it answers that unit's services beside it, so that clients of a bare
 unit work against it too. A worker of a bare unit answers them all, as Seldon's wrapper does.

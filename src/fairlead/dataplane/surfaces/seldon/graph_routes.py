@@ -1,4 +1,4 @@
-"""A whole graph over REST: the orchestrator's routes, headers and failures (specs 3.1, 3.2 and 3.8)."""
+"""A whole graph over REST: the orchestrator's routes, headers and failures."""
 
 import asyncio
 import logging

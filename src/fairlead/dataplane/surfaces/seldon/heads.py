@@ -1,4 +1,4 @@
-"""Header blocks of Seldon answers (specs 3.2 and 4.5), assembled from parts that were joined once."""
+"""Header blocks of Seldon answers, assembled from parts that were joined once."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""One bare unit over REST: the microservice contract (specs 4.5 and 4.6)."""
+"""One bare unit over REST: the microservice contract."""
 
 from collections.abc import Callable
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""TensorFlow Serving's paths, with the forms that Seldon's orchestrator takes besides (Seldon specs 3.1)."""
+"""TensorFlow Serving's paths, with the forms that Seldon's orchestrator takes besides."""
 
 import re
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""TensorFlow Serving's REST as one handler (https://www.tensorflow.org/tfx/serving/api_rest; Seldon specs 3.1).
+"""TensorFlow Serving's REST as one handler (https://www.tensorflow.org/tfx/serving/api_rest).
 
 Any model answers it. A graph that is a single peer is asked by the path that came, versions and verbs included.
 """

@@ -1,5 +1,5 @@
 """A router or combiner of a graph elsewhere: the verbs `:route` and `:aggregate`, by which Seldon's orchestrator asks
-such units under TensorFlow's protocol (Seldon specs 3.3). Graphs of V1 ask theirs the same way."""
+such units under TensorFlow's protocol. Graphs of V1 ask theirs the same way."""
 
 from collections.abc import Callable, Mapping
 

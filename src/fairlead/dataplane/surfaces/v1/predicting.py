@@ -1,4 +1,4 @@
-"""Predictions and explanations over KServe's V1 protocol, as plain requests and as CloudEvents (specs 5.2 to 5.8)."""
+"""Predictions and explanations over KServe's V1 protocol, as plain requests and as CloudEvents."""
 
 import uuid
 from collections.abc import Callable

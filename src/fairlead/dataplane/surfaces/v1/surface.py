@@ -1,4 +1,4 @@
-"""KServe's V1 protocol as one handler (specs 5.2 and 5.5): models by name, predictions, explanations."""
+"""KServe's V1 protocol as one handler: models by name, predictions, explanations."""
 
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote

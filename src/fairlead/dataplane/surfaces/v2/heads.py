@@ -1,6 +1,6 @@
 """What the heads of V2 requests say and the header blocks of their answers.
 
-A worker of a SeldonDeployment puts the orchestrator's headers on every answer (Seldon specs 3.2); all others answer
+A worker of a SeldonDeployment puts the orchestrator's headers on every answer; all others answer
 with a media type and nothing else, as KServe's servers do.
 """
 

@@ -1,5 +1,4 @@
-"""The Open Inference Protocol (V2) over REST as one handler: from a request's path and verb to whoever answers it
-(KServe specs 5.3 and 5.5, Seldon specs 3.1 and 3.2)."""
+"""The Open Inference Protocol (V2) over REST as one handler: from a request's path and verb to whoever answers it."""
 
 from collections.abc import Callable, Coroutine, Iterable
 from typing import TYPE_CHECKING, Any
