@@ -1,7 +1,10 @@
 import http.server
 import json
+import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +12,13 @@ import numpy as np
 import pytest
 
 from fairlead.errors import BadRequest, FairleadError, LoadError, NotFound, NotOffered, NotReady, UnitFailed
-from fairlead.plan.model import Method, Protocol
+from fairlead.plan.model import Method, Protocol, Upstream
 from fairlead.protocols.message import Asked, Form, Output
 from fairlead.runtimes import registry
-from fairlead.runtimes.base import Servable
+from fairlead.runtimes.base import LoadContext, Servable
 from fairlead.runtimes.failures import Refused
 from support.units import asking, context, unit
+from support.unix_http import UnixHTTPServer
 from support.user_files import forgotten, listed, load, tensors, v1, write
 
 
@@ -507,3 +511,28 @@ def test_flags_of_the_sdks_programs_are_no_arguments_of_a_class(tmp_path: Path) 
     answer = load(target, protocol=Protocol.V1).invoke(Method.PREDICT, v1({"instances": [[1, 2]]}))
 
     assert answer.raw == {"predictions": [[3, 6]]}
+
+
+def test_a_predictor_of_ours_is_asked_through_the_socket_and_any_other_at_its_address(
+    tmp_path: Path, predictor: str
+) -> None:
+    code = write(tmp_path, "Transformer", TRANSFORMER)
+    with tempfile.TemporaryDirectory(prefix="fl-") as folder, serving_at(Path(folder) / "in") as inside:
+        for upstream in (Upstream(host="iris-predictor.default", is_inside=True), Upstream(host=predictor)):
+            of = replace(unit(code=code, name="iris", predictor_host=upstream.host), upstream=upstream)
+            servable = registry.load(LoadContext(unit=of, folder=None, inside=inside, protocol=Protocol.V1))
+            answer = servable.invoke(Method.PREDICT, v1({"instances": [1]}))
+
+            assert answer.raw is not None
+            assert answer.raw["predictions"][0] == {"instances": [2]}
+
+
+@contextmanager
+def serving_at(path: Path) -> Iterator[str]:
+    server = UnixHTTPServer(path, _Predictor)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield str(path)
+    server.shutdown()
+    server.server_close()
+    thread.join()

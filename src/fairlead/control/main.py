@@ -103,7 +103,7 @@ async def run_control(config: ControlConfig) -> int:
     catalog = Catalog.from_config(config.settings.catalog, config.settings.base)
     dialects: tuple[Dialect, ...] = (
         SeldonDialect(external_url=config.data_url),
-        KServeDialect(external_url=config.data_url),
+        KServeDialect(external_url=config.data_url, domain=config.settings.domain),
     )
     async with _open_store(config.home) as store, SupervisorClient(config.home.supervisor_socket) as supervisor:
         fetcher = _fetcher(config)

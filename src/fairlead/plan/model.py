@@ -153,10 +153,12 @@ class HostedModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upstream:
-    """Another service that a unit's code calls by itself (a transformer's predictor). `host` is a name that the
-    service's routes have, with a port if there is one; `protocol` is how it is asked (`v1`, `v2`, `grpc-v2`)."""
+    """Another service that a unit's code calls by itself (a transformer's predictor). `host` may have a port; when it
+    `is_inside` it is a name that the routes of one of our own services have, which only a back-end knows the way to.
+    `protocol` is how it is asked (`v1`, `v2`, `grpc-v2`)."""
 
     host: str
+    is_inside: bool = False
     protocol: str = "v1"
     is_tls: bool = False
     headers: tuple[str, ...] = ()

@@ -82,7 +82,8 @@ def _name_predictor(context: LoadContext) -> None:
     if not given.get("predictor_host"):
         return
     package = importlib.import_module("kserve.context")
-    if upstream is not None and context.inside and hasattr(package, "set_inside"):  # ours; the SDK knows no sockets
+    is_inside = upstream is not None and upstream.is_inside and context.inside
+    if upstream is not None and is_inside and hasattr(package, "set_inside"):  # ours; the SDK knows no sockets
         given["predictor_host"] = upstream.host
         package.set_inside(package.Inside(upstream.host, context.inside, upstream.headers))
     known = inspect.signature(importlib.import_module("kserve").PredictorConfig).parameters

@@ -161,7 +161,7 @@ def test_services_of_ours_are_asked_through_the_gateways_socket() -> None:
 
 
 def test_a_program_finds_its_upstream_at_the_data_port() -> None:
-    upstream = Upstream(host="iris-predictor.ns")
+    upstream = Upstream(host="iris-predictor.ns", is_inside=True)
     command = _named("c", runtime="command", command=("t", "--predictor_host", upstream.host), upstream=upstream)
     container = Container(image="x/t:1", args=command.command[1:])
     contained = _named("d", runtime="container", container=container, upstream=upstream)

@@ -8,7 +8,7 @@ from support.local_world import unit
 
 DATA_URL = "http://127.0.0.1:8080"
 ADDRESS = "127.0.0.1:8080/serving/ns/iris-predictor"
-ASKS = unit(upstream=Upstream(host="iris-predictor.ns"))
+ASKS = unit(upstream=Upstream(host="iris-predictor.ns", is_inside=True))
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ _CLUSTER = ("svc", "cluster", "local")
 def with_upstream(arguments: Sequence[str], unit: Unit, data_url: str, *, host: str = "") -> tuple[str, ...]:
     """Arguments of a program with a real address for its upstream. `host` is what the program has to call this machine,
     where that is not the gateway's own address. They stay what they are when the upstream is none of ours."""
-    path = path_inside(unit.upstream.host) if unit.upstream is not None else ""
+    path = path_inside(unit.upstream.host) if unit.upstream is not None and unit.upstream.is_inside else ""
     where = urlsplit(data_url)
     if not path or not where.netloc:
         return tuple(arguments)

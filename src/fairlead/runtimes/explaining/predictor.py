@@ -101,8 +101,8 @@ def predictor_of(context: LoadContext) -> Predictor:
     timeout_s = float(arguments.get("predictor_request_timeout_seconds") or 600)
     place = Place(
         host=upstream.host,
-        socket=context.inside,
-        is_tls=upstream.is_tls and not context.inside,
+        socket=context.inside if upstream.is_inside else "",
+        is_tls=upstream.is_tls,
         timeout_s=timeout_s,
         headers=upstream.headers,
     )

@@ -106,6 +106,7 @@ def test_transformers_and_explainers_are_told_who_predicts() -> None:
     )
     assert transformer.upstream is not None
     assert (transformer.upstream.host, transformer.upstream.protocol) == ("iris-predictor.models", "v1")
+    assert transformer.upstream.is_inside
     assert explainer.upstream is not None
 
 
@@ -116,6 +117,7 @@ def test_what_is_written_on_a_command_line_stays() -> None:
     assert unit.name == "a"
     assert unit.upstream is not None
     assert (unit.upstream.host, unit.upstream.protocol, unit.upstream.is_tls) == ("elsewhere:81", "v2", True)
+    assert not unit.upstream.is_inside
     assert unit.container is not None
     assert unit.container.args == (*args, "--http_port", "8080")
 

@@ -12,7 +12,7 @@ from fairlead.dialects.findings import Findings
 from fairlead.dialects.kserve.config import CredentialsConfig
 from fairlead.dialects.kserve.header_patterns import header_patterns
 from fairlead.dialects.kserve.inference_service import servers
-from fairlead.dialects.kserve.inference_service.artifacts import STORAGE_URI, find_artifact, narrowed
+from fairlead.dialects.kserve.inference_service.artifacts import STORAGE_URI, find_artifact, hub_artifact, narrowed
 from fairlead.dialects.kserve.inference_service.containers import container_of, ports_of, variables_of, words_of
 from fairlead.dialects.kserve.inference_service.flags import settings_of
 from fairlead.dialects.kserve.inference_service.pods import Placed, Pod
@@ -27,6 +27,10 @@ _PROTOCOLS = {"v1": Protocol.V1, "v2": Protocol.V2, "grpc-v2": Protocol.V2, "grp
 _SAFE_NAME = re.compile(r"[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?")
 _SERVER_ONLY = servers.SERVERS["sklearn", servers.KSERVE].quiet | {"workers", "max_asyncio_workers"}
 _MLSERVER = Entry(runtime="mlserver")
+SERVED_NAME = "served_model_name"
+"""The parameter of a Hugging Face unit whose model is called otherwise than the unit."""
+_REPOSITORY = re.compile(r"\w[-.\w]*/[-.\w]+")
+_HUB_PARAMETERS = ("model_id", "model_revision", "revision", "tokenizer_revision")
 _TRUE = ("y", "yes", "t", "true", "on", "1")
 
 
@@ -83,7 +87,11 @@ def _served(
     said = servers.read(server, words, frozenset(("framework",)))
     name = said.name or literals_of(unit.env).get("MLSERVER_MODEL_NAME", "")
     parameters, artifact = list(said.parameters), unit.artifact
-    if said.folder and "/" in said.folder and not said.folder.startswith("/"):
+    hub = _of_hub(unit, said) if artifact is None else ""
+    if hub:
+        artifact = hub_artifact(pod, placed, hub, bench.findings, bench.credentials)
+        parameters = [one for one in parameters if one.name not in _HUB_PARAMETERS]
+    elif said.folder and "/" in said.folder and not said.folder.startswith("/"):
         if "://" in said.folder and artifact is None:
             artifact = Artifact(uri=said.folder, service_account=pod.service_account or "default", unpacks=True)
         elif server.takes_all:
@@ -100,10 +108,24 @@ def _served(
     unit = replace(unit, holds_models=holds, upstream=_upstream(settings_of(words), pod, bench.findings))
     env = {variable.name: variable for variable in unit.env}
     env |= {key: EnvVar(name=key, value=value) for key, value in server.env if key not in env}
-    return Lowered(
-        unit=_called(replace(unit, env=tuple(env.values())), name, placed, bench.findings),
-        speaks=_ordered(pod, server.speaks),
-    )
+    unit = replace(unit, env=tuple(env.values()))
+    if unit.runtime == "huggingface" and name and not _SAFE_NAME.fullmatch(name):
+        # Models of a hub are called by names that are none for paths; OpenAI's clients say them in bodies.
+        parameters.append(Parameter(name=SERVED_NAME, value=name))
+        unit, name = replace(unit, parameters=tuple(parameters)), ""
+    return Lowered(unit=_called(unit, name, placed, bench.findings), speaks=_ordered(pod, server.speaks))
+
+
+def _of_hub(unit: Unit, said: servers.Said) -> str:
+    """The address of a model that a server's flags name by its repository; empty when they name none."""
+    if unit.runtime != "huggingface":
+        return ""
+    given = {one.name: str(one.value) for one in said.parameters}
+    repository = given.get("model_id") or said.folder
+    if not _REPOSITORY.fullmatch(repository):
+        return ""
+    revision = given.get("model_revision") or given.get("revision") or ""
+    return f"hf://{repository}:{revision}" if revision else f"hf://{repository}"
 
 
 def _own_code(pod: Pod, placed: Placed, unit: Unit, words: tuple[str, ...], bench: Bench) -> Lowered:
@@ -186,7 +208,17 @@ def _upstream(flags: Mapping[str, str], pod: Pod, findings: Findings) -> Upstrea
     protocol = flags.get("predictor_protocol") or flags.get("protocol") or "v1"
     is_tls = flags.get("predictor_use_ssl", "").lower() in _TRUE
     headers = header_patterns(pod.annotations, findings)
-    return Upstream(host=host, protocol=protocol, is_tls=is_tls, headers=headers)
+    is_inside = _is_service(host, pod.template.namespace)
+    return Upstream(host=host, protocol=protocol, is_tls=is_tls, is_inside=is_inside, headers=headers)
+
+
+def _is_service(host: str, namespace: str) -> bool:
+    """Whether a host is the name of a cluster's Service: of this namespace, or of any when it says that it is one."""
+    name, _, port = host.partition(":")
+    labels = tuple(name.rstrip(".").split("."))
+    rest = labels[2:]
+    is_short = len(labels) == 2 and labels[1] == namespace
+    return port in ("", "80") and (is_short or (bool(rest) and rest == ("svc", "cluster", "local")[: len(rest)]))
 
 
 def _ordered(pod: Pod, speaks: tuple[Protocol, ...]) -> tuple[Protocol, ...]:
