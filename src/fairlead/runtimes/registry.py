@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import ModuleType
 
 from fairlead.errors import UnknownRuntime
-from fairlead.runtimes import shelf
+from fairlead.runtimes import shelf, subfolders
 from fairlead.runtimes.base import LoadContext, Servable
 from fairlead.runtimes.libraries import need
 
@@ -86,6 +86,8 @@ def load(context: LoadContext) -> Servable:
     if context.unit.holds_models:
         return shelf.load(context, load)
     module = _module(_entry(context.unit.runtime))
+    if subfolders.has_several(context):
+        return subfolders.load(context, module.load)
     servable: Servable = module.load(context)
     return servable
 

@@ -107,6 +107,14 @@ def test_probes_and_files_that_a_process_does_not_have_are_named() -> None:
     warnings = lowered(isvc({**model(**fields), "volumes": [{"name": "s", "secret": {"secretName": "x"}}]}))[1]
 
     assert warnings == [
-        "spec.predictor.model.readinessProbe is not used: the process is watched by whoever started it",
+        "spec.predictor.model.readinessProbe is not used: "
+        "a server is ready when its port answers, and is started again when it ends",
         "spec.predictor.model.volumeMounts: the process finds nothing at /secrets",
     ]
+
+
+def test_a_container_is_told_of_its_probes_too() -> None:
+    warnings = lowered(isvc(container(readinessProbe={"httpGet": {}})))[1]
+
+    assert len(warnings) == 1
+    assert warnings[0].startswith("spec.predictor.containers[0].readinessProbe is not used")

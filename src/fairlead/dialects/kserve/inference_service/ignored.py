@@ -33,6 +33,7 @@ _POD_FIELDS = (
     "workerSpec",
 )
 _CONTAINER_FIELDS = ("livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "volumeDevices")
+_WATCHED = "a server is ready when its port answers, and is started again when it ends"
 _ONE_MACHINE = "there is one machine, and replicas are processes of it"
 
 
@@ -42,11 +43,6 @@ def warn_of_pod(pod: Pod, findings: Findings) -> None:
     for name in _POD_FIELDS:
         if spec.get(name):
             findings.warn(f"{pod.path}.{name} is not used: {_ONE_MACHINE}")
-    if pod.model is not None and pod.model.confidential is not None and pod.model.confidential.enabled:
-        findings.warn(f"{pod.path}.model.confidential is not used: there is nothing to decrypt a model with")
-    written = [spec, *(spec.get("containers") or ()), *(spec.get("initContainers") or ()), spec.get("model") or {}]
-    if any(one.get("securityContext") for one in written):
-        findings.warn(f"{pod.path}: securityContext is not used: servers run as the user who started Fairlead")
     for placed in pod.others:
         if placed.path.endswith(".runtime"):
             where = f"container {placed.container.name} of the runtime"
@@ -57,12 +53,12 @@ def warn_of_pod(pod: Pod, findings: Findings) -> None:
 
 def warn_of_unit(pod: Pod, placed: Placed, unit: Unit, findings: Findings) -> None:
     """Fields of a container whose unit is no container."""
-    if unit.runtime == "container":
-        return
     written = _written(pod, placed)
     for name in _CONTAINER_FIELDS:
         if written.get(name):
-            findings.warn(f"{placed.path}.{name} is not used: the process is watched by whoever started it")
+            findings.warn(f"{placed.path}.{name} is not used: {_WATCHED}")
+    if unit.runtime == "container":
+        return
     for mount in placed.container.volume_mounts:
         volume = pod.volume(mount.name)
         if volume is None or volume.empty_dir is not None or mount.mount_path.rstrip("/") == MODELS:
