@@ -160,3 +160,21 @@ def test_a_percent_of_a_revision_means_nothing_here_and_is_said() -> None:
     (warning,) = [one for one in life.look().warnings if "canaryTrafficPercent" in one]
 
     assert "spec.canary" in warning
+
+
+def test_a_stopped_service_has_stopped_canaries() -> None:
+    life = with_canaries(canary("second", 20))
+    life.settle()
+    life.doc["metadata"]["annotations"] = {**STANDARD, "modelFormat": "sklearn", "serving.kserve.io/stop": "true"}
+
+    plan = life.settle()
+
+    assert plan.components == ()
+    found = {one["type"]: (one["status"], one.get("reason", "")) for one in told(life)["conditions"]}
+    assert found == {
+        "CanaryPredictorReady": ("False", "Stopped"),
+        "IngressReady": ("False", "Stopped"),
+        "PredictorReady": ("False", "Stopped"),
+        "Ready": ("False", "Stopped"),
+        "Stopped": ("True", ""),
+    }

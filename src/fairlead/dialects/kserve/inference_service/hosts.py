@@ -34,8 +34,6 @@ class Ingress:
     scheme: str = "http"
     is_disabled: bool = False
     has_virtual_host: bool = True
-    default_timeout_s: float | None = None
-    """Limit of requests in Standard mode whose component has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
