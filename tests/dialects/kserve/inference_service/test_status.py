@@ -169,6 +169,19 @@ def test_a_condition_keeps_its_time_while_its_status_stays(life: Life) -> None:
     assert condition(life.doc["status"], "LatestDeploymentReady")["lastTransitionTime"] == "2026-02-02T00:00:00Z"
 
 
+def test_a_failing_revision_does_not_hold_back_the_one_before_it(life: Life) -> None:
+    life.model("gs://m/2")
+    life.look()
+    life.report()
+    life.model("gs://m/3")
+    life.fate["predictor-00003"] = Phase.FAILED
+
+    plan = life.settle()
+
+    assert life.doc["status"]["components"]["predictor"]["latestRolledoutRevision"] == "iris-predictor-00002"
+    assert [component.name for component in plan.components] == ["predictor-00002", "predictor-00003"]
+
+
 def test_standard_mode_tells_less_and_only_when_it_is_ready() -> None:
     life = Life(doc=isvc(model(), annotations=STANDARD), fate={"predictor": Phase.STARTING})
     life.settle()

@@ -41,12 +41,7 @@ def progress_of(doc: Document, plan: Plan, observed: PlanStatus, role: str, *, i
     components = [one for one in plan.components if one.role == role]
     if not is_knative:
         return _standard(doc, components[0], states, role)
-    elsewhere = any(
-        one.phase is not Phase.READY for name, one in states.items() if name not in {c.name for c in components}
-    )
-    # A component that does not come up keeps the whole plan from being routed; it must not keep the others back, whose
-    # switch the back-end looks after itself.
-    return _knative(doc, components, states, role, is_routed=observed.routed or elsewhere)
+    return _knative(doc, components, states, role, is_routed=observed.routed)
 
 
 def _knative(
@@ -66,7 +61,7 @@ def _knative(
     newest_health = health_of(f"revision {created}", newest, was_ready=was_ready)
     in_force = knative_shares(doc, role, before)
     is_ready = was_ready or newest_health.is_new
-    rollout = advanced(before, in_force, is_ready=is_ready, is_routed=is_routed)
+    rollout = advanced(before, in_force, is_ready=is_ready, is_routed=is_routed or _is_alone(in_force, states))
     shares = knative_shares(doc, role, rollout) if rollout.latest_ready else ()
     # A revision that this very step turns to is started with the next plan.
     asked = [share.revision for share in shares if share.percent and share.revision in by_revision]
@@ -82,6 +77,14 @@ def _knative(
         rollout=rollout,
         shares=shares,
     )
+
+
+def _is_alone(shares: Sequence[Share], states: Mapping[str, ComponentStatus]) -> bool:
+    """Whether those that get requests are ready and something else is not. That keeps the whole plan from counting as
+    routed; it must not keep these back, whose switch the back-end looks after itself."""
+    asked = {share.revision for share in shares}
+    is_ready = {state.full_name: state.phase is Phase.READY for state in states.values()}
+    return all(is_ready.get(name, False) for name in asked) and not all(is_ready.values())
 
 
 def _standard(doc: Document, component: Component, states: Mapping[str, ComponentStatus], role: str) -> Progress:
