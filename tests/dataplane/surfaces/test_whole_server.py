@@ -24,7 +24,11 @@ class Echo(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-        told: dict[str, Any] = {"asked": f"{self.command} {self.path}", "body": body, "type": self.headers.get("Content-Type")}
+        told: dict[str, Any] = {
+            "asked": f"{self.command} {self.path}",
+            "body": body,
+            "type": self.headers.get("Content-Type"),
+        }
         if self.path.endswith(":predict"):
             told = {"predictions": [len(row) for row in json.loads(body)["instances"]]}
         data = json.dumps(told).encode()

@@ -61,10 +61,13 @@ def test_flags_that_a_runtime_knows_become_its_parameters() -> None:
     }
 
 
-def test_a_hub_name_as_the_model_is_a_parameter() -> None:
+def test_a_hub_name_as_the_model_is_fetched_from_there() -> None:
     doc = isvc({"model": {"modelFormat": {"name": "vLLM"}, "protocolVersion": "v2", "args": ["--model=org/small"]}})
+    artifact = unit_of(doc).artifact
 
-    assert parameters(doc) == {"model_id": "org/small"}
+    assert parameters(doc) == {}
+    assert artifact is not None
+    assert artifact.uri == "hf://org/small"
 
 
 def test_flags_that_mean_nothing_are_named_and_ports_and_logging_are_not() -> None:

@@ -43,6 +43,8 @@ def warn_of_pod(pod: Pod, findings: Findings) -> None:
     for name in _POD_FIELDS:
         if spec.get(name):
             findings.warn(f"{pod.path}.{name} is not used: {_ONE_MACHINE}")
+    if pod.model is not None and pod.model.confidential is not None and pod.model.confidential.enabled:
+        findings.warn(f"{pod.path}.model.confidential is not used: there is nothing to decrypt a model with")
     for placed in pod.others:
         if placed.path.endswith(".runtime"):
             where = f"container {placed.container.name} of the runtime"
