@@ -37,6 +37,11 @@ _BUILTIN_IMAGES: Mapping[str, Entry] = {
     "art-explainer": Entry(runtime="art"),
     "vllm-openai": Entry(runtime="huggingface", variant="vllm"),
     "vllm-openai-cpu": Entry(runtime="huggingface", variant="vllm"),
+    # Other people's builds of the same server.
+    "vllm-cpu-release-repo": Entry(runtime="huggingface", variant="vllm"),
+    "llm-d": Entry(runtime="huggingface", variant="vllm"),
+    "llm-d-cuda": Entry(runtime="huggingface", variant="vllm"),
+    "llm-d-cpu": Entry(runtime="huggingface", variant="vllm"),
     "torchserve": Entry(runtime="pytorch", variant="torchserve"),
     "torchserve-kfs": Entry(runtime="pytorch", variant="torchserve"),
     "xgboostserver": Entry(runtime="xgboost"),

@@ -15,6 +15,7 @@ from fairlead.dialects.kserve.caches.part import (
 from fairlead.dialects.kserve.graph.part import InferenceGraphPart
 from fairlead.dialects.kserve.inference_service.part import InferenceServicePart
 from fairlead.dialects.kserve.inference_service.revision_part import RevisionPart
+from fairlead.dialects.kserve.llm.part import LlmConfigPart, LlmServicePart
 from fairlead.dialects.kserve.part import Part
 from fairlead.dialects.kserve.serving_runtime.part import ClusterServingRuntimePart, ServingRuntimePart
 from fairlead.dialects.kserve.storage_container.part import StorageContainerPart
@@ -104,6 +105,8 @@ def parts(external_url: str) -> tuple[Part, ...]:
         ClusterServingRuntimePart(),
         InferenceGraphPart(external_url),
         TrainedModelPart(),
+        LlmServicePart(external_url),
+        LlmConfigPart(),
         StorageContainerPart(),
         LocalModelCachePart(),
         LocalModelNamespaceCachePart(),

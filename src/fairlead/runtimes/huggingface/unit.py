@@ -15,6 +15,8 @@ from fairlead.runtimes.huggingface.encoding import Encoding
 from fairlead.runtimes.huggingface.generating import Generating
 from fairlead.runtimes.metadata import served_metadata
 
+SERVED_NAME = "served_model_name"
+"""The parameter that gives a model its name, which may have slashes as those of the Hugging Face Hub do."""
 _NO_WISHES = Asked()
 
 
@@ -40,6 +42,7 @@ class HuggingFaceUnit:
     def __init__(self, answers: Answers, context: LoadContext, openai: Generating | Encoding | None = None) -> None:
         unit = context.unit
         self.openai = openai
+        self.called = _called(context)
         self._answers = answers
         self._path = (str(unit.name), unit.image) if unit.image else None
         self._metadata = served_metadata(unit, None, context.env)
@@ -89,3 +92,9 @@ class HuggingFaceUnit:
 
     def _said(self, payload: Payload, arrived: list[Meta]) -> Message:
         return Message(payload, merged_meta(arrived, tags=(), metrics=[], path=self._path))
+
+
+def _called(context: LoadContext) -> str:
+    """The name that clients know the model by, where it is another than the unit's; empty where it is not."""
+    given = (one.value for one in context.unit.parameters if one.name == SERVED_NAME)
+    return str(next(given, ""))

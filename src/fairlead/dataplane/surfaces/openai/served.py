@@ -41,6 +41,8 @@ class Served:
                 continue
             if (model := generative(unit.servable)) is not None:
                 yield name, model
+                if called := getattr(unit.servable, "called", ""):
+                    yield str(called), model
             if unit.servable.repository is not None:
                 yield from _held(unit.servable.repository)
 

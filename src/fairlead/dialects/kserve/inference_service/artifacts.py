@@ -16,6 +16,7 @@ from fairlead.dialects.variables import lower_variables
 from fairlead.plan.model import Artifact, Part, SecretEntry
 
 STORAGE_URI = "STORAGE_URI"
+_HUB_VARIABLES = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "HF_ENDPOINT")
 
 
 def find_artifact(pod: Pod, placed: Placed, findings: Findings, settings: CredentialsConfig) -> Artifact | None:
@@ -36,6 +37,14 @@ def find_artifact(pod: Pod, placed: Placed, findings: Findings, settings: Creden
         return replace(base, uri=uri)
     claim = _claim(pod, placed)
     return replace(base, uri=claim) if claim else None
+
+
+def hub_artifact(pod: Pod, placed: Placed, uri: str, findings: Findings, settings: CredentialsConfig) -> Artifact:
+    """A model of the Hugging Face Hub that a server was to fetch itself: with the variables that it would have used."""
+    base = _base(pod, placed, findings, settings)
+    own = [one for one in placed.container.env if one.name in _HUB_VARIABLES]
+    env = lower_variables(own, placed.path, facts_of(pod, placed), findings)
+    return replace(base, uri=uri, init_env=(*base.init_env, *env))
 
 
 def narrowed(artifact: Artifact, folder: str) -> Artifact:

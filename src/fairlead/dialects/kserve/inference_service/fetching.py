@@ -15,9 +15,11 @@ _STORAGE_URI = "STORAGE_URI"
 def fetch_env(part: Mapping[str, Any], world: World) -> list[dict[str, Any]]:
     """The variables of that container, as JSON; none when nothing is fetched or no container takes it."""
     uri = _uri(part)
-    if not uri:
-        return []
-    named = part.get("storageContainerName")
+    return variables_for(uri, world, named=part.get("storageContainerName") or "") if uri else []
+
+
+def variables_for(uri: str, world: World, *, named: str = "") -> list[dict[str, Any]]:
+    """The variables of the container that would fetch an address."""
     for stored in world.list(KIND):
         if named and stored["metadata"]["name"] != named:
             continue

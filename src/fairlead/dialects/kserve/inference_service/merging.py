@@ -11,6 +11,8 @@ from typing import Any
 Json = Mapping[str, Any]
 
 _KEYS: Mapping[str, str] = {
+    "containers": "name",
+    "initContainers": "name",
     "env": "name",
     "ports": "containerPort",
     "volumeMounts": "mountPath",
@@ -32,6 +34,11 @@ def merged_containers(runtime: Json, own: Json) -> dict[str, Any]:
 def merged_pods(runtime: Json, own: Json) -> dict[str, Any]:
     """The pod's own fields; its containers are put together one by one."""
     return _merged(runtime, own)
+
+
+def merged_specs(below: Json, above: Json) -> dict[str, Any]:
+    """A whole spec over another; containers of pods in them are put together by their names. `above` wins."""
+    return _merged(below, above)
 
 
 def _merged(below: Json, above: Json) -> dict[str, Any]:

@@ -1,0 +1,1 @@
+"""LLMInferenceService and LLMInferenceServiceConfig: language models behind OpenAI's API."""
