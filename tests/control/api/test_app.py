@@ -589,6 +589,11 @@ async def test_health_and_version_answer(api: ApiServer) -> None:
     assert (version["major"], version["minor"]) == ("1", "32")
 
 
+async def test_discovery_and_the_version_answer_with_a_slash_at_the_end(api: ApiServer) -> None:
+    for path in ("/version", "/api", "/apis", "/apis/machinelearning.seldon.io", "/api/v1", f"/apis/{SDEP.group}/v1"):
+        assert await api.call("GET", f"{path}/") == await api.call("GET", path)
+
+
 async def test_reviews_of_access_allow_everything(api: ApiServer) -> None:
     spec = {"resourceAttributes": {"verb": "create", "resource": "pods"}}
 

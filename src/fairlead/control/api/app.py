@@ -67,18 +67,22 @@ def build_app(
     resources = resources_of(kinds, schema_of)
     api = _Api(store, resources, admission, pods, clock)
     about = _About(resources, is_ready)
+    # Kubernetes' own clients ask for discovery and the version with a slash at the end, kubectl without one.
+    told = {
+        "/version": about.version,
+        "/api": about.core,
+        "/apis": about.groups,
+        "/apis/{group}": about.group,
+        "/api/{version}": about.kinds,
+        "/apis/{group}/{version}": about.kinds,
+    }
     routes = [
         *(Route(path, about.health, methods=["GET"]) for path in ("/healthz", "/livez")),
         Route("/readyz", about.ready, methods=["GET"]),
-        Route("/version", about.version, methods=["GET"]),
         Route("/openapi/v2", about.openapi_v2, methods=["GET"]),
         Route("/openapi/v3", about.openapi_v3_index, methods=["GET"]),
         Route("/openapi/v3/{place:path}", about.openapi_v3, methods=["GET"]),
-        Route("/api", about.core, methods=["GET"]),
-        Route("/apis", about.groups, methods=["GET"]),
-        Route("/apis/{group}", about.group, methods=["GET"]),
-        Route("/api/{version}", about.kinds, methods=["GET"]),
-        Route("/apis/{group}/{version}", about.kinds, methods=["GET"]),
+        *(Route(path + slash, answer, methods=["GET"]) for path, answer in told.items() for slash in ("", "/")),
         Route("/{path:path}", _Endpoint(api)),
     ]
     guard = Middleware(Guard, token=token, hosts=frozenset(hosts))
