@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from fairlead.control.pods import pods_of, timestamp
 from fairlead.plan.model import (
     Call,
@@ -70,6 +72,18 @@ def test_a_ready_replica_is_a_running_pod_with_its_units_as_containers() -> None
     assert pod["status"]["containerStatuses"][0]["ready"] is True
     assert pod["status"]["containerStatuses"][0]["restartCount"] == 2
     assert pod["spec"]["containers"] == [{"name": "classifier", "image": "seldonio/sklearnserver:1.18.2"}]
+
+
+def test_a_container_may_have_a_name_of_its_own() -> None:
+    cause = Cause(unit="classifier", reason="LoadError", message="model.joblib is truncated")
+    component = replace(PLAN.components[0], containers=((UNIT.name, "kserve-container"),))
+    plan = replace(PLAN, components=(component,))
+
+    (pod,) = pods_of(plan, status(replica(ReplicaState.GONE, cause)), node="here")
+
+    assert [one["name"] for one in pod["spec"]["containers"]] == ["kserve-container"]
+    (container,) = pod["status"]["containerStatuses"]
+    assert (container["name"], container["state"]["waiting"]["reason"]) == ("kserve-container", "LoadError")
 
 
 def test_a_failed_replica_names_the_unit_and_the_cause() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from fairlead.plan.model import Component, Plan
+from fairlead.plan.model import Component, Plan, Unit
 from fairlead.plan.status import ComponentStatus, PlanStatus, ReplicaState, ReplicaStatus
 
 _PHASES = {
@@ -53,20 +53,24 @@ def _pod(
         },
         "spec": {
             "nodeName": node,
-            "containers": [{"name": unit.name, "image": unit.image} for unit in _units(component)],
+            "containers": [{"name": name, "image": unit.image} for name, unit in _containers(component)],
         },
         "status": {
             "phase": _PHASES[replica.state],
             "startTime": created,
             "conditions": _conditions(replica, created),
-            "containerStatuses": [_container_status(unit.name, unit.image, replica) for unit in _units(component)],
+            "containerStatuses": [_container_status(name, unit, replica) for name, unit in _containers(component)],
             **_why(replica),
         },
     }
 
 
-def _units(component: Component | None) -> tuple[Any, ...]:
-    return component.revision.units if component is not None else ()
+def _containers(component: Component | None) -> list[tuple[str, Unit]]:
+    """The units with the names of their containers."""
+    if component is None:
+        return []
+    names = dict(component.containers)
+    return [(names.get(unit.name, unit.name), unit) for unit in component.revision.units]
 
 
 def _labels(
@@ -98,11 +102,11 @@ def _conditions(replica: ReplicaStatus, created: str) -> list[dict[str, str]]:
     return [{"type": kind, "status": ready, "lastTransitionTime": created} for kind in ("Ready", "ContainersReady")]
 
 
-def _container_status(name: str, image: str, replica: ReplicaStatus) -> dict[str, Any]:
-    failed_here = replica.cause is not None and replica.cause.unit in ("", name)
+def _container_status(name: str, unit: Unit, replica: ReplicaStatus) -> dict[str, Any]:
+    failed_here = replica.cause is not None and replica.cause.unit in ("", unit.name)
     return {
         "name": name,
-        "image": image,
+        "image": unit.image,
         "imageID": "",
         "ready": replica.state is ReplicaState.READY,
         "restartCount": replica.restarts,

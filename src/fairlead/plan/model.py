@@ -560,6 +560,8 @@ class Component:
     """How long requests wait while no replica is ready."""
     hosted: tuple[HostedModel, ...] = ()
     """For its unit that `holds_models`."""
+    containers: tuple[tuple[UnitName, str], ...] = ()
+    """What the containers of units are called where replicas are shown as pods; the others have their units' names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

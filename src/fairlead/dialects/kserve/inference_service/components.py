@@ -42,17 +42,25 @@ def component_of(
         return None
     bench = Bench(catalog=catalog, findings=findings, credentials=settings.service.credentials)
     warn_of_pod(pod, findings)
+    units = _units(pod, bench)
     return Component(
         name=ComponentName(template.role),
         full_name=template.configuration,
-        revision=_revision(pod, _units(pod, bench), settings, findings),
+        revision=_revision(pod, units, settings, findings),
         scale=lower_scale(pod, settings, findings),
         group=template.configuration,
         progress_deadline_s=PROGRESS_DEADLINE_S,
         labels=tuple(sorted(pod.labels.items())),
         role=template.role,
         patience_s=timeout_s(template),
+        containers=_containers(pod, units),
     )
+
+
+def _containers(pod: Pod, units: tuple[Lowered, ...]) -> tuple[tuple[UnitName, str], ...]:
+    """The units are called as their models, their containers as in the pod."""
+    names = (placed.container.name for placed in (pod.transformer, pod.main) if placed is not None)
+    return tuple((lowered.unit.name, name) for lowered, name in zip(units, names, strict=True) if name)
 
 
 def _units(pod: Pod, bench: Bench) -> tuple[Lowered, ...]:
