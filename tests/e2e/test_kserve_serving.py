@@ -118,6 +118,16 @@ def served(tmp_path_factory: pytest.TempPathFactory, models: Path, sink: CloudEv
                     "beside",
                     {**sklearn, "containers": [{"name": "transformer-container", "image": "example/scaled:1"}]},
                 ),
+                isvc(
+                    "several",
+                    {
+                        "model": {"modelFormat": {"name": "sklearn"}},
+                        "storageUris": [
+                            {"uri": str(models / "sklearn"), "mountPath": "/mnt/models/first"},
+                            {"uri": str(models / "sklearn"), "mountPath": "/mnt/models/second"},
+                        ],
+                    },
+                ),
                 isvc("own", image("example/counting:2")),
                 isvc(
                     "program",
@@ -186,6 +196,11 @@ def test_a_transformer_comes_before_and_after_its_predictor(served: Installation
 
 def test_the_predictor_behind_a_transformer_has_a_name_of_its_own(served: Installation) -> None:
     assert predict(served, "scaled-predictor", ROWS, model_name="scaled") == [1, 0]
+
+
+def test_several_addresses_are_several_models(served: Installation) -> None:
+    assert [predict(served, "several", ROWS, model_name=name) for name in ("first", "second")] == [[1, 0], [1, 0]]
+    assert ask(served, "several", "/v1/models").json() == {"models": ["first", "second"]}
 
 
 def test_a_model_of_ones_own_is_asked_by_its_own_name(served: Installation) -> None:
