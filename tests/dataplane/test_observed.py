@@ -14,10 +14,10 @@ from fairlead.dataplane.observed import Observed
 from fairlead.dataplane.surfaces.composing import Surfaces
 from fairlead.dataplane.tracing.settings import settings_of
 from fairlead.plan.model import Chain, Method
-from fairlead.protocols.exchange import Handler, Request
+from fairlead.protocols.exchange import Request, ServerHandler
 from support.loopback_server import loopback_server
 from support.otlp_collector import Collector, collector
-from support.serving import JSON, Fake, ask, call, unit, worker_spec
+from support.serving import JSON, Fake, ask_as_server, call, unit, worker_spec
 
 pytestmark = pytest.mark.anyio
 
@@ -45,8 +45,8 @@ async def served(
     executor, meters = assemble(spec, {"t": Fake("t")}, asyncio.get_running_loop(), tracer=tracer)
     written: list[bytes] = []
     log = AccessLog(1.0, write=written.append)
-    handler: Handler = Observed(Surfaces(spec, executor, meters), spec, log=log, tracer=tracer)
-    statuses = [(await ask(handler, request)).status for request in requests]
+    handler: ServerHandler = Observed(Surfaces(spec, executor, meters), spec, log=log, tracer=tracer)
+    statuses = [(await ask_as_server(handler, request)).status for request in requests]
     # Its last spans are sent from here, and its collector is in this process.
     await asyncio.to_thread(executor.close)
     return statuses, [json.loads(line) for line in written]

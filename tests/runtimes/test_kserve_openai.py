@@ -11,7 +11,7 @@ import pytest
 
 from fairlead.errors import NotOffered
 from fairlead.plan.model import Method, Protocol
-from fairlead.protocols.exchange import Request, Response
+from fairlead.protocols.exchange import Request, Response, ServerReply
 from fairlead.runtimes.base import Servable
 from support.serving import JSON, Served, call, served, worker_spec
 from support.units import unit
@@ -164,8 +164,10 @@ async def test_a_class_without_hooks_refuses_predictions(tmp_path: Path) -> None
         model.invoke(Method.PREDICT, v1({"instances": [[1]]}))
 
 
-class Leaving:
-    """As `ServerReply`; it hangs up after the first piece."""
+class Leaving(ServerReply):
+    """It hangs up after the first piece."""
+
+    is_wanted = True
 
     def __init__(self) -> None:
         self.on_gone: Any = None
@@ -176,7 +178,7 @@ class Leaving:
     def __call__(self, response: Response) -> None:
         raise AssertionError("a stream was asked for")
 
-    def begin(self, status: int, headers: bytes) -> "Leaving":
+    def begin(self, status: int, headers: bytes) -> Any:
         return self
 
     def send(self, data: bytes) -> None:

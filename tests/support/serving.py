@@ -14,7 +14,7 @@ from fairlead.dataplane.metering import Meters
 from fairlead.dataplane.spec import Placement, WorkerSpec
 from fairlead.dataplane.surfaces.composing import Surfaces
 from fairlead.plan.model import Call, EnvVar, Feedback, Graph, Method, Node, Revision, Step, Unit, UnitName
-from fairlead.protocols.exchange import Handler, Request, Response
+from fairlead.protocols.exchange import Handler, Request, Response, ServerHandler, ServerReply
 from fairlead.protocols.message import Form, Message, Meta, Payload, Reward
 from fairlead.protocols.tensors import DEFAULT_OUTPUT, as_array_payload, as_tensors
 from fairlead.runtimes.base import Columns, PredictBytes, Repository, Rows, Servable, TensorSpec
@@ -166,6 +166,26 @@ async def ask(handler: Handler, request: Request) -> Response:
     answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
     handler(request, answer.set_result)
     return await answer
+
+
+class Waiting(ServerReply):
+    """A server's reply to a client that stays, for handlers that give whole answers."""
+
+    is_wanted = True
+
+    def __init__(self) -> None:
+        self.on_gone: Callable[[], None] | None = None
+        self.answer: asyncio.Future[Response] = asyncio.get_running_loop().create_future()
+
+    def __call__(self, response: Response) -> None:
+        self.answer.set_result(response)
+
+
+async def ask_as_server(handler: ServerHandler, request: Request) -> Response:
+    """The one answer of a handler that counts on a server's replies."""
+    reply = Waiting()
+    handler(request, reply)
+    return await reply.answer
 
 
 def header(response: Response, name: str) -> str:

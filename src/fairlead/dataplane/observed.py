@@ -12,7 +12,7 @@ from fairlead.dataplane.access_log import AccessLog, puid_of, status_of
 from fairlead.dataplane.net.watched_reply import Outcome, WatchedReply
 from fairlead.dataplane.spec import WorkerSpec
 from fairlead.dataplane.tracing.kinds import Kind
-from fairlead.protocols.exchange import Handler, Reply, Request
+from fairlead.protocols.exchange import Request, ServerHandler, ServerReply
 from fairlead.protocols.grpc import is_grpc
 
 if TYPE_CHECKING:
@@ -36,14 +36,16 @@ _SELDON = ("predictions", "feedback", "status", "metadata")
 class Observed:
     """A handler that tells what it does."""
 
-    def __init__(self, handler: Handler, spec: WorkerSpec, *, log: AccessLog | None, tracer: "Tracer | None") -> None:
+    def __init__(
+        self, handler: ServerHandler, spec: WorkerSpec, *, log: AccessLog | None, tracer: "Tracer | None"
+    ) -> None:
         self._handler = handler
         self._log = log
         self._tracer = tracer
         self._about = {"namespace": spec.namespace, "service": spec.service, "component": spec.component}
         self._replica = spec.replica
 
-    def __call__(self, request: Request, reply: Reply) -> None:
+    def __call__(self, request: Request, reply: ServerReply) -> None:
         """Take one request."""
         if request.path.startswith(_PROBES):
             self._handler(request, reply)

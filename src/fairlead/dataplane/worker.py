@@ -36,7 +36,7 @@ from fairlead.dataplane.surfaces.models import Models
 from fairlead.dataplane.surfaces.seldon.surface import MetricsSurface, refusal
 from fairlead.dataplane.tracing.opening import open_tracer
 from fairlead.errors import FairleadError
-from fairlead.protocols.exchange import Handler
+from fairlead.protocols.exchange import ServerHandler
 from fairlead.protocols.streaming import is_streamed
 from fairlead.runtimes import registry
 from fairlead.runtimes.base import Servable
@@ -121,7 +121,7 @@ class _Worker:
         executor.close()
         return 0
 
-    def _limited(self, surface: Handler, meters: Meters) -> Handler:
+    def _limited(self, surface: ServerHandler, meters: Meters) -> ServerHandler:
         limits = self._spec.revision.limits
         if not limits.concurrency:
             return surface
@@ -131,7 +131,7 @@ class _Worker:
 
         return Limiter(surface, limits, refusal_of(self._spec.revision.protocol), refused=count)
 
-    async def _listen(self, surface: Handler, meters: Meters) -> int:
+    async def _listen(self, surface: ServerHandler, meters: Meters) -> int:
         spec = self._spec
         limits = Limits(body_bytes=spec.max_body_bytes)
         refuse = refusal_of(spec.revision.protocol)

@@ -107,21 +107,52 @@ class Response(NamedTuple):
 
 
 Reply = Callable[[Response], None]
-"""Called once, from the event loop's thread, at any time after the handler was entered. The replies our servers
-hand out are `ServerReply`."""
+"""Called once, from the event loop's thread, at any time after the handler was entered. What else a reply can do, its
+class says."""
 
 
-class ServerReply(Protocol):
-    """What our servers hand out as a reply. A handler may put a callable into `on_gone`: it is called if nobody waits
-    for the answer any more. `begin` is for answers that come in pieces, instead of the call."""
+_NO_SLOTS: tuple[str, ...] = ()  # those of the classes that are replies hold `on_gone`; some have a base with slots
 
+
+class LiveReply:
+    """A reply whose asker may leave before it is called. A handler may put a callable into `on_gone`: it is called if
+    nobody waits for the answer any more."""
+
+    # A plain class and no protocol, because replies are asked what they are on every request: 0.03 us against 0.5 us.
+    __slots__ = _NO_SLOTS
     on_gone: Callable[[], None] | None
 
-    def __call__(self, response: Response) -> None: ...
+    def __call__(self, response: Response) -> None:
+        raise NotImplementedError
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody still waits for the answer, or the rest of it."""
+        raise NotImplementedError
+
+
+class ServerReply(LiveReply):
+    """What our servers hand out: an answer to it may also come in pieces, with `begin` instead of the call."""
+
+    __slots__ = _NO_SLOTS
 
     def begin(self, status: int, headers: bytes) -> Outgoing:
         """Send the head of an answer now and its body in pieces."""
+        raise NotImplementedError
+
+
+def is_wanted(reply: Reply) -> bool:
+    """Whether somebody still waits for an answer, as far as the reply can tell."""
+    return not isinstance(reply, LiveReply) or reply.is_wanted
+
+
+def when_gone(reply: Reply, call: Callable[[], None]) -> None:
+    """Have `call` called if nobody waits for the answer any more and the reply can tell."""
+    if isinstance(reply, LiveReply):
+        reply.on_gone = call
 
 
 Handler = Callable[[Request, Reply], None]
 """Takes a request and must see to it that `reply` is called exactly once. It does not block."""
+ServerHandler = Callable[[Request, ServerReply], None]
+"""What a server asks: any `Handler`, or one that counts on a server's replies."""

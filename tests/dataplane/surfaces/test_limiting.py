@@ -5,7 +5,7 @@ from collections.abc import Callable
 from fairlead.dataplane.surfaces.limiting import Limiter
 from fairlead.dataplane.surfaces.seldon.surface import refusal
 from fairlead.plan.model import Limits
-from fairlead.protocols.exchange import Reply, Request, Response
+from fairlead.protocols.exchange import Reply, Request, Response, ServerReply
 
 OK = Response(200, b"", b"ok")
 
@@ -23,19 +23,23 @@ class Held:
             self.replies.append(reply)
 
 
-class Client:
+class Client(ServerReply):
     """A server's reply that remembers its answer."""
 
     def __init__(self) -> None:
         self.answer: Response | None = None
-        self.is_wanted = True
+        self.has_left = False
         self.on_gone: Callable[[], None] | None = None
 
     def __call__(self, response: Response) -> None:
         self.answer = response
 
+    @property
+    def is_wanted(self) -> bool:
+        return not self.has_left
+
     def leave(self) -> None:
-        self.is_wanted = False
+        self.has_left = True
         if self.on_gone is not None:
             self.on_gone()
 

@@ -13,7 +13,7 @@ from fairlead.dataplane.graph.remote import PeerFailed
 from fairlead.dataplane.graph.units import LocalUnit
 from fairlead.errors import GrpcCode
 from fairlead.plan.model import Method, Unit
-from fairlead.protocols.exchange import Handler, Request, Response
+from fairlead.protocols.exchange import Handler, LiveReply, Request, Response
 from fairlead.protocols.wire import JSON, Body
 
 _TYPE = b"content-type: "
@@ -55,7 +55,7 @@ class InnerService(AskedUnit):
         return Stopped(self.unit.name, PeerFailed(words, GrpcCode.DEADLINE_EXCEEDED))
 
 
-class _Answer(Later[Response]):
+class _Answer(Later[Response], LiveReply):
     """The reply that an inner handler calls. Whoever waits no more calls it off."""
 
     __slots__ = ("on_gone",)
@@ -66,6 +66,11 @@ class _Answer(Later[Response]):
 
     def __call__(self, response: Response) -> None:
         self.resolve(response)
+
+    @property
+    def is_wanted(self) -> bool:
+        """As `LiveReply` has it."""
+        return not self.is_settled and not self.is_abandoned
 
     def abandon(self, error: Exception) -> None:
         super().abandon(error)

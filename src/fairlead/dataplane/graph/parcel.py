@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from fairlead.dataplane.graph.driving import Later
-from fairlead.errors import ClientGone, FairleadError, Retryable, UnitFailed
-from fairlead.protocols.exchange import Reply
+from fairlead.errors import ClientGone, FairleadError, UnitFailed
+from fairlead.protocols.exchange import Reply, when_gone
 from fairlead.protocols.message import Message
 from fairlead.protocols.request_forms import inflated
 from fairlead.protocols.seldon_json import SELDON_JSON
@@ -115,8 +115,8 @@ class Walk:
 
     def follow(self, reply: Reply) -> None:
         """Leave when nobody waits for the answer any more. Called once the walk was begun: most have ended by then."""
-        if self.waits_for is not None and hasattr(reply, "on_gone"):
-            reply.on_gone = self.leave
+        if self.waits_for is not None:
+            when_gone(reply, self.leave)
 
 
 class Stopped(FairleadError):
@@ -164,8 +164,9 @@ def failure_lines(error: Exception) -> bytes:
     if isinstance(error, Stopped):
         lines = b"Fairlead-Unit: " + error.unit.encode("latin-1", "replace") + b"\r\n"
         error = error.error
-    if isinstance(error, Retryable) and error.after_s is not None:
-        lines += b"Retry-After: %d\r\n" % max(1, math.ceil(error.after_s))
+    after_s: float | None = getattr(error, "after_s", None)  # of what is worth repeating, here or behind a unit
+    if after_s is not None:
+        lines += b"Retry-After: %d\r\n" % max(1, math.ceil(after_s))
     return lines
 
 

@@ -1,7 +1,8 @@
 """A unit behind an address: a container, a command, another service. Bytes go out and come back untouched when the
 peer speaks what the client spoke.
 
-Which paths and bodies a peer understands is its `Contract`; how calls are made, counted and refused is the same for all.
+Which paths and bodies a peer understands is its `Contract`; how calls are made, counted and refused is the same
+for all of them.
 """
 
 import asyncio

@@ -17,7 +17,7 @@ from fairlead.dataplane.net.server import Limits, Refusal, error_response
 from fairlead.dataplane.spec import Listen, UnixSocket
 from fairlead.errors import FairleadError, GrpcCode, TooLarge
 from fairlead.protocols.body_stream import whole
-from fairlead.protocols.exchange import Handler, Head, Outgoing, Request, Response, Streams
+from fairlead.protocols.exchange import Head, Outgoing, Request, Response, ServerHandler, ServerReply, Streams
 from fairlead.protocols.frames import (
     GOAWAY,
     Frame,
@@ -36,8 +36,8 @@ __all__ = ["FrameAnswer", "FrameServer"]
 log = logging.getLogger(__name__)
 
 
-class FrameAnswer:
-    """The `Reply` of one request that came as a frame."""
+class FrameAnswer(ServerReply):
+    """The reply of one request that came as a frame."""
 
     __slots__ = ("_connection", "_id", "_sink", "on_gone")
 
@@ -214,7 +214,7 @@ class FrameServer:
 
     def __init__(
         self,
-        handler: Handler,
+        handler: ServerHandler,
         *,
         limits: Limits | None = None,
         refuse: Refusal = error_response,

@@ -15,7 +15,7 @@ from fairlead.dataplane.net.answer_stream import AnswerStream
 from fairlead.dataplane.net.hanging_up import hang_up
 from fairlead.dataplane.net.opening import Clients
 from fairlead.errors import FairleadError
-from fairlead.protocols.exchange import Handler, Head, Outgoing, Request, Response, Streams
+from fairlead.protocols.exchange import Head, Outgoing, Request, Response, ServerHandler, ServerReply, Streams
 from fairlead.protocols.http1 import HeadMemory, Limits, Phase, RequestParser
 from fairlead.protocols.http1_response import CONTINUE, StatusLines, encode, encode_body, encode_head
 
@@ -32,7 +32,7 @@ _DRAIN_LINGER_S = 0.5
 class Site(Clients, Protocol):
     """What a connection needs of its server."""
 
-    handler: Handler
+    handler: ServerHandler
     limits: Limits
     refuse: Callable[[int, str], Response]
     streams: Streams | None
@@ -43,8 +43,8 @@ class Site(Clients, Protocol):
     def now(self) -> float: ...
 
 
-class Answer:
-    """The `Reply` of one request on one connection."""
+class Answer(ServerReply):
+    """The reply of one request on one connection."""
 
     __slots__ = ("_connection", "head", "is_last", "on_gone", "response", "stream")
 

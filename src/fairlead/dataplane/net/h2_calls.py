@@ -6,7 +6,7 @@ from typing import Protocol
 from fairlead.dataplane.net.h2_bodies import StreamedAnswer, StreamedBody
 from fairlead.dataplane.net.h2_heads import Call
 from fairlead.errors import FairleadError, GrpcCode
-from fairlead.protocols.exchange import Outgoing, Response
+from fairlead.protocols.exchange import Outgoing, Response, ServerReply
 from fairlead.protocols.grpc import grpc_failure, status_lines
 from fairlead.protocols.h2_frames import ErrorCode
 from fairlead.protocols.h2_sending import Stream
@@ -21,8 +21,8 @@ class Link(Protocol):
     def reset(self, stream: Stream, code: ErrorCode) -> None: ...
 
 
-class ServerStream(Stream):
-    """One call, and its reply (`ServerReply`). `due` is its deadline, 0 for none; `since` and `mark` are for the sweep:
+class ServerStream(Stream, ServerReply):
+    """One call, and its reply. `due` is its deadline, 0 for none; `since` and `mark` are for the sweep:
     when a wait began, and how much had moved then."""
 
     __slots__ = ("answer", "body", "call", "connection", "due", "mark", "on_gone", "pieces", "since", "size")

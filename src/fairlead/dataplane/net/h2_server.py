@@ -20,7 +20,7 @@ from fairlead.dataplane.net.hanging_up import hang_up
 from fairlead.dataplane.net.opening import Clients
 from fairlead.errors import FairleadError, GrpcCode
 from fairlead.protocols import h2
-from fairlead.protocols.exchange import Handler, Request, Response
+from fairlead.protocols.exchange import Request, Response, ServerHandler
 from fairlead.protocols.grpc import grpc_failure
 from fairlead.protocols.h2_frames import FRAME, MAX_ID, ErrorCode
 from fairlead.protocols.h2_sending import Stream
@@ -44,7 +44,7 @@ _CONTINUE = encode([(b":status", b"100")])
 class Site(Clients, Protocol):
     """What a connection needs of its server."""
 
-    handler: Handler
+    handler: ServerHandler
     limits: Limits
     refuse: Callable[[int, str], Response]
     lines: StatusLines

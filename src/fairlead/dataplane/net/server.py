@@ -19,7 +19,7 @@ from fairlead.dataplane.net.h2_server import H2Connection
 from fairlead.dataplane.net.listening import open_listener
 from fairlead.dataplane.net.opening import ALPN, Client, Opening
 from fairlead.dataplane.spec import Listen, UnixSocket
-from fairlead.protocols.exchange import Handler, Response, Streams
+from fairlead.protocols.exchange import Response, ServerHandler, Streams
 from fairlead.protocols.http1 import HeadMemory, Limits
 from fairlead.protocols.http1_response import JSON, StatusLines
 
@@ -44,7 +44,7 @@ class HttpServer:
 
     def __init__(
         self,
-        handler: Handler,
+        handler: ServerHandler,
         *,
         limits: Limits | None = None,
         refuse: Refusal = error_response,

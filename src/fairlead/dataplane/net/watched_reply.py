@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from fairlead.protocols.exchange import Outgoing, Reply, Response, ServerReply
+from fairlead.protocols.exchange import Outgoing, Response, ServerReply
 
 CLIENT_CLOSED = 499
 """What counts as the status when nobody waited for an answer."""
@@ -17,16 +17,15 @@ class Outcome(NamedTuple):
     sent_bytes: int
 
 
-class WatchedReply:
+class WatchedReply(ServerReply):
     """`done` is called once: when the answer is out, or nobody waits for one. `lines` are added to its headers."""
 
-    def __init__(self, reply: Reply, done: Callable[[Outcome], None], lines: bytes = b"") -> None:
+    def __init__(self, reply: ServerReply, done: Callable[[Outcome], None], lines: bytes = b"") -> None:
         self._reply = reply
         self._done: Callable[[Outcome], None] | None = done
         self._lines = lines
         self.on_gone: Callable[[], None] | None = None
-        if hasattr(reply, "on_gone"):
-            reply.on_gone = self._gone
+        reply.on_gone = self._gone
 
     def __call__(self, response: Response) -> None:
         if self._lines:
@@ -37,12 +36,11 @@ class WatchedReply:
     @property
     def is_wanted(self) -> bool:
         """Whether somebody still waits for the answer."""
-        return bool(getattr(self._reply, "is_wanted", True))
+        return self._reply.is_wanted
 
     def begin(self, status: int, headers: bytes) -> Outgoing:
         """An answer in pieces."""
-        reply: ServerReply = self._reply  # type: ignore[assignment]  # only servers' replies are asked for streams
-        return _WatchedStream(reply.begin(status, headers + self._lines), self, status, headers)
+        return _WatchedStream(self._reply.begin(status, headers + self._lines), self, status, headers)
 
     def finish(self, outcome: Outcome) -> None:
         """It is over."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from fairlead.errors import Overloaded
 from fairlead.plan.model import Limits
-from fairlead.protocols.exchange import Handler, Outgoing, Reply, Request, Response, ServerReply
+from fairlead.protocols.exchange import Outgoing, Request, Response, ServerHandler, ServerReply
 from fairlead.protocols.grpc import failure_of, is_grpc
 
 Refuse = Callable[[int, str], Response]
@@ -23,16 +23,16 @@ class Limiter:
     """A handler around a worker's own."""
 
     def __init__(
-        self, handler: Handler, limits: Limits, refuse: Refuse, *, refused: Callable[[], None] = lambda: None
+        self, handler: ServerHandler, limits: Limits, refuse: Refuse, *, refused: Callable[[], None] = lambda: None
     ) -> None:
         self._handler = handler
         self._refused = refused
         self._limits = limits
         self._refuse = refuse
         self._running = 0
-        self._waiting: deque[tuple[Request, Reply]] = deque()
+        self._waiting: deque[tuple[Request, ServerReply]] = deque()
 
-    def __call__(self, request: Request, reply: Reply) -> None:
+    def __call__(self, request: Request, reply: ServerReply) -> None:
         """Take one request, now or in its turn."""
         if request.method in ("GET", "HEAD", "OPTIONS") or request.path.startswith(_GRPC_QUESTIONS):
             self._handler(request, reply)
@@ -50,7 +50,7 @@ class Limiter:
             line = b"Retry-After: %d\r\n" % math.ceil(error.after_s or 1)
             reply(refused._replace(headers=refused.headers + line))
 
-    def _start(self, request: Request, reply: Reply) -> None:
+    def _start(self, request: Request, reply: ServerReply) -> None:
         self._running += 1
         self._handler(request, _Held(reply, self._ended))
 
@@ -58,19 +58,18 @@ class Limiter:
         self._running -= 1
         while self._waiting and self._running < self._limits.concurrency:
             request, reply = self._waiting.popleft()
-            if getattr(reply, "is_wanted", True):
+            if reply.is_wanted:
                 self._start(request, reply)
 
 
-class _Held:
+class _Held(ServerReply):
     """A reply that gives its place back when the answer is out, or nobody waits for it."""
 
-    def __init__(self, reply: Reply, ended: Callable[[], None]) -> None:
+    def __init__(self, reply: ServerReply, ended: Callable[[], None]) -> None:
         self._reply = reply
         self._ended: Callable[[], None] | None = ended
         self.on_gone: Callable[[], None] | None = None
-        if hasattr(reply, "on_gone"):
-            reply.on_gone = self._gone
+        reply.on_gone = self._gone
 
     def __call__(self, response: Response) -> None:
         self._reply(response)
@@ -79,12 +78,11 @@ class _Held:
     @property
     def is_wanted(self) -> bool:
         """Whether somebody still waits for the answer."""
-        return bool(getattr(self._reply, "is_wanted", True))
+        return self._reply.is_wanted
 
     def begin(self, status: int, headers: bytes) -> Outgoing:
         """An answer in pieces; its place is free again when it ends."""
-        reply: ServerReply = self._reply  # type: ignore[assignment]  # only servers' replies are asked for streams
-        return _HeldStream(reply.begin(status, headers), self._give_back)
+        return _HeldStream(self._reply.begin(status, headers), self._give_back)
 
     def _gone(self) -> None:
         if self.on_gone is not None:

@@ -21,13 +21,13 @@ def pieces_of(parcel: Parcel) -> Pieces | None:
 
 def can_pour(reply: Reply) -> bool:
     """Whether an answer may be given to this reply in pieces: those of our servers take them."""
-    return hasattr(reply, "begin")
+    return isinstance(reply, ServerReply)
 
 
 def pour(pieces: Pieces, unit: LocalUnit, reply: Reply, head: Response, ended: Callable[[], None]) -> None:
     """Send the pieces as the body of an answer with this head. `ended` is called when it is over, however."""
-    server: ServerReply = reply  # type: ignore[assignment]  # asked before: `can_pour`
-    _Pour(pieces, unit, ended).begin(server, head)
+    assert isinstance(reply, ServerReply)  # asked before: `can_pour`
+    _Pour(pieces, unit, ended).begin(reply, head)
 
 
 class _Pour:
@@ -42,7 +42,7 @@ class _Pour:
         self._is_over = False
 
     def begin(self, reply: ServerReply, head: Response) -> None:
-        if not getattr(reply, "is_wanted", True):
+        if not reply.is_wanted:
             self._gone()
             return
         self._out = reply.begin(head.status, head.headers)

@@ -19,7 +19,7 @@ from fairlead.dataplane.metering import Latency
 from fairlead.dataplane.puids import Puids
 from fairlead.dataplane.surfaces.seldon.heads import told
 from fairlead.errors import Overloaded
-from fairlead.protocols.exchange import Reply, Request, Response
+from fairlead.protocols.exchange import Reply, Request, Response, is_wanted
 
 Array = np.ndarray[Any, Any]
 Plain = Callable[[Request, Reply, bytes], None]
@@ -136,7 +136,7 @@ class Ticket:
     @property
     def is_wanted(self) -> bool:
         """Whether the client is still there."""
-        return bool(getattr(self.reply, "is_wanted", True))
+        return is_wanted(self.reply)
 
     def give(self, answer: Array | None) -> None:
         """What the model gave for the rows; `None` when they are to be asked for by themselves."""

@@ -14,7 +14,7 @@ import pytest
 from fairlead.dataplane.net.server import HttpServer
 from fairlead.dataplane.spec import UnixSocket
 from fairlead.plan.model import Merge, Sequence, Switch
-from fairlead.protocols.exchange import Reply, Request, Response
+from fairlead.protocols.exchange import LiveReply, Reply, Request, Response
 from support.certificates import make_certificate
 from support.service_graphs import graph_of_services, hop, service
 from support.serving import Served, header
@@ -361,8 +361,10 @@ async def answering(lines: bytes, body: bytes, *, tls: ssl.SSLContext | None = N
         server.close()
 
 
-class Gone:
+class Gone(LiveReply):
     """A reply whose client hangs up."""
+
+    is_wanted = True
 
     def __init__(self) -> None:
         self.on_gone: Any = None

@@ -10,10 +10,10 @@ from fairlead.dataplane.observed import Observed
 from fairlead.dataplane.surfaces.composing import Surfaces
 from fairlead.dataplane.tracing.settings import settings_of
 from fairlead.plan.model import Sequence
-from fairlead.protocols.exchange import Handler, Request, Response
+from fairlead.protocols.exchange import Request, Response, ServerHandler, ServerReply
 from support.otlp_collector import collector
 from support.service_graphs import hop, service, service_graph_spec
-from support.serving import ask
+from support.serving import ask_as_server
 from support.table_peer import listening, peer, read_head
 
 pytestmark = pytest.mark.anyio
@@ -22,7 +22,7 @@ TRACE = "0af7651916cd43dd8448eb211c80319c"
 PARENT = f"00-{TRACE}-00f067aa0ba902b7-01".encode()
 
 
-def traced(url: str, collector_url: str) -> tuple[Handler, Any]:
+def traced(url: str, collector_url: str) -> tuple[ServerHandler, Any]:
     """A graph of one step whose worker writes traces, and what to close."""
     from fairlead.dataplane.tracing.tracer import Tracer
 
@@ -38,7 +38,9 @@ async def test_each_step_is_part_of_the_requests_trace() -> None:
     with collector() as collected:
         async with peer({"/p": (200, b"{}")}) as server:
             handler, executor = traced(f"http://127.0.0.1:{server.port}/p", collected.url)
-            await ask(handler, Request("POST", "/", b"", [(b"traceparent", PARENT), (b"x-other", b"1")], b"{}"))
+            await ask_as_server(
+                handler, Request("POST", "/", b"", [(b"traceparent", PARENT), (b"x-other", b"1")], b"{}")
+            )
             await asyncio.to_thread(executor.close)
 
         headers = server.asked[0][1]
@@ -47,8 +49,10 @@ async def test_each_step_is_part_of_the_requests_trace() -> None:
         assert "x-other" not in headers
 
 
-class Leaving:
+class Leaving(ServerReply):
     """A reply whose client hangs up."""
+
+    is_wanted = True
 
     def __init__(self) -> None:
         self.on_gone: Any = None

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from fairlead.plan.model import Logger, Protocol, UnitName
-from fairlead.protocols.exchange import Request, Response
+from fairlead.protocols.exchange import Request, Response, ServerReply
 from support.free_ports import free_ports
 from support.serving import JSON, Served, call, header, served, unit, worker_spec
 
@@ -57,8 +57,10 @@ def fronting(port: int, **fields: Any) -> Served:
     return served(spec)
 
 
-class Client:
-    """As `ServerReply`."""
+class Client(ServerReply):
+    """A server's reply that remembers its answer."""
+
+    is_wanted = True
 
     def __init__(self) -> None:
         self.on_gone: Any = None

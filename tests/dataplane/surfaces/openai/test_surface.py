@@ -9,7 +9,7 @@ import pytest
 
 from fairlead.errors import Overloaded
 from fairlead.plan.model import Logger, LogStyle, Protocol, UnitName
-from fairlead.protocols.exchange import Headers, Request, Response
+from fairlead.protocols.exchange import Headers, Request, Response, ServerReply
 from fairlead.protocols.openai import Endpoint
 from fairlead.protocols.openai_errors import Unusable
 from fairlead.runtimes.generative import Listener
@@ -59,12 +59,13 @@ class Model:
         return self.under_way
 
 
-class Client:
-    """As `ServerReply`: a client whose speed and presence the test decides."""
+class Client(ServerReply):
+    """A client whose speed and presence the test decides."""
+
+    is_wanted = True
 
     def __init__(self) -> None:
         self.on_gone: Any = None
-        self.is_wanted = True
         self.response: Response | None = None
         self.status = 0
         self.head = b""

@@ -23,7 +23,7 @@ from fairlead.protocols.grpc import grpc_failure
 
 
 class Proxy:
-    """A `Handler` for those who come from one side."""
+    """A `ServerHandler` for those who come from one side."""
 
     def __init__(self, view: View, meters: Meters, pages: Pages, wheel: TimerWheel, trails: Trails) -> None:
         self._trails = trails
@@ -34,7 +34,7 @@ class Proxy:
         self._clock = asyncio.get_running_loop().time
         self.calls = Calls(view, meters, self._forward_call)
 
-    def __call__(self, request: Request, reply: Reply) -> None:
+    def __call__(self, request: Request, reply: ServerReply) -> None:
         """Forward it, or answer it here."""
         head = request.head
         if head is None:
@@ -47,11 +47,10 @@ class Proxy:
             if forward is None:
                 self._answer_here(page, head, request, reply)
                 return
-        server: ServerReply = reply  # type: ignore[assignment]  # what our servers hand out; a cast costs a call
         if forward.is_grpc:
-            self.calls.take(forward, request, server)
+            self.calls.take(forward, request, reply)
         else:
-            self._forward(forward, request, server)
+            self._forward(forward, request, reply)
 
     def _answer_here(self, page: Page | None, head: Head, request: Request, reply: Reply) -> None:
         if page is None:

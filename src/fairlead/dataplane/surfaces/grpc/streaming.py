@@ -136,10 +136,10 @@ def streamed(calls: Calls, begin: Callable[[Stream, Request], Talk]) -> Handler:
     """The handler of a method whose calls are `Talk`s."""
 
     def handle(request: Request, reply: Reply) -> None:
-        server: ServerReply = reply  # type: ignore[assignment]  # what our servers hand out
+        assert isinstance(reply, ServerReply)  # calls with several messages come from servers alone
         seen = told(request)
         puid = seen.puid or (calls.puids.take() if calls.gives_puid else b"")
-        out = server.begin(200, CONTENT_TYPE + calls.lines(puid))
+        out = reply.begin(200, CONTENT_TYPE + calls.lines(puid))
         reader = MessageReader(encoding=seen.encoding, limit_bytes=calls.limit_bytes)
         stream = (WholeStream if request.incoming is None else Stream)(request, out, reader)
         talk = begin(stream, request)
@@ -149,7 +149,7 @@ def streamed(calls: Calls, begin: Callable[[Stream, Request], Talk]) -> Handler:
             calls.talks.discard(talk)
             talk.gone()
 
-        server.on_gone = gone
+        reply.on_gone = gone
         calls.talks.add(talk)
         stream.when_over = lambda: calls.talks.discard(talk)
         stream.listen(talk)

@@ -26,7 +26,7 @@ class Copying:
 
     def around(self, reply: Reply) -> Reply:
         """The reply to answer with."""
-        return _Streaming(reply, self._answered) if hasattr(reply, "begin") else _Copied(reply, self._answered)
+        return _Streaming(reply, self._answered) if isinstance(reply, ServerReply) else _Copied(reply, self._answered)
 
     def _answered(self, status: int, data: bytes, kind: bytes) -> None:
         if status == 200:
@@ -58,27 +58,31 @@ class _Copied:
         self._answered(response.status, response.body, kind)
 
 
-class _Streaming(_Copied):
+class _Streaming(ServerReply):
     """One that takes streams too."""
 
-    def __init__(self, reply: Reply, answered: Answered) -> None:
-        super().__init__(reply, answered)
-        self._server: ServerReply = reply  # type: ignore[assignment]  # asked before: `around`
+    def __init__(self, reply: ServerReply, answered: Answered) -> None:
+        self._whole = _Copied(reply, answered)
+        self._server = reply
+        self._answered = answered
+        self.on_gone: Callable[[], None] | None = None
+        reply.on_gone = self._gone
 
-    @property
-    def on_gone(self) -> Callable[[], None] | None:
-        return self._server.on_gone
-
-    @on_gone.setter
-    def on_gone(self, call: Callable[[], None] | None) -> None:
-        self._server.on_gone = call
+    def __call__(self, response: Response) -> None:
+        self._whole(response)
 
     @property
     def is_wanted(self) -> bool:
-        return bool(getattr(self._server, "is_wanted", True))
+        """As `LiveReply` has it."""
+        return self._server.is_wanted
 
     def begin(self, status: int, headers: bytes) -> Outgoing:
+        """An answer in pieces, with a copy of everything."""
         return _CopiedStream(self._server.begin(status, headers), status, self._answered)
+
+    def _gone(self) -> None:
+        if self.on_gone is not None:
+            self.on_gone()
 
 
 class _CopiedStream:

@@ -9,7 +9,7 @@ from fairlead.dataplane.graph.passed_answer import PassedAnswer
 from fairlead.dataplane.graph.remote_unit import RemoteUnit
 from fairlead.dataplane.surfaces.openai.telling import GONE, JSON_LINE
 from fairlead.errors import DeadlineExceeded, FairleadError, Retryable
-from fairlead.protocols.exchange import Outgoing, Reply, Request, Response, ServerReply
+from fairlead.protocols.exchange import Outgoing, Reply, Request, Response, ServerReply, when_gone
 from fairlead.protocols.openai_errors import failure
 
 _log = logging.getLogger(__name__)
@@ -76,8 +76,7 @@ class _Passage:
                 self._finish(GONE)
                 task.cancel()
 
-        if hasattr(self._reply, "on_gone"):
-            self._reply.on_gone = gone
+        when_gone(self._reply, gone)
 
     async def run(self, request: Request, timeout_s: float | None) -> None:
         """Ask, and wait for the head of an answer; the rest comes by itself."""
@@ -99,9 +98,8 @@ class _Passage:
         )
         self._has_begun.set()
         is_whole = any(name == b"content-length" and _is_small(value) for name, value in headers)
-        if not self._is_over and not is_whole and hasattr(self._reply, "begin"):
-            reply: ServerReply = self._reply  # type: ignore[assignment]  # it can: the line above asks
-            self._out = reply.begin(status, self._lines)
+        if not self._is_over and not is_whole and isinstance(self._reply, ServerReply):
+            self._out = self._reply.begin(status, self._lines)
             self._out.when_free = self._free
 
     def came(self, piece: bytes) -> None:

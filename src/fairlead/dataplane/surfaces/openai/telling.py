@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from fairlead.dataplane.graph.parcel import failure_lines
 from fairlead.errors import FairleadError, UnitFailed
-from fairlead.protocols.exchange import Outgoing, Reply, Response, ServerReply
+from fairlead.protocols.exchange import Outgoing, Reply, Response, ServerReply, is_wanted, when_gone
 from fairlead.protocols.openai_errors import failure
 from fairlead.protocols.openai_events import DONE, MEDIA_TYPE, event
 from fairlead.runtimes.generative import Answering
@@ -32,16 +32,15 @@ class Telling:
         self._loop = asyncio.get_running_loop()
         self._answering: Answering | None = None
         self._out: Outgoing | None = None
-        self._gathered: list[bytes] | None = None if hasattr(reply, "begin") else []
+        self._gathered: list[bytes] | None = None if isinstance(reply, ServerReply) else []
         self._is_over = False
 
     def begin(self, start: "Callable[[Telling], Answering]") -> None:
         """Ask the model."""
-        if not getattr(self._reply, "is_wanted", True):
+        if not is_wanted(self._reply):
             self._finish(GONE)
             return
-        if hasattr(self._reply, "on_gone"):
-            self._reply.on_gone = self._gone
+        when_gone(self._reply, self._gone)
         try:
             self._answering = start(self)
         except Exception as error:
@@ -81,8 +80,8 @@ class Telling:
             self._gathered.append(events)
             return
         if self._out is None:
-            reply: ServerReply = self._reply  # type: ignore[assignment]  # the others' events are gathered
-            self._out = reply.begin(200, _EVENTS_LINE)
+            assert isinstance(self._reply, ServerReply)  # the others' events are gathered
+            self._out = self._reply.begin(200, _EVENTS_LINE)
             self._out.when_free = self._free
         self._out.send(events)
         if self._out.is_full and self._answering is not None:
