@@ -1,9 +1,7 @@
 """Asking another service, over real sockets."""
 
 import http.server
-import json
 import tempfile
-import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -14,51 +12,8 @@ import pytest
 from fairlead.errors import NotReady, UnitFailed
 from fairlead.runtimes.failures import Refused
 from fairlead.runtimes.upstream import Caller, Place, travelling
+from support.mumbling_server import Mumbling, serving
 from support.unix_http import UnixHTTPServer
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    """Says what it was asked; paths choose how it refuses."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if self.path == "/refuses":
-            self.answer(429, json.dumps({"error": "too much"}).encode())
-        elif self.path == "/mumbles":
-            self.answer(200, b"not JSON")
-        elif self.path == "/hangs-up":
-            self.close_connection = True
-        else:
-            told = {
-                "path": self.path,
-                "host": self.headers["Host"],
-                "asked": asked,
-                "from": str(self.connection.fileno()),
-            }
-            self.answer(200, json.dumps(told).encode())
-
-    def answer(self, status: int, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        """Nothing on the test's output."""
-
-
-@contextmanager
-def serving(server: Any) -> Iterator[Any]:
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 @contextmanager
@@ -69,13 +24,13 @@ def calling(**place: Any) -> Iterator[Caller]:
 
 @pytest.fixture
 def socket_path() -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="fl-") as folder, serving(UnixHTTPServer(Path(folder) / "in", Handler)):
+    with tempfile.TemporaryDirectory(prefix="fl-") as folder, serving(UnixHTTPServer(Path(folder) / "in", Mumbling)):
         yield str(Path(folder) / "in")
 
 
 @pytest.fixture
 def address() -> Iterator[str]:
-    with serving(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
+    with serving(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Mumbling)) as server:
         yield f"127.0.0.1:{server.server_address[1]}"
 
 

@@ -94,6 +94,10 @@ def _local(
         kind = PassthroughUnit
     elif getattr(servable, "takes_protos", False):
         kind = ProtoUnit
+    elif getattr(servable, "awaited", None):
+        from fairlead.dataplane.graph.awaited_unit import AwaitedUnit
+
+        kind = AwaitedUnit
     revision = spec.revision
     return kind(
         unit, servable, lane, queue, meters, timeout_s=revision.timeout_s, grpc_timeout_s=revision.grpc_timeout_s

@@ -137,6 +137,18 @@ class Repository(Protocol):
 
 
 PredictBytes = Callable[[bytes], bytes | Message | None]
+Done = Callable[[Message | None, Exception | None], None]
+
+
+class Waiting(Protocol):
+    """What a servable has besides when its calls wait for somebody else. `begin` is `invoke` without holding the
+    caller's thread: the answer, or what went wrong, is told later on some other thread. It gives what calls it off.
+    `awaited` are the methods that it is for; the data plane has as many calls of them under way as there are
+    requests."""
+
+    awaited: frozenset[Method]
+
+    def begin(self, method: Method, message: Message, done: Done) -> Callable[[], None]: ...
 
 
 class Servable(Protocol):

@@ -46,6 +46,8 @@ class Refused(UnitFailed):
         super().__init__(message)
         self.http = http
         self.reason = reason
+        self.after_s: float | None = None
+        """When trying again may help, if whoever refused says so."""
 
 
 def unusable(value: object) -> BadData:

@@ -10,29 +10,29 @@ import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-from fairlead.errors import LoadError, NotOffered, NotReady
+from fairlead.errors import LoadError, NotReady
 from fairlead.plan.model import Method
 from fairlead.protocols.message import Form, Message, Meta, Payload, Reward
 from fairlead.protocols.tensors import DTYPES
 from fairlead.runtimes.answers import merged_meta, passed_on
-from fairlead.runtimes.base import Columns, LoadContext, PredictBytes, Repository, Rows, TensorSpec
+from fairlead.runtimes.base import Columns, Done, LoadContext, PredictBytes, Repository, Rows, TensorSpec
 from fairlead.runtimes.failures import BadData, not_explained
 from fairlead.runtimes.kserve_failures import is_kserves, translated
+from fairlead.runtimes.kserve_hooks import HookRan, Hooks
+from fairlead.runtimes.kserve_leading import lead
 from fairlead.runtimes.kserve_openai import openai_of
 from fairlead.runtimes.kserve_payload import Payloads, headers_of
 from fairlead.runtimes.kserve_shim import model_server
 from fairlead.runtimes.loop_thread import LoopThread
 from fairlead.runtimes.metadata import served_metadata
 from fairlead.runtimes.parameters import Scalar, as_arguments
-from fairlead.runtimes.pieces import Streamed, comes_in_pieces, joined
+from fairlead.runtimes.pieces import Streamed, begun, comes_in_pieces, joined, joined_on_loop
 from fairlead.runtimes.user_code import failure_of
 
-_ARRIVES, _LEAVES = "preprocess", "postprocess"
 _LAST = Method.TRANSFORM_OUTPUT
 
 
@@ -82,10 +82,12 @@ def _name_predictor(context: LoadContext) -> None:
     if not given.get("predictor_host"):
         return
     package = importlib.import_module("kserve.context")
-    is_inside = upstream is not None and upstream.is_inside and context.inside
-    if upstream is not None and is_inside and hasattr(package, "set_inside"):  # ours; the SDK knows no sockets
-        given["predictor_host"] = upstream.host
-        package.set_inside(package.Inside(upstream.host, context.inside, upstream.headers))
+    if upstream is not None and upstream.is_inside and context.inside:
+        given |= {"predictor_host": upstream.host, "predictor_use_ssl": False}
+        if hasattr(package, "set_inside"):  # our stand-in; the SDK's own knows no sockets
+            package.set_inside(package.Inside(upstream.host, context.inside, upstream.headers))
+        else:
+            lead(upstream.host, context.inside)
     known = inspect.signature(importlib.import_module("kserve").PredictorConfig).parameters
     config = {name: value for name, value in given.items() if name in known}
     package.set_predictor_config(importlib.import_module("kserve").PredictorConfig(**config))
@@ -101,26 +103,6 @@ def _make_ready(model: Any, loop: LoopThread, *, unit: str) -> None:
         raise failure_of(error, f"unit {unit}: load() failed") from error
     if not model.ready:
         raise LoadError(f"unit {unit}: Model with name {model.name} is not ready. load() must set self.ready = True")
-
-
-class _Hook:
-    """One hook, called with as much as it takes."""
-
-    def __init__(self, model: Any, name: str, *, gives_headers: bool = False) -> None:
-        self.name = name
-        # Models that answer OpenAI's requests alone have no hooks.
-        self._function: Callable[..., Any] = getattr(model, name, _no_hook)
-        self.is_own = hasattr(model, name) and not _is_base(type(model), name)
-        self._takes_headers = _takes(self._function, "headers")
-        self._takes_response = gives_headers and _takes(self._function, "response_headers")
-
-    def __call__(self, payload: Any, headers: dict[str, str], response: dict[str, str]) -> Any:
-        keywords: dict[str, Any] = {}
-        if self._takes_headers:
-            keywords["headers"] = headers
-        if self._takes_response:
-            keywords["response_headers"] = response
-        return self._function(payload, **keywords)
 
 
 class KserveUnit:
@@ -144,38 +126,70 @@ class KserveUnit:
         self.openai = openai_of(model, loop)
         # 0.21 has another name for it than the versions before.
         asked = getattr(model, "required_response_headers", getattr(model, "return_response_headers", False))
-        gives = asked is True
-        self.hook_ran: Callable[[str, float], None] = _untold
-        """Called with a hook's name and the seconds it took, on the thread it ran on."""
-        self._preprocess = _Hook(model, _ARRIVES, gives_headers=gives)
-        self._predict = _Hook(model, "predict", gives_headers=gives)
-        self._explain = _Hook(model, "explain", gives_headers=gives)
-        self._postprocess = _Hook(model, _LEAVES, gives_headers=gives)
-        self.methods = self._methods()
+        self._hooks = Hooks(model, gives_headers=asked is True)
+        self.methods = self._hooks.methods
+        self.awaited = self._hooks.awaited
         self._payloads = Payloads(model.name, context.protocol)
         self.inputs = self._specs("get_input_types")
         self.outputs = self._specs("get_output_types")
 
+    @property
+    def hook_ran(self) -> HookRan:
+        """Called with a hook's name and the seconds it took, on the thread it ran on."""
+        return self._hooks.ran
+
+    @hook_ran.setter
+    def hook_ran(self, tell: HookRan) -> None:
+        self._hooks.ran = tell
+
     def invoke(self, method: Method, message: Message) -> Message:
         """The hooks that answer this method."""
-        if method is Method.ROUTE:
-            raise BadData("Route not defined")
-        if method is Method.EXPLAIN and method not in self.methods:
-            raise not_explained()
+        self._refuse(method)
         response: dict[str, str] = {}
         try:
             # What the program set for its models (the predictor) is in the context it was loaded in.
-            given = self._payloads.answered(message) if method is _LAST else self._payloads.given(message)
             own = self._context.copy()
-            value = own.run(self._run, method, given, headers_of(message), response)
+            given = self._given(method, message)
+            value = own.run(self._hooks.run, method, given, headers_of(message), response, self._loop)
             if comes_in_pieces(value):
                 if message.asked is not None and message.asked.takes_pieces:
                     pieces = own.run(Streamed, value, self._loop, response, translated)
                     return self._in_pieces(pieces, message.meta, response)
                 value = own.run(joined, value, self._loop)
-            payload, raw = self._payloads.answer(value, self._payloads.question(message))
+            return self._answer(value, message, response)
         except Exception as error:
             raise translated(error) from error
+
+    def begin(self, method: Method, message: Message, done: Done) -> Callable[[], None]:
+        """The same without holding the caller's thread."""
+        return self._loop.start(self._answered(method, message), done, self._context.copy())
+
+    async def _answered(self, method: Method, message: Message) -> Message:
+        response: dict[str, str] = {}
+        try:
+            self._refuse(method)
+            given = self._given(method, message)
+            value = await self._hooks.run_on_loop(method, given, headers_of(message), response)
+            if comes_in_pieces(value):
+                if message.asked is not None and message.asked.takes_pieces:
+                    pieces = await begun(value, self._loop, response, translated)
+                    return self._in_pieces(pieces, message.meta, response)
+                value = await joined_on_loop(value)
+            return self._answer(value, message, response)
+        except Exception as error:
+            raise translated(error) from error
+
+    def _refuse(self, method: Method) -> None:
+        if method is Method.ROUTE:
+            raise BadData("Route not defined")
+        if method is Method.EXPLAIN and method not in self.methods:
+            raise not_explained()
+
+    def _given(self, method: Method, message: Message) -> Any:
+        return self._payloads.answered(message) if method is _LAST else self._payloads.given(message)
+
+    def _answer(self, value: Any, message: Message, response: dict[str, str]) -> Message:
+        payload, raw = self._payloads.answer(value, self._payloads.question(message))
         return Message(payload, passed_on(message.meta, self._path), raw=raw, response_headers=response)
 
     def aggregate(self, messages: list[Message]) -> Message:  # noqa: ARG002 - the seam's signature
@@ -212,33 +226,6 @@ class KserveUnit:
         self._loop.settled(self.model.stop())
         self._loop.close()
 
-    def _run(self, method: Method, payload: Any, headers: dict[str, str], response: dict[str, str]) -> Any:
-        def ask(hook: _Hook, value: Any) -> Any:
-            started = perf_counter()
-            answer = self._loop.settled(hook(value, headers, response))
-            self.hook_ran(hook.name, perf_counter() - started)
-            return answer
-
-        if method is Method.TRANSFORM_OUTPUT:
-            return ask(self._postprocess, payload)
-        payload = ask(self._preprocess, payload)
-        validate = getattr(self.model, "validate", None)
-        payload = payload if validate is None else self._loop.settled(validate(payload))
-        if method is Method.TRANSFORM_INPUT:
-            return payload
-        hook = self._explain if method is Method.EXPLAIN else self._predict
-        return ask(self._postprocess, ask(hook, payload))
-
-    def _methods(self) -> frozenset[Method]:
-        found = {Method.PREDICT}
-        if self._preprocess.is_own:
-            found.add(Method.TRANSFORM_INPUT)
-        if self._postprocess.is_own:
-            found.add(Method.TRANSFORM_OUTPUT)
-        if self._explain.is_own or getattr(self.model, "explainer_host", None):
-            found.add(Method.EXPLAIN)
-        return frozenset(found)
-
     def _in_pieces(self, pieces: Streamed, arrived: Meta, response: dict[str, str]) -> Message:
         meta = passed_on(arrived, self._path)
         return Message(Payload(Form.BINARY, b""), meta, response_headers=response, pieces=pieces)
@@ -252,30 +239,9 @@ class KserveUnit:
         return Message(payload, merged_meta(arrived, tags=(), metrics=[], path=self._path))
 
 
-def _no_hook(*_: Any, **__: Any) -> Any:
-    raise NotOffered("this model answers OpenAI's requests alone")
-
-
-def _untold(_hook: str, _seconds: float) -> None:
-    """Nobody asked how long hooks take."""
-
-
 def _spec(one: Any) -> TensorSpec:
     value = one if isinstance(one, Mapping) else {key: getattr(one, key) for key in ("name", "datatype", "shape")}
     datatype = str(value["datatype"])
     if datatype not in DTYPES:
         raise LoadError(f"tensor {value['name']!r} has the datatype {datatype!r}; known: {', '.join(DTYPES)}")
     return TensorSpec(name=str(value["name"]), datatype=datatype, shape=tuple(int(size) for size in value["shape"]))
-
-
-def _is_base(kind: type, name: str) -> bool:
-    definer = next((base for base in kind.__mro__ if name in vars(base)), None)
-    return definer is not None and is_kserves(definer)
-
-
-def _takes(function: Callable[..., Any], name: str) -> bool:
-    """Whether a hook takes this argument: by its name, which the SDK's documentation fixes, or through `**kwargs`."""
-    parameters = inspect.signature(function).parameters
-    if name in parameters:
-        return parameters[name].kind is not inspect.Parameter.POSITIONAL_ONLY
-    return any(one.kind is one.VAR_KEYWORD for one in parameters.values())

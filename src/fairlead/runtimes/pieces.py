@@ -19,6 +19,7 @@ _EVENTS = "text/event-stream"
 _OCTETS = "application/octet-stream"
 _EVENT_FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
 _OVER = object()
+_UNKNOWN = object()
 
 
 def comes_in_pieces(value: Any) -> bool:
@@ -28,7 +29,15 @@ def comes_in_pieces(value: Any) -> bool:
 
 def joined(value: Any, loop: LoopThread) -> str | bytes:
     """All pieces as one body: bytes when all of them are. Blocks."""
-    parts = loop.settled(_all_of(value)) if hasattr(value, "__aiter__") else list(value)
+    return _whole(loop.settled(_all_of(value)) if hasattr(value, "__aiter__") else list(value))
+
+
+async def joined_on_loop(value: Any) -> str | bytes:
+    """The same from a coroutine on the unit's loop."""
+    return _whole(await _all_of(value) if hasattr(value, "__aiter__") else list(value))
+
+
+def _whole(parts: list[Any]) -> str | bytes:
     if all(isinstance(part, bytes) for part in parts):
         return b"".join(parts)
     return b"".join([_as_bytes(part) for part in parts]).decode("utf-8", "replace")
@@ -39,7 +48,13 @@ class Streamed:
     an ordinary one and raised as it is. `failure` puts an exception of user code into clients' words."""
 
     def __init__(
-        self, source: Any, loop: LoopThread, headers: Mapping[str, str], failure: Callable[[Exception], Exception]
+        self,
+        source: Any,
+        loop: LoopThread,
+        headers: Mapping[str, str],
+        failure: Callable[[Exception], Exception],
+        *,
+        first: Any = _UNKNOWN,
     ) -> None:
         self.is_blocking = not hasattr(source, "__aiter__")
         self._source = source if self.is_blocking else aiter(source)
@@ -47,7 +62,7 @@ class Streamed:
         self._failure = failure
         self._context = contextvars.copy_context()
         self._task: asyncio.Task[Any] | None = None
-        self.first = self._made()
+        self.first: bytes | None = self._made() if first is _UNKNOWN else first
         said = {name.lower(): value for name, value in headers.items()}
         self.media_type = said.get("content-type") or _media_type(self.first)
 
@@ -107,6 +122,17 @@ class Streamed:
         close = getattr(self._source, "aclose", None)
         if close is not None:
             await close()
+
+
+async def begun(
+    source: Any, loop: LoopThread, headers: Mapping[str, str], failure: Callable[[Exception], Exception]
+) -> Streamed:
+    """A stream whose first piece is waited for here, on the unit's own loop."""
+    if not hasattr(source, "__aiter__"):
+        return Streamed(source, loop, headers, failure)
+    pieces = aiter(source)
+    piece = await anext(pieces, _OVER)
+    return Streamed(pieces, loop, headers, failure, first=None if piece is _OVER else _as_bytes(piece))
 
 
 async def _all_of(value: Any) -> list[Any]:

@@ -1,21 +1,20 @@
 """Asking another service from a unit's own code: a transformer its predictor, an explainer the model it explains.
 
 The service is one of ours, which the back-end leads to through a socket where host names mean what they mean in a
-cluster, or any other at its address. Calls block, on whichever thread the unit runs on; connections are kept and shared
-between threads.
+cluster, or any other at its address. The calls here block, on whichever thread the unit runs on; connections are kept
+and shared between threads. `upstream_calls` has those of coroutines.
 """
 
 import http.client
-import json
 import re
 import socket
-import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from fairlead.errors import FairleadError, NotReady, UnitFailed
+from fairlead.protocols import jsontext
 from fairlead.runtimes.failures import Refused
 
 ALWAYS = ("x-request-id", "x-b3-traceid", "authorization", "traceparent", "tracestate")
@@ -25,11 +24,11 @@ _MOST_IDLE = 16
 
 
 class Answer(NamedTuple):
-    """What the service said."""
+    """What the service said. `retry_after` is that header, as it came."""
 
     status: int
-    reason: str
     body: bytes
+    retry_after: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,14 +61,9 @@ class Caller:
     def post_json(self, path: str, value: Any, headers: Mapping[str, str]) -> Any:
         """The JSON that it answers to JSON. Raises `Refused` with its status and words when it refuses, `NotReady` when
         it cannot be reached and `UnitFailed` when it answers something else."""
-        body = json.dumps(value).encode()
+        body = jsontext.compact(value)
         answer = self.post(path, body, {**travelling(headers, self.place.headers), "Content-Type": "application/json"})
-        if answer.status != 200:
-            raise Refused(_words(answer), http=answer.status, reason="UpstreamRefused")
-        try:
-            return json.loads(answer.body)
-        except ValueError:
-            raise UnitFailed(f"{self.place.url}{path} answered what is not JSON") from None
+        return read_json(self.place, path, answer.status, answer.retry_after, answer.body)
 
     def post(self, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """One call. Raises `NotReady` when the service cannot be reached."""
@@ -78,7 +72,7 @@ class Caller:
                 return self._post(f"{self._prefix}{path}", body, headers)
             except (OSError, http.client.HTTPException) as error:
                 if attempt == self.place.retries:
-                    raise self._unreachable(error) from error
+                    raise unreachable(self.place, error) from error
         raise AssertionError("a call is answered or raises")
 
     def close(self) -> None:
@@ -103,7 +97,8 @@ class Caller:
         try:
             connection.request("POST", path, body, dict(headers))
             answer = connection.getresponse()
-            whole = Answer(answer.status, answer.reason, answer.read())
+            after = answer.headers.get("Retry-After")
+            whole = Answer(answer.status, answer.read(), after.encode() if after else None)
         except BaseException:
             connection.close()
             raise
@@ -120,30 +115,6 @@ class Caller:
         kind = http.client.HTTPSConnection if place.is_tls else http.client.HTTPConnection
         return kind(self._host, timeout=place.timeout_s)
 
-    def _unreachable(self, error: Exception) -> FairleadError:
-        if isinstance(error, TimeoutError):
-            return Refused(
-                f"{self.place.url} did not answer within {self.place.timeout_s:g} s", http=504, reason="UpstreamTimeout"
-            )
-        words = "All connection attempts failed" if isinstance(error, OSError) else str(error)
-        return NotReady(f"ConnectError : {words} ({self.place.host}: {error})")
-
-
-class Callers:
-    """One caller for each place, kept for as long as the process lives."""
-
-    def __init__(self) -> None:
-        self._callers: dict[Place, Caller] = {}
-        self._making = threading.Lock()
-
-    def of(self, place: Place) -> Caller:
-        """The caller of a place."""
-        found = self._callers.get(place)
-        if found is None:
-            with self._making:
-                found = self._callers.setdefault(place, Caller(place))
-        return found
-
 
 def travelling(headers: Mapping[str, str], patterns: Iterable[str]) -> dict[str, str]:
     """The headers of a request that go on to the service: a pattern may match any part of a name."""
@@ -151,9 +122,31 @@ def travelling(headers: Mapping[str, str], patterns: Iterable[str]) -> dict[str,
     return {
         name: value
         for name, value in headers.items()
-        if name.lower() in ALWAYS
-        or (name.lower() not in _NEVER and any(pattern.search(name) is not None for pattern in wanted))
+        if (lower := name.lower()) in ALWAYS
+        or (wanted and lower not in _NEVER and any(pattern.search(name) is not None for pattern in wanted))
     }
+
+
+def read_json(place: Place, path: str, status: int, retry_after: bytes | None, body: bytes) -> Any:
+    """The JSON of an answer. Raises `Refused` with its status and words when it refuses, saying when to try again if
+    the service does, and `UnitFailed` when it is something else."""
+    if status != 200:
+        refused = Refused(_words(status, body), http=status, reason="UpstreamRefused")
+        refused.after_s = float(retry_after) if retry_after is not None and retry_after.isdigit() else None
+        raise refused
+    try:
+        return jsontext.loads(body)
+    except ValueError:
+        raise UnitFailed(f"{place.url}{path} answered what is not JSON") from None
+
+
+def unreachable(place: Place, error: Exception) -> FairleadError:
+    """What a call becomes that got no answer."""
+    if isinstance(error, TimeoutError):
+        said = f"{place.url} did not answer within {place.timeout_s:g} s"
+        return Refused(said, http=504, reason="UpstreamTimeout")
+    words = "All connection attempts failed" if isinstance(error, OSError) else str(error)
+    return NotReady(f"ConnectError : {words} ({place.host}: {error})")
 
 
 class _UnixConnection(http.client.HTTPConnection):
@@ -170,14 +163,15 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def _words(answer: Answer) -> str:
+def _words(status: int, body: bytes) -> str:
     """What the service said of its refusal, in the shapes that are about."""
+    usual = http.client.responses.get(status, f"status {status}")
     try:
-        told = json.loads(answer.body)
+        told = jsontext.loads(body)
     except ValueError:
-        return answer.body.decode("utf-8", "replace").strip() or answer.reason
+        return body.decode("utf-8", "replace").strip() or usual
     if isinstance(told, dict):
         for key in ("error", "detail", "message"):
             if isinstance(told.get(key), str):
                 return str(told[key])
-    return answer.reason
+    return usual

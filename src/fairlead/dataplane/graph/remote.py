@@ -16,8 +16,8 @@ import httptools
 
 from fairlead.dataplane.graph.driving import Later
 from fairlead.dataplane.graph.passed_answer import Hearer, PassedAnswer
-from fairlead.dataplane.graph.peer_connection import Answer, Connection, TooLong
 from fairlead.errors import GrpcCode, UnitFailed
+from fairlead.runtimes.peer_connection import Answer, Connection, TooLong
 
 if TYPE_CHECKING:
     import ssl

@@ -1,16 +1,13 @@
-"""Asking a predictor or explainer elsewhere over HTTP, as KServe's transformers do.
+"""Asking a predictor or explainer elsewhere over HTTP, as KServe's transformers do."""
 
-The call blocks on a thread: a transformer's own event loop stays free.
-"""
-
-import asyncio
 from typing import Any
 
 from fairlead.runtimes.kserve_shim import context
 from fairlead.runtimes.kserve_shim.predictor_config import PredictorConfig
-from fairlead.runtimes.upstream import Callers, Place
+from fairlead.runtimes.upstream import Place
+from fairlead.runtimes.upstream_calls import AsyncCallers
 
-_callers = Callers()
+_callers = AsyncCallers()
 
 
 def place_of(host: str, config: PredictorConfig) -> Place:
@@ -24,4 +21,4 @@ def place_of(host: str, config: PredictorConfig) -> Place:
 
 async def ask(place: Place, path: str, body: Any, headers: dict[str, str] | None) -> Any:
     """The JSON it answers. Raises with its status and its words when it refuses or cannot be reached."""
-    return await asyncio.to_thread(_callers.of(place).post_json, path, body, headers or {})
+    return await _callers.of(place).post_json(path, body, headers or {})

@@ -1,4 +1,4 @@
-"""One HTTP/1.1 connection to a unit in another process, with at most one request under way.
+"""One HTTP/1.1 connection to a service in another process, with at most one request under way.
 
 It trusts the peer with nothing: bytes that nobody asked for end the connection, since they would be taken for the
 answer to the next question.
