@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint torch protos bench bench-scale bench-scaling soak bench-peers compare-peers fuzz system-packages clean
+.PHONY: help setup run test lint torch protos bench bench-scale bench-scaling bench-rollout soak bench-peers compare-peers fuzz system-packages clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-16s %s\n' "$$name" "$$text"; done
@@ -48,6 +48,9 @@ bench-scale: setup ## Measure a thousand deployments at zero replicas, and cold 
 bench-scaling: setup ## Run load traces through the autoscaler, with pictures for the docs; measure first requests to services at zero
 	$(BIN)/python -m bench.scaling
 	$(BIN)/python -m bench.scaling.cold
+
+bench-rollout: setup ## Change, wake and grow InferenceServices under load, with pictures for the docs; every failed request is told
+	$(BIN)/python -m bench.rollout
 
 soak: setup ## Ten minutes of mixed and hostile traffic while processes are killed; writes build/soak.json
 	$(BIN)/python -m bench.soak

@@ -2,14 +2,12 @@
 there to bring Matplotlib, the docs' pictures."""
 
 import json
-import os
-import shutil
 import statistics
-import subprocess
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
+from bench.drawing import draw
 from bench.scaling.simulating import Outcome, component, simulate
 from bench.scaling.traces import Trace, every
 from fairlead.plan.model import KnativeScaling
@@ -29,7 +27,7 @@ def main() -> int:
         print(_line(trace, outcome))
     OUT.parent.mkdir(exist_ok=True)
     OUT.write_text(json.dumps([_record(trace, outcome) for trace, outcome in found]))
-    return _draw()
+    return draw(Path(__file__).with_name("plots.py"))
 
 
 def _line(trace: Trace, outcome: Outcome) -> str:
@@ -44,27 +42,6 @@ def _line(trace: Trace, outcome: Outcome) -> str:
 
 def _record(trace: Trace, outcome: Outcome) -> dict[str, object]:
     return {"name": trace.name, "title": trace.title, "points": [asdict(point) for point in outcome.points]}
-
-
-def _draw() -> int:
-    uv = shutil.which("uv") or ".bootstrap/bin/uv"
-    if not shutil.which(uv):
-        print("no pictures: uv is not here", file=sys.stderr)
-        return 0
-    script = Path(__file__).with_name("plots.py")
-    command = [
-        uv,
-        "run",
-        "-q",
-        "--no-project",
-        "--python",
-        sys.executable,
-        "--with",
-        "matplotlib",
-        "python",
-        str(script),
-    ]
-    return subprocess.run(command, check=False, env={**os.environ, "UV_SYSTEM_CERTS": "true"}).returncode
 
 
 if __name__ == "__main__":
