@@ -25,6 +25,26 @@ class PredictorConfig:
         self.predictor_health_check = predictor_health_check
 
     @property
+    def protocol(self) -> str:
+        """`predictor_protocol`, as versions before 0.16 called it."""
+        return self.predictor_protocol
+
+    @property
+    def use_ssl(self) -> bool:
+        """`predictor_use_ssl` by its earlier name."""
+        return self.predictor_use_ssl
+
+    @property
+    def timeout(self) -> int:
+        """`predictor_request_timeout_seconds` by its earlier name."""
+        return self.predictor_request_timeout_seconds
+
+    @property
+    def retries(self) -> int:
+        """`predictor_request_retries` by its earlier name."""
+        return self.predictor_request_retries
+
+    @property
     def predictor_base_url(self) -> str:
         """Scheme and host."""
         return f"{'https' if self.predictor_use_ssl else 'http'}://{self.predictor_host}"
