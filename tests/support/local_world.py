@@ -12,7 +12,6 @@ from fairlead.backends.local.backend import LocalBackend
 from fairlead.backends.local.client import SupervisorClient
 from fairlead.backends.local.gateway.messages import Demand, Scales
 from fairlead.backends.local.home import Home
-from fairlead.backends.local.tables import replicas_in
 from fairlead.errors import NotReady, StorageError
 from fairlead.plan.model import (
     Artifact,
@@ -67,7 +66,7 @@ class FakeGateway:
 
     @property
     def replicas(self) -> frozenset[str]:
-        return replicas_in(self.table)
+        return frozenset().union(*(service.replicas for service in self.table.services))
 
 
 class FakeFetcher:

@@ -2,11 +2,11 @@ from dataclasses import replace
 
 import pytest
 
-from fairlead.backends.local.tables import Serving, replicas_in, service_of, table_of
+from fairlead.backends.local.tables import Serving, service_of
 from fairlead.plan.model import HorizontalScaling, KnativeScaling, Limits, Parameter, Plan, ScalePolicy
 from fairlead.plan.routing import Endpoint, Pool
 from fairlead.plan.status import Cause, ComponentStatus, Phase, PlanStatus
-from support.local_world import component, plan
+from support.local_world import plan
 
 ENDPOINT = Endpoint(replica="r", frames="/run/r.sock")
 
@@ -72,16 +72,6 @@ def test_a_services_models_answer_to_the_names_that_replicas_found_in_their_fold
     serving = {"default": Serving(models=frozenset(("a", "b")))}
 
     assert {"a", "b", made.owner.name} < set(service_of(made, _status(made, Phase.READY), serving).models)
-
-
-def test_a_table_does_not_depend_on_the_order_of_applying() -> None:
-    one, two = plan(), plan(component(), owner=replace(plan().owner, name="other"))
-    services = [
-        service_of(made, _status(made, Phase.READY), {"default": Serving(endpoints=(ENDPOINT,))}) for made in (one, two)
-    ]
-
-    assert table_of(services) == table_of(reversed(services))
-    assert replicas_in(table_of(services)) == {"r"}
 
 
 @pytest.mark.parametrize(

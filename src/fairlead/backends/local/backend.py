@@ -25,6 +25,7 @@ from fairlead.backends.local.container_runner import find_engine, sweep
 from fairlead.backends.local.containers import home_mark
 from fairlead.backends.local.environment import redact
 from fairlead.backends.local.furnishing import Furnisher
+from fairlead.backends.local.handing_over import HandedOver
 from fairlead.backends.local.home import Home
 from fairlead.backends.local.hosting import Host
 from fairlead.backends.local.keeping import forget
@@ -41,11 +42,11 @@ from fairlead.backends.local.scaling.hearing import Tells, loads_of
 from fairlead.backends.local.scaling.scaler import Scaler
 from fairlead.backends.local.scaling.showing import Shows, show_forever
 from fairlead.backends.local.scaling.telling import Told
-from fairlead.backends.local.tables import replicas_in, service_of, table_of
+from fairlead.backends.local.tables import service_of
 from fairlead.backends.local.tracking import Key, Preparation, Tracked
 from fairlead.errors import FairleadError
 from fairlead.plan.model import Component, Owner, Plan
-from fairlead.plan.routing import RouteTable, Service
+from fairlead.plan.routing import RouteTable
 from fairlead.plan.status import ModelStatus, Phase, PlanStatus, Progress, ReplicaState
 
 _log = logging.getLogger(__name__)
@@ -84,14 +85,12 @@ class LocalBackend:
         self._certifier = Certifier(home, lookup)
         self._gateway = gateway
         self._scaler = Scaler(scale=self.scale, tell=self._tell_scaling)
-        self._publisher = Publisher(gateway, make=self._table, published=self._published)
+        self._publisher = Publisher(gateway, make=lambda: self._handed_over.table, published=self._published)
         self._ports = Ports()
         self._news = News()
         self._plans: dict[str, Plan] = {}
         self._tracked: dict[Key, Tracked] = {}
-        self._services: dict[str, Service] = {}
-        self._acked: dict[str, Service] = {}
-        self._routed: frozenset[str] | None = None
+        self._handed_over = HandedOver()
         self._dirty: set[Key] = set()
         self._dirty_plans: set[str] = set()
         self._warmed: set[str] = set()
@@ -129,7 +128,7 @@ class LocalBackend:
         """Stop routing to what the owner had, then let it finish and end."""
         service = service_key(owner)
         plan = self._plans.pop(service, None)
-        self._services.pop(service, None)
+        self._handed_over.drop(service)
         self._prefetcher.drop(service)
         for component in plan.components if plan else ():
             self._release((service, component.name))
@@ -265,7 +264,7 @@ class LocalBackend:
         if tracked.component is None and not self._is_settled:
             return  # its plan may still be applied
         now = self._clock()
-        decision = converge.decide(tracked.view(self._routed), now=now)
+        decision = converge.decide(tracked.view(self._handed_over.replicas(tracked.key[0])), now=now)
         self._note_switch(tracked, decision)
         tracked.serving, tracked.is_switched = decision.serving, decision.is_switched
         self._scaler.saw(tracked.key, tracked.seen())
@@ -435,8 +434,8 @@ class LocalBackend:
         status = PlanStatus(owner=plan.owner, components=statuses, routed=False)
         serving = {str(name): one.endpoints() for name, one in tracked.items()}
         current = service_of(plan, status, serving, self._certifier.of(plan))
-        self._services[service] = current
-        routed = self._acked.get(service) == current and all(one.is_switched for one in tracked.values())
+        self._handed_over.put(current)
+        routed = self._handed_over.has(current) and all(one.is_switched for one in tracked.values())
         prefetched = self._prefetcher.statuses(service)
         self._news.status(PlanStatus(owner=plan.owner, components=statuses, routed=routed, prefetched=prefetched))
         for component_status in statuses:
@@ -445,21 +444,16 @@ class LocalBackend:
     def _models(self, tracked: Tracked) -> tuple[ModelStatus, ...]:
         return self._host.statuses(tracked.key, tracked.infos.values(), desired=tracked.desired)
 
-    def _table(self) -> RouteTable:
-        return table_of(self._services.values())
-
     def _publish(self) -> None:
         if self._is_settled and self._has_listing:
             self._publisher.want()
 
     def _published(self, table: RouteTable) -> None:
         """The gateway uses this table: replicas that are not in it may end."""
-        acked = {f"{one.kind}/{one.namespace}/{one.name}": one for one in table.services}
-        is_first, before = self._routed is None, self._acked
-        self._routed, self._acked = replicas_in(table), acked
+        is_first = not self._handed_over.is_known
+        changed = self._handed_over.confirm(table)
         for key in self._tracked:
-            # Looking at all of them after each change would make a thousand changes a million looks.
-            if is_first or acked.get(key[0]) != before.get(key[0]):
+            if is_first or key[0] in changed:
                 self._touch(key)
 
     def _announce(self, tracked: Tracked, name: str) -> None:

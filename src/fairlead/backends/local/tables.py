@@ -1,10 +1,10 @@
 """The gateway's table from plans and the replicas that serve them now. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from fairlead.plan.model import Component, KnativeScaling, Plan
-from fairlead.plan.routing import REPLICA_LIMIT, Endpoint, HostCertificate, Pool, RouteTable, Service
+from fairlead.plan.routing import REPLICA_LIMIT, Endpoint, HostCertificate, Pool, Service
 from fairlead.plan.status import ComponentStatus, Phase, PlanStatus
 
 MODEL_NAME = "model_name"
@@ -43,18 +43,6 @@ def service_of(
         docs_path=plan.docs_path,
         models=tuple(sorted({plan.owner.name, *_model_names(plan)}.union(*(one.models for one in serving.values())))),
         certificates=certificates,
-    )
-
-
-def table_of(services: Iterable[Service]) -> RouteTable:
-    """The whole table, in an order that does not depend on when things were applied."""
-    return RouteTable(services=tuple(sorted(services, key=lambda one: one.identity)))
-
-
-def replicas_in(table: RouteTable) -> frozenset[str]:
-    """The replicas that get requests."""
-    return frozenset(
-        endpoint.replica for service in table.services for _, pool in service.pools for endpoint in pool.endpoints
     )
 
 

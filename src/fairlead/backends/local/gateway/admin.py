@@ -35,7 +35,7 @@ from fairlead.backends.local.gateway.scale_metrics import Board
 from fairlead.backends.local.gateway.switchboard import Switchboard
 from fairlead.dataplane.net.listening import bind_unix
 from fairlead.errors import BadRequest, ConfigError
-from fairlead.plan.routing import RouteTable
+from fairlead.plan.routing import RouteTable, amended
 
 log = logging.getLogger(__name__)
 
@@ -65,9 +65,10 @@ class TableFile:
             return None
         for line in filter(None, amendments):
             try:
-                table = amended(table, msgspec.json.decode(line, type=Amend))
+                amendment = msgspec.json.decode(line, type=Amend)
             except msgspec.DecodeError:
                 break  # cut off by a kill, so nobody was told that it is in force
+            table = amended(table, changed=amendment.changed, gone=amendment.gone)
         return table
 
     def save(self, table: RouteTable) -> None:
@@ -98,15 +99,6 @@ class TableFile:
 
     def _unwritten(self, error: OSError) -> ConfigError:
         return ConfigError(f"the table cannot be written to {self._path}: {error.strerror or error}")
-
-
-def amended(table: RouteTable, amendment: Amend) -> RouteTable:
-    """A table with an amendment, in the order of the identities, which is that of every table."""
-    services = {service.identity: service for service in table.services}
-    for identity in amendment.gone:
-        services.pop(identity, None)
-    services |= {service.identity: service for service in amendment.changed}
-    return RouteTable(services=tuple(services[identity] for identity in sorted(services)))
 
 
 class Admin:
@@ -202,7 +194,7 @@ class Admin:
         if not message.changed and not message.gone:
             self._mark = message.mark
             return Published()
-        table = amended(self._switchboard.table, message)
+        table = amended(self._switchboard.table, changed=message.changed, gone=message.gone)
         return self._publish(table, message.mark, lambda: self._file.amend(message, table))
 
     def _publish(self, table: RouteTable, mark: str, save: Callable[[], None]) -> FromGateway:

@@ -25,7 +25,7 @@ from fairlead.backends.local.gateway.messages import (
     write_message,
 )
 from fairlead.errors import ConfigError, NotReady
-from fairlead.plan.routing import RouteTable
+from fairlead.plan.routing import RouteTable, difference
 
 _PATIENCE_S = 30.0
 _SILENCE_S = 10.0
@@ -111,8 +111,7 @@ class GatewayClient:
 
 def _amendment(before: RouteTable, after: RouteTable, *, since: str, mark: str) -> Amend | None:
     """What to tell a gateway that has `before`; `None` when most of it is new anyway."""
-    known = {service.identity: service for service in before.services}
-    changed = tuple(service for service in after.services if known.pop(service.identity, None) != service)
+    changed, gone = difference(before, after)
     if 2 * len(changed) > len(after.services):
         return None
-    return Amend(since, mark, changed, tuple(known))
+    return Amend(since, mark, changed, tuple(service.identity for service in gone))

@@ -100,10 +100,10 @@ class Meters:
         """The meter of a component, the same one every time."""
         return self._meters.setdefault(key, Meter())
 
-    def keep(self, keys: Iterable[Key]) -> None:
-        """Forget the components that are not among these."""
-        wanted = set(keys)
-        self._meters = {key: meter for key, meter in self._meters.items() if key in wanted}
+    def forget(self, keys: Iterable[Key]) -> None:
+        """These components are no more."""
+        for key in keys:
+            self._meters.pop(key, None)
 
     def families(self) -> Iterator[Family]:
         """All of it."""

@@ -13,7 +13,7 @@ from fairlead.backends.local.gateway.pool import Pool
 from fairlead.backends.local.gateway.splitting import Sampler, Splitter
 from fairlead.plan import routing
 from fairlead.plan.model import Mirror, Route, Target
-from fairlead.plan.routing import RouteTable, Service
+from fairlead.plan.routing import RouteTable, Service, difference
 from fairlead.protocols.exchange import Headers
 
 
@@ -74,18 +74,23 @@ class Switchboard:
 
     def publish(self, table: RouteTable) -> None:
         """Serve what this table says. Requests that are under way stay where they are."""
-        wanted = {service.identity: service for service in table.services}
-        for identity in [identity for identity in self._entries if identity not in wanted]:
-            self._replace(self._entries.pop(identity).routes, [])
-        used: set[Key] = set()
+        changed, gone = difference(self.table, table)
+        unused: dict[Key, None] = {}
         heirs: dict[Key, Serving] = {}
-        for identity, service in wanted.items():
-            heirs.update(self._publish_service(identity, service))
-            used.update(self._entries[identity].keys)
-        for key in [key for key in self.servings if key not in used]:
+        for service in gone:
+            entry = self._entries.pop(service.identity)
+            unused |= dict.fromkeys(entry.keys)
+            self._replace(entry.routes, [])
+        for service in changed:
+            known = self._entries.get(service.identity)
+            unused |= dict.fromkeys(known.keys) if known is not None else {}
+            heirs |= self._publish_service(service.identity, service)
+            for key in self._entries[service.identity].keys:
+                unused.pop(key, None)
+        for key in unused:
             heir = heirs.get(key)
             self.servings.pop(key).pool.retire(heir.pool if heir is not None else None)
-        self._meters.keep(used)
+        self._meters.forget(unused)
         self.table = table
         self.epoch = Epoch()
         self.on_table(table)
