@@ -6,12 +6,11 @@ that a failure is from.
 """
 
 import logging
-from time import perf_counter
 from typing import TYPE_CHECKING
 
-from fairlead.dataplane.graph.driving import drive
 from fairlead.dataplane.graph.outcome import Outcome, StepFailed
 from fairlead.dataplane.graph.parcel import Parcel, Walk, plain
+from fairlead.dataplane.surfaces.asking import ask, counting, failing
 from fairlead.dataplane.surfaces.header_lines import header_line, one_line
 from fairlead.dataplane.surfaces.inference_graph.propagation import VARIABLE, Propagation, listed
 from fairlead.errors import FairleadError
@@ -52,22 +51,13 @@ class InferenceGraphSurface:
         if request.path == READY:
             reply(Response(503, b"", b"shutting down") if self._is_draining else Response(200, b"", b""))
             return
-        started = perf_counter()
         walk = Walk(b"", self._propagation.of(request.headers))
-
-        def done(parcel: Parcel | None, error: Exception | None) -> None:
-            response = _answered(parcel) if isinstance(parcel, Outcome) else _failed(error)
-            reply(response)
-            code, verb = str(response.status), request.method.lower()
-            self._meters.server("predictions", verb, code).observe(perf_counter() - started)
-
+        count = counting(self._meters, "predictions", request.method)
         try:
-            asked = self._asked(request)
+            step = self._executor.predict(self._asked(request), walk)
         except FairleadError as error:
-            done(None, error)
-            return
-        drive(self._executor.predict(asked, walk), done)
-        walk.follow(reply)
+            step = failing(error)
+        ask(step, walk, reply, write=_answered, refuse=_failed, count=count)
 
     def drain(self) -> None:
         """The worker stops: it is not to be chosen any more."""
@@ -79,7 +69,8 @@ class InferenceGraphSurface:
         return Outcome(bytes_=plain(body, self._limit_bytes))
 
 
-def _answered(outcome: Outcome) -> Response:
+def _answered(outcome: Parcel) -> Response:
+    assert isinstance(outcome, Outcome)  # what goes from step to step of such graphs
     lines = _JSON_LINE if outcome.is_json else _type_line(outcome)
     if outcome.step:
         lines += header_line(STEP, outcome.step)
@@ -94,7 +85,7 @@ def _type_line(outcome: Outcome) -> bytes:
     return b"Content-Type: " + one_line(said.decode("latin-1")) + b"\r\n" if said else b""
 
 
-def _failed(error: Exception | None) -> Response:
+def _failed(error: Exception) -> Response:
     """The router's words for what gave no answer."""
     lines = _JSON_LINE
     status = error.http if isinstance(error, FairleadError) else 500

@@ -3,44 +3,54 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any, TypeVar
 
-from fairlead.dataplane.graph.contracts import SELDON_PATHS as PATHS
 from fairlead.dataplane.graph.driving import Step, drive
 from fairlead.dataplane.graph.executor import Executor
-from fairlead.dataplane.graph.parcel import JSON, Parcel, Stopped, Walk, failure_lines
-from fairlead.dataplane.graph.units import LocalUnit, rows_answer
+from fairlead.dataplane.graph.parcel import JSON, Parcel, Walk
+from fairlead.dataplane.graph.units import LocalUnit
 from fairlead.dataplane.metering import CONTENT_TYPE, Meters
-from fairlead.dataplane.puids import Puids
 from fairlead.dataplane.spec import WorkerSpec
 from fairlead.dataplane.surfaces import docs
+from fairlead.dataplane.surfaces.answering import Answer, Answering, methods_of
 from fairlead.dataplane.surfaces.quick import Quick
-from fairlead.dataplane.surfaces.routing_table import ANY, Routes, Verbs
+from fairlead.dataplane.surfaces.routing_table import ANY, Route, Routes, Verbs
 from fairlead.dataplane.surfaces.seldon import open_api
-from fairlead.dataplane.surfaces.seldon.heads import GET, JSON_LINE, POST, GraphHeads, told
+from fairlead.dataplane.surfaces.seldon.heads import GET, JSON_LINE
 from fairlead.dataplane.surfaces.seldon.parcels import parcel_of
 from fairlead.dataplane.surfaces.seldon.plain_rows import rows_of
 from fairlead.errors import FairleadError, NotFound
-from fairlead.plan.model import Method
 from fairlead.protocols import jsontext, seldon_v1
 from fairlead.protocols.exchange import Reply, Request, Response
-from fairlead.protocols.message import Form, Message, Payload
+from fairlead.protocols.message import Message
 from fairlead.protocols.request_forms import read_object
 from fairlead.protocols.seldon_json import SELDON_JSON
 from fairlead.protocols.wire import Body
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
 VERSIONS = ("/api/v1.0", "/api/v0.1")
 
 
-class _Outcome(NamedTuple):
-    status: int
-    body: bytes
-    content_type: bytes = JSON
-    content_encoding: bytes = b""
-    lines: bytes = b""
+class _Answering(Answering):
+    """Seldon's orchestrator, in front of whatever graph. Its bodies are sent as they are written here: it escapes some
+    of them alone."""
+
+    def __init__(self, spec: WorkerSpec, meters: Meters) -> None:
+        super().__init__(spec, meters, SELDON_JSON)
+        self.is_seldon = True
+
+    def body_of(self, answer: Answer) -> bytes:
+        """As it was written."""
+        return answer.body.data
+
+    def worded(self, error: Exception) -> Answer:
+        """As every surface's, but that the orchestrator knows no missing node."""
+        if isinstance(error, NotFound):
+            return Answer(Body(seldon_v1.orchestrator_failure(500, str(error))), 500)
+        return super().worded(error)
 
 
 class GraphRoutes:
@@ -50,15 +60,14 @@ class GraphRoutes:
         self._spec = spec
         self._executor = executor
         self._meters = meters
-        self._heads = GraphHeads(spec)
-        self._puids = Puids()
+        self._answering = _Answering(spec, meters)
         self._metrics: Response | None = None
         self._limit_bytes = spec.max_body_bytes
         self._with_routing = spec.revision.include_routing
 
     def routes(self) -> Routes:
         """Paths to verbs to handlers."""
-        predict = self._quick()
+        predict = self._quick() or self.predict_plain
         routes: Routes = {}
         for version in VERSIONS:
             routes[f"{version}/predictions"] = {"POST": predict}
@@ -85,8 +94,7 @@ class GraphRoutes:
 
     def options(self, request: Request, reply: Reply, verbs: list[str]) -> None:
         """Answer a preflight."""
-        before, after = self._heads.parts(_methods(verbs), b"")
-        reply(Response(200, before + self._puid(request) + after, b""))
+        self._answering.options(request, reply, verbs)
 
     def unknown_path(self, request: Request, reply: Reply) -> None:  # noqa: ARG002 - a route's signature
         """There is nothing at this path."""
@@ -95,50 +103,38 @@ class GraphRoutes:
     def wrong_verb(self, request: Request, reply: Reply, verbs: list[str]) -> None:
         """The path does not take this verb."""
         info = f"405 method not allowed: {request.method}; expected {' or '.join(verbs)}"
-        head = JSON_LINE + b"Allow: " + _methods(verbs) + b"\r\n"
+        head = JSON_LINE + b"Allow: " + methods_of(verbs) + b"\r\n"
         reply(Response(405, head, seldon_v1.orchestrator_failure(405, info)))
 
     def predict_plain(self, request: Request, reply: Reply, puid: bytes = b"") -> None:
         """Any prediction, in any form, through the whole graph."""
-        walk = Walk(puid or self._puid(request), request.headers)
+        walk = self._answering.walk(request, puid=puid)
         parcel = parcel_of(request, limit_bytes=self._limit_bytes)
-        self._run(request, reply, "predictions", walk, self._executor.predict(parcel, walk), self._predicted)
+        step = self._executor.predict(parcel, walk)
+        self._answering.run(request, reply, walk, step, lambda answer: self._predicted(answer, walk))
 
-    def _quick(self) -> Callable[[Request, Reply], None]:
+    def _quick(self) -> Quick | None:
         unit = self._executor.lone_model()
-        if not isinstance(unit, LocalUnit) or unit.queue is None or unit.servable.rows is None:
-            return self.predict_plain
-        local, model = unit, unit.servable.rows
+        if not isinstance(unit, LocalUnit):
+            return None
+        walk = Walk(b"", [])
+        walk.routing[unit.unit.name] = -1
 
-        def write(rows: Any) -> bytes:
-            walk = Walk(b"", [])
-            walk.routing[local.unit.name] = -1
-            asked = Message(Payload(Form.NDARRAY, rows))
-            return self._predicted(Parcel(rows_answer(local.unit, model, asked, rows)), walk).body
+        def write(message: Message) -> Answer:
+            return self._predicted(Parcel(message), walk)
 
-        return Quick(
-            unit.queue,
-            self.predict_plain,
-            write,
-            heads=self._heads.parts(POST),
-            puids=self._puids,
-            observe=(
-                self._meters.server("predictions", "post", "200"),
-                self._meters.client(unit.unit, PATHS[Method.PREDICT], "200"),
-            ),
-            rows_of=rows_of,
-        )
+        return self._answering.short_way(unit, self.predict_plain, rows_of, write=write)
 
-    def _predicted(self, parcel: Parcel, walk: Walk) -> _Outcome:
+    def _predicted(self, parcel: Parcel, walk: Walk) -> Answer:
         came = parcel.answer_bytes(SELDON_JSON)
         if came is not None and parcel.is_verbatim:
-            return _Outcome(200, came.data, came.content_type or JSON, came.content_encoding)
+            return Answer(came)
         if came is None or not parcel.is_bytes:
-            return _Outcome(200, jsontext.html_safe(self._encoded(parcel.message(), walk)))
+            return Answer(Body(jsontext.html_safe(self._encoded(parcel.message(), walk))))
         body = self._with_routes(came, walk) if self._with_routing else came.data
         if not came.content_encoding and (came.content_type or JSON).startswith(JSON):
             body = jsontext.html_safe(body)
-        return _Outcome(200, body, came.content_type or JSON, came.content_encoding)
+        return Answer(came._replace(data=body))
 
     def _encoded(self, message: Message, walk: Walk) -> bytes:
         if message.raw is None:
@@ -164,43 +160,43 @@ class GraphRoutes:
         return jsontext.dumps(value)
 
     def _feedback(self, request: Request, reply: Reply) -> None:
-        walk = Walk(self._puid(request), request.headers)
+        walk = self._answering.walk(request)
 
         async def ask() -> Parcel:
             reward = seldon_v1.decode_feedback(read_object(request, limit_bytes=self._limit_bytes))
             parcel = parcel_of(request, limit_bytes=self._limit_bytes)
             return await self._executor.feedback(parcel, reward, walk)
 
-        self._run(request, reply, "feedback", walk, ask(), _rewarded)
+        self._answering.run(request, reply, walk, ask(), self._rewarded, service="feedback")
 
-    def _unit_status(self, name: str) -> Callable[[Request, Reply], None]:
+    def _unit_status(self, name: str) -> Route:
         async def ask() -> Parcel:
             return await self._executor.unit(name).status()
 
-        return lambda request, reply: self._run(
-            request, reply, "status", Walk(self._puid(request), []), ask(), _as_it_is
-        )
+        return lambda request, reply: self._look(request, reply, ask(), self._answering.written, "status")
 
-    def _unit_metadata(self, name: str) -> Callable[[Request, Reply], None]:
+    def _unit_metadata(self, name: str) -> Route:
         async def ask() -> dict[str, Any]:
             return await self._executor.unit(name).metadata()
 
-        return lambda request, reply: self._run(
-            request, reply, "metadata", Walk(self._puid(request), []), ask(), _as_json
-        )
+        return lambda request, reply: self._look(request, reply, ask(), _as_json, "metadata")
 
     def _graph_metadata(self, request: Request, reply: Reply) -> None:
-        step = self._executor.metadata(self._spec.component)
-        self._run(request, reply, "metadata", Walk(self._puid(request), []), step, _as_json)
+        self._look(request, reply, self._executor.metadata(self._spec.component), _as_json, "metadata")
+
+    def _look(self, request: Request, reply: Reply, step: Step[T], write: Callable[[T], Answer], service: str) -> None:
+        self._answering.run(request, reply, self._answering.walk(request), step, write, service=service)
+
+    def _rewarded(self, parcel: Parcel) -> Answer:
+        if parcel.decoded is None:
+            return self._answering.written(parcel)
+        return Answer(Body(seldon_v1.encode_feedback_answer(parcel.decoded)))
 
     def _ready(self, request: Request, reply: Reply) -> None:
-        before, after = self._heads.parts(GET, b"")
-        head = before + self._puid(request) + after
-
         def done(is_ready: bool | None, error: Exception | None) -> None:
             if error is not None:
                 _log.error("readiness could not be told", exc_info=error)
-            reply(Response(200 if is_ready else 503, head, b""))
+            reply(self._answering.bodiless(request, 200 if is_ready else 503, GET))
 
         drive(self._executor.is_ready(), done)
 
@@ -235,80 +231,12 @@ class GraphRoutes:
                 example=docs.example_request(inputs, self._executor.columns()),
             )
 
-        walk = Walk(self._puid(request), [])
-        self._run(request, reply, "doc", walk, ask(), lambda body, _walk: _Outcome(200, body))
-
-    def _run(
-        self,
-        request: Request,
-        reply: Reply,
-        service: str,
-        walk: Walk,
-        step: Step[Any],
-        write: Callable[[Any, Walk], _Outcome],
-    ) -> None:
-        started = perf_counter()
-
-        def done(value: Any, error: Exception | None) -> None:
-            outcome = _failed(error) if error is not None else _written(write, value, walk)
-            reply(Response(outcome.status, self._head(request, walk.puid, outcome), outcome.body))
-            verb = request.method.lower()
-            self._meters.server(service, verb, str(outcome.status)).observe(perf_counter() - started)
-
-        drive(step, done)
-        walk.follow(reply)
-
-    def _head(self, request: Request, puid: bytes, outcome: _Outcome) -> bytes:
-        before, after = self._heads.parts(
-            POST if request.method == "POST" else GET, b"Content-Type: " + outcome.content_type + b"\r\n"
-        )
-        head = before + puid + after + self._heads.event(request, puid)
-        if outcome.content_encoding:
-            head += b"Content-Encoding: " + outcome.content_encoding + b"\r\n"
-        return head + outcome.lines
-
-    def _puid(self, request: Request) -> bytes:
-        return told(request).puid or self._puids.take()
-
-
-def _methods(verbs: list[str]) -> bytes:
-    return ",".join(sorted({*verbs, "OPTIONS"})).encode()
+        self._look(request, reply, ask(), lambda body: Answer(Body(body)), "doc")
 
 
 def _live(request: Request, reply: Reply) -> None:  # noqa: ARG001 - a route's signature
     reply(Response(200, b"", b""))
 
 
-def _as_it_is(parcel: Parcel, _walk: Walk) -> _Outcome:
-    body = parcel.answer_bytes(SELDON_JSON)
-    if body is None:
-        body = SELDON_JSON.write_answer(parcel.message(), None)
-    return _Outcome(200, body.data, body.content_type or JSON, body.content_encoding)
-
-
-def _rewarded(parcel: Parcel, walk: Walk) -> _Outcome:
-    if parcel.decoded is None:
-        return _as_it_is(parcel, walk)
-    return _Outcome(200, seldon_v1.encode_feedback_answer(parcel.decoded))
-
-
-def _as_json(value: dict[str, Any], _walk: Walk) -> _Outcome:
-    return _Outcome(200, jsontext.dumps(value))
-
-
-def _written(write: Callable[[Any, Walk], _Outcome], value: Any, walk: Walk) -> _Outcome:
-    try:
-        return write(value, walk)
-    except Exception as error:
-        _log.error("an answer could not be written: %s", error, exc_info=error)
-        return _failed(error)
-
-
-def _failed(error: Exception) -> _Outcome:
-    if isinstance(error, Stopped):
-        http, said = error.worded(SELDON_JSON)
-        return _Outcome(http, said.data, said.content_type or JSON, said.content_encoding, failure_lines(error))
-    if isinstance(error, NotFound):
-        return _Outcome(500, seldon_v1.orchestrator_failure(500, str(error)))
-    http, body = seldon_v1.failure(error)
-    return _Outcome(http, body, lines=failure_lines(error))
+def _as_json(value: dict[str, Any]) -> Answer:
+    return Answer(Body(jsontext.dumps(value)))

@@ -12,6 +12,7 @@ from fairlead.dataplane.graph.units import GraphUnit, LocalUnit
 from fairlead.dataplane.graph.v1_contract import addressed
 from fairlead.dataplane.surfaces import docs
 from fairlead.dataplane.surfaces.answering import Answer, Answering
+from fairlead.dataplane.surfaces.asking import failing
 from fairlead.dataplane.surfaces.routing_table import Verbs, has_room
 from fairlead.dataplane.surfaces.tensorflow import examples, open_api, paths
 from fairlead.dataplane.surfaces.tensorflow.paths import Target
@@ -113,7 +114,7 @@ class TensorflowSurface:
                 step = self._models.predict(parcel, walk)
                 write = self._writer(parcel, target)
         except FairleadError as error:
-            step = _failing(error)
+            step = failing(error)
         self._answering.run(request, reply, walk, step, write)
 
     def _passed_on(self, peer: GraphUnit, target: Target, body: Body, walk: Walk) -> Step[Parcel]:
@@ -227,7 +228,3 @@ def _asked(question: Parcel) -> Asked | None:
         return question.message().asked
     except FairleadError:
         return None
-
-
-async def _failing(error: FairleadError) -> Parcel:
-    raise error

@@ -9,6 +9,7 @@ from fairlead.dataplane.graph.driving import Step
 from fairlead.dataplane.graph.parcel import Parcel, Walk, plain
 from fairlead.dataplane.graph.units import LocalUnit
 from fairlead.dataplane.surfaces.answering import Answer, Answering
+from fairlead.dataplane.surfaces.asking import failing
 from fairlead.dataplane.surfaces.pouring import can_pour
 from fairlead.errors import FairleadError
 from fairlead.plan.model import Method
@@ -64,7 +65,7 @@ class Predicting:
             parcel = self._parcel(request, body, name, takes_pieces=streams is not None)
             step = self._step(method, parcel, walk)
         except FairleadError as error:
-            step = _failing(error)
+            step = failing(error)
         service = "predictions" if method is Method.PREDICT else "explanations"
         self._answering.run(request, reply, walk, step, write, service=service, streams=streams)
 
@@ -127,7 +128,3 @@ class Predicting:
             return Answer(Body(whole.body, whole.content_type), answer.status, answer.lines + whole.lines)
 
         return Body(inside.body, inside.content_type), write_event
-
-
-async def _failing(error: FairleadError) -> Parcel:
-    raise error

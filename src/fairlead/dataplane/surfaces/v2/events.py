@@ -2,7 +2,7 @@
 
 KServe's servers know events in V1 alone, and MLServer puts `ce-` headers on every answer; here the request decides.
 
-A Seldon graph answers binary-mode events with the headers its clients know (`Heads.event`), and structured ones, which
+A Seldon graph answers binary-mode events with the headers its clients know (`lines`), and structured ones, which
 its servers could not read, as everybody else.
 """
 
@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from fairlead.dataplane.graph.parcel import plain
 from fairlead.dataplane.spec import WorkerSpec
+from fairlead.dataplane.surfaces.header_lines import one_line
 from fairlead.dataplane.surfaces.v2.heads import Told
 from fairlead.protocols import cloudevents
 from fairlead.protocols.cloudevents import Event
@@ -27,6 +28,7 @@ class Events:
             env |= placement.env
         self._env: Mapping[str, str] = env
         self._is_seldon = is_seldon
+        self._source = f"seldon.{spec.service}".encode()
         self._limit_bytes = limit_bytes
 
     def unwrap(self, request: Request, seen: Told) -> tuple[Body, Event | None]:
@@ -53,3 +55,11 @@ class Events:
             time=datetime.now(UTC),
         )
         return Body(whole.body, whole.content_type, json_bytes=given.json_bytes), whole.lines
+
+    def lines(self, request: Request, identity: str, model: str) -> bytes:
+        """The headers that MLServer puts on the answer to an event which reached it through a Seldon graph."""
+        said, named = one_line(identity), one_line(model)
+        return (
+            b"Ce-Specversion: 0.3\r\nCe-Type: io.seldon.serving.inference.response\r\nCe-Source: %b\r\nCe-Path: %b\r\n"
+            b"Ce-Id: %b\r\nCe-Requestid: %b\r\nCe-Modelid: %b\r\nCe-Endpoint: %b\r\n"
+        ) % (self._source, one_line(request.path), said, said, named, named)

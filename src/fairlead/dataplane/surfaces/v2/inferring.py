@@ -1,28 +1,25 @@
 """Inference over V2 REST: any request, in any form, through the whole graph."""
 
 from collections.abc import Callable
-from time import perf_counter
 from typing import NamedTuple
 
-from fairlead.dataplane.graph.driving import Step, drive
+from fairlead.dataplane.graph.driving import Step
 from fairlead.dataplane.graph.parcel import Parcel, Walk, plain
-from fairlead.dataplane.metering import Meters
-from fairlead.dataplane.puids import Puids
-from fairlead.dataplane.surfaces.header_lines import besides_type, header_line, header_lines
+from fairlead.dataplane.surfaces.answering import Answer, Answering
+from fairlead.dataplane.surfaces.asking import failing
+from fairlead.dataplane.surfaces.header_lines import header_lines
 from fairlead.dataplane.surfaces.models import Models
-from fairlead.dataplane.surfaces.pouring import can_pour, pieces_of, pour
-from fairlead.dataplane.surfaces.seldon.heads import POST
+from fairlead.dataplane.surfaces.pouring import can_pour
 from fairlead.dataplane.surfaces.v2.events import Events
-from fairlead.dataplane.surfaces.v2.heads import Heads, Told, told
+from fairlead.dataplane.surfaces.v2.heads import Told, told
 from fairlead.errors import FairleadError
 from fairlead.protocols.cloudevents import Event
-from fairlead.protocols.exchange import Reply, Request, Response
-from fairlead.protocols.message import Asked, Message, Pieces
+from fairlead.protocols.exchange import Reply, Request
+from fairlead.protocols.message import Asked, Message
 from fairlead.protocols.v2_json import V2_JSON, read_request, with_id
 from fairlead.protocols.wire import Body
 
 Ask = Callable[[Parcel, Walk], Step[Parcel]]
-Refuse = Callable[[Request, Reply, bytes, Exception], int]
 
 
 class Target(NamedTuple):
@@ -95,26 +92,25 @@ class _Question:
         return asked
 
 
-class Inferring:
-    """The plain way of every model. `refuse` sends the answer to a failure and gives its status."""
+class V2Answering(Answering):
+    """As every surface's, but that MLServer's words for events are told with the answers (`Events`)."""
 
-    def __init__(
-        self,
-        models: Models,
-        meters: Meters,
-        heads: Heads,
-        puids: Puids,
-        events: Events,
-        refuse: Refuse,
-        *,
-        limit_bytes: int,
-    ) -> None:
+    def puid(self, request: Request) -> bytes:
+        """The request's own, or a new one."""
+        return told(request).puid or self.puids.take()
+
+    def event_lines(self, request: Request, puid: bytes) -> bytes:  # noqa: ARG002 - as every surface's
+        """None: not every answer has them."""
+        return b""
+
+
+class Inferring:
+    """The plain way of every model."""
+
+    def __init__(self, models: Models, answering: V2Answering, events: Events, *, limit_bytes: int) -> None:
         self._models = models
-        self._meters = meters
-        self._heads = heads
-        self._puids = puids
+        self._answering = answering
         self._events = events
-        self._refuse = refuse
         self._limit_bytes = limit_bytes
         self._streaming = models.streaming()
 
@@ -124,52 +120,36 @@ class Inferring:
 
     def answer(self, request: Request, reply: Reply, target: Target, ask: Ask, puid: bytes = b"") -> None:
         """Answer one request with what `ask` gives for it."""
-        started = perf_counter()
         seen = told(request)
-        puid = puid or seen.puid or self._puids.take()
+        answering = self._answering
+        walk = Walk(puid or answering.puid(request), request.headers, target.name)
         try:
             model, version = self.resolve(target)
             body, event = self._events.unwrap(request, seen)
         except FairleadError as error:
-            self._count(started, self._refuse(request, reply, puid, error))
+            answering.run(request, reply, walk, failing(error), answering.written)
             return
+        streams = self._streaming if event is None and can_pour(reply) else None
         question = _Question(
             request,
             seen,
-            puid,
+            walk.puid,
             model=model,
             version=version,
             body=body,
             event=event,
             limit_bytes=self._limit_bytes,
-            takes_pieces=self._streaming is not None and event is None and can_pour(reply),
+            takes_pieces=streams is not None,
         )
-
-        def done(answer: Parcel | None, error: Exception | None) -> None:
-            status = 200
-            if answer is not None:
-                pieces = pieces_of(answer)
-                if pieces is not None:
-                    self._pour(question, answer, pieces, reply, started)
-                    return
-                try:
-                    reply(self._written(question, answer))
-                except Exception as failure:
-                    error = failure
-            if error is not None:
-                status = self._refuse(request, reply, puid, error)
-            self._count(started, status)
-
-        walk = Walk(puid, request.headers, target.name)
-        drive(ask(question.parcel, walk), done)
-        walk.follow(reply)
+        step = ask(question.parcel, walk)
+        answering.run(request, reply, walk, step, lambda answer: self._written(question, answer), streams=streams)
 
     def explain(self, parcel: Parcel, walk: Walk) -> Step[Parcel]:
         """Ask whoever explains."""
         try:
             return self._models.explain(parcel, walk)
         except FairleadError as error:
-            return _failing(error)
+            return failing(error)
 
     def resolve(self, target: Target) -> tuple[str, str]:
         """The model's name and version as answers have them."""
@@ -178,7 +158,7 @@ class Inferring:
         versions = self._models.versions(model)
         return model, target.version or (versions[-1] if versions else "")
 
-    def _written(self, question: _Question, answer: Parcel) -> Response:
+    def _written(self, question: _Question, answer: Parcel) -> Answer:
         body = answer.answer_bytes(V2_JSON)
         lines = b""
         if body is None:
@@ -188,24 +168,9 @@ class Inferring:
         elif not question.parcel.is_bytes:
             body = with_id(body, question.asked().id)
         if question.event is not None:
-            event_id = self._puids.take().decode()
+            event_id = self._answering.puids.take().decode()
             body, own = self._events.wrap(question.event, body, model=question.model, event_id=event_id)
             lines += own
-        elif self._heads.is_seldon and question.seen.is_event:
-            lines += self._heads.event(question.request, question.asked().id, question.model)
-        head = self._heads.block(question.puid, POST, self._heads.of_body(body)) + lines
-        return Response(200, head, self._heads.sent(body))
-
-    def _pour(self, question: _Question, answer: Parcel, pieces: Pieces, reply: Reply, started: float) -> None:
-        assert self._streaming is not None  # or no answer would be a stream
-        kind = header_line("Content-Type", pieces.media_type)
-        lines = besides_type(answer.message().response_headers)
-        head = self._heads.block(question.puid, POST, kind) + lines
-        pour(pieces, self._streaming, reply, Response(200, head, b""), lambda: self._count(started, 200))
-
-    def _count(self, started: float, status: int) -> None:
-        self._meters.server("predictions", "post", str(status)).observe(perf_counter() - started)
-
-
-async def _failing(error: FairleadError) -> Parcel:
-    raise error
+        elif self._answering.is_seldon and question.seen.is_event:
+            lines += self._events.lines(question.request, question.asked().id, question.model)
+        return Answer(body, lines=lines)

@@ -13,12 +13,11 @@ import numpy as np
 import orjson
 
 from fairlead.dataplane.graph.units import LocalUnit, rows_answer
-from fairlead.dataplane.metering import Latency
-from fairlead.dataplane.puids import Puids
+from fairlead.dataplane.surfaces.answering import Answer, Answering
 from fairlead.dataplane.surfaces.models import Models
 from fairlead.dataplane.surfaces.quick import Ticket
 from fairlead.dataplane.surfaces.seldon.heads import POST
-from fairlead.dataplane.surfaces.v2.heads import OCTETS_LINE, Heads, told
+from fairlead.dataplane.surfaces.v2.heads import told
 from fairlead.dataplane.surfaces.v2.inferring import Inferring, Target
 from fairlead.dataplane.surfaces.v2.usual import Asking, UsualRequests
 from fairlead.errors import FairleadError, Overloaded
@@ -27,7 +26,7 @@ from fairlead.protocols.jsontext import html_safe
 from fairlead.protocols.message import Asked, Form, Message, Payload
 from fairlead.protocols.tensors import Array
 from fairlead.protocols.v2_data import write_data
-from fairlead.protocols.v2_json import V2_JSON
+from fairlead.protocols.v2_json import OCTETS, V2_JSON
 
 _ID = "the id goes here"
 _ID_TEXT = orjson.dumps(_ID)
@@ -51,9 +50,7 @@ class Quick:
         unit: LocalUnit,
         models: Models,
         plain: Inferring,
-        heads: Heads,
-        puids: Puids,
-        observe: tuple[Latency, ...],
+        answering: Answering,
     ) -> None:
         assert unit.queue is not None  # row-wise units have both
         assert unit.servable.rows is not None
@@ -65,11 +62,11 @@ class Quick:
         self._names: dict[Target, tuple[str, str]] = {}
         self._changes = models.changes
         self._plain = plain
-        self._heads = heads
-        self._before, self._after = heads.parts(POST)
-        self._before_octets, _ = heads.parts(POST, OCTETS_LINE)
-        self._puids = puids
-        self._observe = observe
+        self._answering = answering
+        self._before, self._after = answering.parts(POST)
+        self._before_octets, _ = answering.parts(POST, OCTETS)
+        self._puids = answering.puids
+        self._observe = answering.observed(unit.unit)
         self._templates: dict[Any, _Template] = {}
 
     def __call__(self, request: Request, reply: Reply, target: Target) -> None:
@@ -145,7 +142,7 @@ class Quick:
         if body.json_bytes >= 0:
             start, _, rest = text.partition(_ID_TEXT)
             return _Template(start, rest, b"")
-        start, _, rest = self._heads.sent(body).partition(_ID_TEXT)
+        start, _, rest = self._answering.body_of(Answer(body)).partition(_ID_TEXT)
         middle, found, end = rest.rpartition(write_data(values))
         assert found  # the plain way wrote them
         return _Template(start, middle, end)

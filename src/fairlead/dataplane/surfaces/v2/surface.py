@@ -1,33 +1,28 @@
 """The Open Inference Protocol (V2) over REST as one handler: from a request's path and verb to whoever answers it."""
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 import orjson
 
-from fairlead.dataplane.graph.contracts import SELDON_PATHS
-from fairlead.dataplane.graph.driving import drive
-from fairlead.dataplane.puids import Puids
 from fairlead.dataplane.surfaces import docs
-from fairlead.dataplane.surfaces.answering import worded
+from fairlead.dataplane.surfaces.answering import Answer
 from fairlead.dataplane.surfaces.routing_table import Route, Verbs, has_room
-from fairlead.dataplane.surfaces.seldon.heads import GET
 from fairlead.dataplane.surfaces.v2 import open_api
 from fairlead.dataplane.surfaces.v2.bare_unit import bare_routes
 from fairlead.dataplane.surfaces.v2.describing import Describing
 from fairlead.dataplane.surfaces.v2.events import Events
-from fairlead.dataplane.surfaces.v2.heads import JSON_LINE, Heads, told
-from fairlead.dataplane.surfaces.v2.inferring import Inferring, Target
+from fairlead.dataplane.surfaces.v2.inferring import Inferring, Target, V2Answering
 from fairlead.dataplane.surfaces.v2.quick import Quick
-from fairlead.plan.model import Method
-from fairlead.protocols.exchange import Handler, Reply, Request, Response
+from fairlead.protocols.exchange import Handler, Reply, Request
 from fairlead.protocols.v2_json import V2_JSON
+from fairlead.protocols.wire import Body
 
 if TYPE_CHECKING:
     from fairlead.dataplane.surfaces.composing import Parts
 
-_YAML_LINE = b"Content-Type: application/yaml\r\n"
+_YAML = b"application/yaml"
 
 Infer = Callable[[Request, Reply, Target], None]
 Ask = Callable[[], Coroutine[Any, Any, Any]]
@@ -44,29 +39,17 @@ class V2Surface:
     def __init__(self, parts: "Parts") -> None:
         spec = parts.spec
         self._models = parts.models
-        self._heads = Heads(spec)
-        self._puids = Puids()
+        self._answering = V2Answering(spec, parts.meters, V2_JSON)
         self._describing = Describing(spec, parts.models)
         limit_bytes = spec.max_body_bytes
-        plain = Inferring(
-            parts.models,
-            parts.meters,
-            self._heads,
-            self._puids,
-            Events(spec, is_seldon=self._heads.is_seldon, limit_bytes=limit_bytes),
-            self._refuse,
-            limit_bytes=limit_bytes,
-        )
+        events = Events(spec, is_seldon=self._answering.is_seldon, limit_bytes=limit_bytes)
+        plain = Inferring(parts.models, self._answering, events, limit_bytes=limit_bytes)
         self._plain = plain
         self._infer: Infer = plain
         self._bare = {} if parts.models.bare is None else bare_routes(parts.models.bare, plain, limit_bytes)
         unit = parts.models.row_wise(checks_loaded=True)
         if unit is not None:
-            observe = (
-                parts.meters.server("predictions", "post", "200"),
-                parts.meters.client(unit.unit, SELDON_PATHS[Method.PREDICT], "200"),
-            )
-            self._infer = Quick(unit, parts.models, plain, self._heads, self._puids, observe)
+            self._infer = Quick(unit, parts.models, plain, self._answering)
         self._by_path: dict[str, Verbs | None] = {}
 
     def __call__(self, request: Request, reply: Reply) -> None:
@@ -74,19 +57,19 @@ class V2Surface:
         path = request.path
         verbs = self._by_path[path] if path in self._by_path else self._remember(path)
         if verbs is None:
-            reply(Response(404, self._head(request, GET), _said("Not Found", f"there is no {path} here")))
+            self._answering.send(request, reply, _said(404, "Not Found", f"there is no {path} here"))
             return
         route = verbs.get(request.method)
         if route is not None:
             route(request, reply)
         elif request.method == "HEAD" and "GET" in verbs:
             verbs["GET"](request, reply)
-        elif request.method == "OPTIONS" and self._heads.is_seldon:
-            reply(Response(200, self._head(request, _methods(verbs), b""), b""))
+        elif request.method == "OPTIONS" and self._answering.is_seldon:
+            self._answering.options(request, reply, list(verbs))
         else:
-            head = self._head(request, _methods(verbs)) + b"Allow: " + ", ".join(sorted(verbs)).encode() + b"\r\n"
-            words = f"{request.method} is not for {path}; expected {', '.join(sorted(verbs))}"
-            reply(Response(405, head, _said("Method Not Allowed", words)))
+            allowed = ", ".join(sorted(verbs))
+            answer = _said(405, "Method Not Allowed", f"{request.method} is not for {path}; expected {allowed}")
+            self._answering.send(request, reply, answer._replace(lines=f"Allow: {allowed}\r\n".encode()))
 
     def _remember(self, path: str) -> Verbs | None:
         verbs = self._bare.get(path)
@@ -168,15 +151,7 @@ class V2Surface:
         return lambda request, reply: self._ask(request, reply, ask)
 
     def _ask(self, request: Request, reply: Reply, ask: Ask) -> None:
-        def done(value: Any, error: Exception | None) -> None:
-            if error is not None:
-                self._refuse(request, reply, self._puid(request), error)
-            elif isinstance(value, bytes):
-                reply(Response(200, self._head(request, GET, _YAML_LINE), value))
-            else:
-                reply(Response(200, self._head(request, _methods((request.method,))), orjson.dumps(value)))
-
-        drive(ask(), done)
+        self._answering.run(request, reply, self._answering.walk(request), ask(), _written, service="")
 
     async def _indexed(self, request: Request) -> Any:
         return await self._describing.index(request.body)
@@ -187,23 +162,13 @@ class V2Surface:
         response = docs.page_file(name, open_api.DESCRIPTION)
         return None if response is None else {"GET": lambda request, reply: reply(response)}  # noqa: ARG005
 
-    def _refuse(self, request: Request, reply: Reply, puid: bytes, error: Exception) -> int:
-        body, status, lines = worded(V2_JSON, error)
-        methods = _methods((request.method,))
-        reply(Response(status, self._heads.block(puid, methods, self._heads.of_body(body)) + lines, body.data))
-        return status
 
-    def _head(self, request: Request, methods: bytes, content_type: bytes = JSON_LINE) -> bytes:
-        return self._heads.block(self._puid(request), methods, content_type)
-
-    def _puid(self, request: Request) -> bytes:
-        return told(request).puid or self._puids.take()
+def _written(value: Any) -> Answer:
+    """What describes a model is JSON, and what describes the interface is YAML."""
+    return Answer(Body(value, _YAML)) if isinstance(value, bytes) else Answer(Body(orjson.dumps(value)))
 
 
-def _methods(verbs: Iterable[str]) -> bytes:
-    return ",".join(sorted({*verbs, "OPTIONS"})).encode()
-
-
-def _said(detail: str, words: str) -> bytes:
+def _said(status: int, detail: str, words: str) -> Answer:
     """`detail` as KServe's server has it, and `error` without which Triton's clients cannot tell what happened."""
-    return orjson.dumps({"detail": detail, "error": words.encode("utf-8", "replace").decode()})
+    body = orjson.dumps({"detail": detail, "error": words.encode("utf-8", "replace").decode()})
+    return Answer(Body(body), status)
