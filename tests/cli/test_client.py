@@ -15,9 +15,12 @@ import yaml
 
 from fairlead.cli import kubeconfig
 from fairlead.cli.client import ApiError, Client, Unreachable
-from fairlead.cli.kinds import find, find_by_type
+from fairlead.cli.exits import CommandFailed
+from fairlead.cli.kinds import find, find_for
 from fairlead.cli.kubeconfig import Target
+from fairlead.cli.manifests import Document
 from fairlead.cli.watching import Feed, updates_of
+from fairlead.dialects.document import load
 from support.certificates import make_certificate
 
 pytestmark = pytest.mark.slow
@@ -134,11 +137,28 @@ def test_a_kind_is_found_by_every_name_it_has(word: str) -> None:
         assert find(client, word).kind == "SeldonDeployment"
 
 
+def manifest(api_version: str, kind: str) -> Document:
+    text = f"apiVersion: {api_version}\nkind: {kind}\nmetadata: {{name: iris}}\n"
+    return Document(load(text, "iris.yaml")[0])
+
+
 def test_a_version_of_a_manifest_is_asked_for_as_it_stands() -> None:
     with server(DISCOVERY) as (url, _), Client(Target(server=url)) as client:
-        found = find_by_type(client, f"{GROUP}/v1", "SeldonDeployment")
+        found = find_for(client, manifest(f"{GROUP}/v1", "SeldonDeployment"))
 
     assert found.short_names == ("sdep",)
+
+
+@pytest.mark.parametrize(
+    ("api_version", "kind"), [(f"{GROUP}/v1", "SeldonDeploymnet"), ("seldon.io/v1", "SeldonDeployment")]
+)
+def test_a_misspelt_kind_or_version_is_told_the_one_that_was_meant(api_version: str, kind: str) -> None:
+    with (
+        server(DISCOVERY) as (url, _),
+        Client(Target(server=url)) as client,
+        pytest.raises(CommandFailed, match=f"^iris.yaml:1: .*; did you mean SeldonDeployment .{GROUP}/v1.*[?]$"),
+    ):
+        find_for(client, manifest(api_version, kind))
 
 
 def item(name: str, version: int) -> dict[str, Any]:

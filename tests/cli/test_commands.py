@@ -111,8 +111,8 @@ def test_a_kind_that_nobody_knows_lists_those_that_are_known(running: Installati
 
     done = running.run("apply", "-f", file, check=False)
 
-    assert done.returncode == 2
-    assert "the server does not know Deployment of apps/v1" in done.stderr
+    assert done.returncode == 1
+    assert f"{file}:1: Deployment/x: the server does not know Deployment of apps/v1" in done.stderr
     assert "SeldonDeployment (machinelearning.seldon.io/v1)" in done.stderr
 
 

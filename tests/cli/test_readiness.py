@@ -74,6 +74,18 @@ def test_a_failed_revision_says_why_although_another_serves() -> None:
     assert read({"kind": "InferenceService", "metadata": {}, "status": status}).why == "no such bucket"
 
 
+def test_a_manifest_that_gives_no_plan_is_told_what_would_be_accepted() -> None:
+    told = "fails to reconcile component: no runtime found; did you mean sklearn?"
+    status = {
+        "conditions": [{"type": kind, "status": "False", "message": told} for kind in ("PredictorReady", "Ready")],
+        "modelStatus": {"transitionStatus": "InvalidSpec", "lastFailureInfo": {"message": "No runtime found"}},
+    }
+
+    assert read({"kind": "InferenceService", "metadata": {}, "status": status}).why == (
+        "no runtime found; did you mean sklearn?"
+    )
+
+
 def test_an_address_is_where_a_ready_service_answers() -> None:
     status = {"url": "http://iris.default.localhost:8080", "conditions": [{"type": "Ready", "status": "True"}]}
 

@@ -11,7 +11,7 @@ from fairlead.cli.connection import Connection, Server
 from fairlead.cli.durations import seconds
 from fairlead.cli.exits import CommandFailed
 from fairlead.cli.following import wait_until_ready
-from fairlead.cli.kinds import Resource, find_by_type
+from fairlead.cli.kinds import Resource, find_for
 from fairlead.cli.manifests import Document, read_documents
 from fairlead.cli.watching import Subject
 from fairlead.errors import FairleadError
@@ -67,7 +67,7 @@ def apply_documents(
     for document in sorted(documents, key=_rank):
         place = document.namespace or namespace or server.namespace
         try:
-            resource = find_by_type(server.client, document.api_version, document.kind)
+            resource = find_for(server.client, document)
             if resource.is_namespaced and place not in known:
                 _ensure_namespace(server, place)
                 known.add(place)

@@ -11,12 +11,14 @@ from fairlead.cli import output
 from fairlead.cli.configuration import read_catalog
 from fairlead.cli.connection import home_at
 from fairlead.cli.exits import CommandFailed
+from fairlead.cli.kinds import unknown_kind
 from fairlead.cli.manifests import Document, located, read_documents
 from fairlead.cli.reading import Reader, is_of
 from fairlead.errors import FairleadError, InvalidManifest, Problem, Where
 
 if TYPE_CHECKING:
-    from fairlead.dialects.base import Dialect, Kind
+    from fairlead.control.api.validation import UnknownField
+    from fairlead.dialects.base import Dialect
     from fairlead.plan.model import Plan
 
 _Files = Annotated[list[str], Parameter(name=["--filename", "-f"], negative="", allow_leading_hyphen=True)]
@@ -52,15 +54,16 @@ def _check(document: Document, reader: Reader) -> list[str]:
         reader.admitted(document, dialect)
     except FairleadError as problem:
         failures.append(str(located(document, problem)))
-    for path in _unknown_fields(document, dialect):
-        output.note(f"{document.where}: warning: unknown field {path} means nothing and is dropped")
+    for field in _unknown_fields(document, dialect):
+        place = document.loaded.where(field.path)
+        output.note(f"{place.file}:{place.line}: warning: {field}; it means nothing and is dropped")
     if not failures:
         output.say(f"{document.where}: {document.label} is valid")
     return failures
 
 
-def _unknown_fields(document: Document, dialect: "Dialect") -> list[str]:
-    """Fields that the server would drop, as their paths; a misspelt name is one of them."""
+def _unknown_fields(document: Document, dialect: "Dialect") -> "list[UnknownField]":
+    """Fields that the server would drop; a misspelt name is one of them."""
     from fairlead.control.api.kinds import resources_of
     from fairlead.control.api.validation import examine
 
@@ -75,20 +78,13 @@ def _check_core(document: Document, reader: Reader) -> list[str]:
 
     kinds = [resource.kind for resource in CORE if not resource.kind.is_read_only]
     if not any(is_of(document, kind) for kind in kinds):
-        accepted = sorted(_shown(kind) for kind in (*kinds, *reader.kinds))
-        return [
-            f"{document.where}: {document.label}: the server does not know {document.kind} of {document.api_version}; "
-            f"it takes {', '.join(accepted)}"
-        ]
+        versions = [(kind, version) for kind in (*kinds, *reader.kinds) for version in kind.versions]
+        known = {(kind.kind, f"{kind.group}/{version}".lstrip("/")) for kind, version in versions}
+        return [unknown_kind(document, known)]
     failures = _check_metadata(document)
     if not failures:
         output.say(f"{document.where}: {document.label}: nothing else to check for this kind")
     return failures
-
-
-def _shown(kind: "Kind") -> str:
-    prefix = f"{kind.group}/" if kind.group else ""
-    return f"{kind.kind} ({', '.join(prefix + version for version in kind.versions)})"
 
 
 def _check_metadata(document: Document) -> list[str]:

@@ -9,7 +9,7 @@ from fairlead.cli import output
 from fairlead.cli.client import ApiError
 from fairlead.cli.connection import Connection, Server
 from fairlead.cli.exits import CommandFailed, UsageError
-from fairlead.cli.kinds import Resource, find_by_type
+from fairlead.cli.kinds import Resource, find_for
 from fairlead.cli.lookup import one, wanted
 from fairlead.cli.manifests import read_documents
 from fairlead.errors import NotFound
@@ -70,7 +70,7 @@ def _from_files(server: Server, files: list[str], namespace: str) -> _Objects:
     # The last of a file first: what came later may need what came before.
     for document in reversed(read_documents(files)):
         meta: dict[str, Any] = document.content.get("metadata") or {}
-        resource = find_by_type(server.client, document.api_version, document.kind)
+        resource = find_for(server.client, document)
         yield resource, namespace or str(meta.get("namespace") or server.namespace), document.name
 
 

@@ -1,11 +1,15 @@
 """Which kinds the server has, found by asking it: from `sdep`, `pods` or a manifest's apiVersion and kind to a path."""
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fairlead.cli.client import ApiError, Client
-from fairlead.cli.exits import UsageError
+from fairlead.cli.exits import CommandFailed, UsageError
+
+if TYPE_CHECKING:
+    from fairlead.cli.manifests import Document
 
 # Asked first, so that the names people type most cost one request on a cluster with fifty groups.
 _FIRST = ("machinelearning.seldon.io", "serving.kserve.io", "serving.yatai.ai", "resources.yatai.ai", "apps")
@@ -55,19 +59,28 @@ def find(client: Client, word: str) -> Resource:
     raise UsageError(f"the server has no kind {word!r}; it has: {', '.join(sorted(seen))}")
 
 
-def find_by_type(client: Client, api_version: str, kind: str) -> Resource:
+def find_for(client: Client, document: "Document") -> Resource:
     """The kind a manifest names."""
-    group, _, version = api_version.rpartition("/")
+    group, _, version = document.api_version.rpartition("/")
     try:
-        found = [resource for resource in _of_version(client, group, version) if resource.kind == kind]
+        found = [resource for resource in _of_version(client, group, version) if resource.kind == document.kind]
     except ApiError as problem:
         if problem.http != 404:
             raise
         found = []
     if not found:
-        known = sorted({f"{resource.kind} ({_api_version(resource)})" for resource in _all(client)})
-        raise UsageError(f"the server does not know {kind} of {api_version}; it has: {', '.join(known)}")
+        raise CommandFailed(unknown_kind(document, {(one.kind, _api_version(one)) for one in _all(client)}))
     return found[0]
+
+
+def unknown_kind(document: "Document", known: Iterable[tuple[str, str]]) -> str:
+    """That the server has no such kind, with the one that was probably meant or else all, as kinds and versions."""
+    asked = f"{document.label}: the server does not know {document.kind} of {document.api_version}"
+    shown = sorted(known)
+    near = difflib.get_close_matches(document.kind, [kind for kind, _ in shown], n=1, cutoff=0.8)
+    meant = [f"{kind} ({version})" for kind, version in shown if kind in (near or [kind])]
+    choice = f"did you mean {' or '.join(meant)}?" if near else f"it has: {', '.join(meant)}"
+    return f"{document.where}: {asked}; {choice}"
 
 
 def _api_version(resource: Resource) -> str:

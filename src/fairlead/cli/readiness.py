@@ -33,6 +33,7 @@ _DONE_WITHOUT_STATUS = frozenset(
 )
 # KServe's words for a model that will not load, and for the parts of a service.
 _BROKEN = ("BlockedByFailedLoad", "InvalidSpec")
+_UNPLANNED = "fails to reconcile component: "
 _PARTS = ("PredictorReady", "TransformerReady", "ExplainerReady", "LatestDeploymentReady")
 _PERCENT = re.compile(r"\((\d{1,3})\s?%\)")
 
@@ -78,6 +79,10 @@ def _by_conditions(status: Mapping[str, Any], why: str) -> Readiness:
 def _failure(status: Mapping[str, Any], conditions: Mapping[str, Mapping[str, Any]]) -> str:
     """Why the newest version of a service will not come up, although an older one may serve."""
     model = status.get("modelStatus") or {}
+    predictor = str((conditions.get("PredictorReady") or {}).get("message") or "")
+    if predictor.startswith(_UNPLANNED):
+        # KServe's own text in the model's status is short; the condition says what would be accepted too.
+        return " ".join(predictor.removeprefix(_UNPLANNED).split())
     if model.get("transitionStatus") in _BROKEN:
         failure = model.get("lastFailureInfo") or {}
         return " ".join(str(failure.get("message") or failure.get("reason") or model["transitionStatus"]).split())

@@ -196,12 +196,12 @@ async def test_unknown_fields_are_dropped_warned_of_or_refused_as_asked(api: Api
     strict_code, strict = await api.call("POST", SDEPS, sdep("c", replica=3), fieldValidation="Strict")
     nonsense_code, _ = await api.call("POST", SDEPS, sdep("d"), fieldValidation="Perhaps")
 
-    assert warning == '299 - "unknown field \\"spec.replica\\""'
+    assert warning == '299 - "unknown field \\"spec.replica\\"; did you mean replicas?"'
     assert "replica" not in created["spec"]
     assert (ignored_code, strict_code, nonsense_code) == (201, 400, 400)
     assert strict["message"] == (
         'SeldonDeployment in version "v1" cannot be handled as a SeldonDeployment: '
-        'strict decoding error: unknown field "spec.replica"'
+        'strict decoding error: unknown field "spec.replica"; did you mean replicas?'
     )
 
 

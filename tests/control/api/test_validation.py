@@ -53,8 +53,18 @@ def test_unknown_fields_are_found_with_their_paths_and_removed() -> None:
 
     findings = examine(SCHEMA, document, "spec")
 
-    assert findings.unknown == ["spec.nmae", "spec.items[0].b"]
+    assert [(one.path, one.near) for one in findings.unknown] == [("spec.nmae", ""), ("spec.items[0].b", "")]
     assert document == {"name": "a", "items": [{"a": True}]}
+
+
+def test_a_misspelt_field_is_told_the_name_it_is_close_to() -> None:
+    unknown = examine(SCHEMA, {"nmae": "b", "countt": 1, "zebra": 1}, "spec").unknown
+
+    assert [str(one) for one in unknown] == [
+        'unknown field "spec.nmae"; did you mean name?',
+        'unknown field "spec.countt"; did you mean count?',
+        'unknown field "spec.zebra"',
+    ]
 
 
 def wrong(found: str, field: str, wanted: str) -> str:

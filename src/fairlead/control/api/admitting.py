@@ -69,13 +69,13 @@ def conform(call: Call, document: Document, warnings: list[str], *, is_partial: 
     findings = validation.examine(resource.schema, pruned)
     mode = call.field_validation
     if findings.unknown and mode == "Strict":
-        listed = ", ".join(f'unknown field "{path}"' for path in findings.unknown)
+        listed = ", ".join(str(one) for one in findings.unknown)
         kind, version = resource.kind.kind, call.address.version
         raise BadRequest(
             f'{kind} in version "{version}" cannot be handled as a {kind}: strict decoding error: {listed}'
         )
     if mode == "Warn":
-        warnings.extend(f'unknown field "{path}"' for path in findings.unknown)
+        warnings.extend(str(one) for one in findings.unknown)
     problems = [p for p in findings.problems if not (is_partial and p.cause == "FieldValueRequired")]
     if problems:
         raise faults.invalid(resource.kind, pruned["metadata"].get("name") or "", problems)

@@ -5,8 +5,9 @@ The subset is that of structural schemas (no `$ref`, no `oneOf` that changes the
 not allow one is dropped: tools write `creationTimestamp: null` everywhere.
 """
 
+import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,11 +21,22 @@ _INT_OR_STRING = "x-kubernetes-int-or-string"
 _RANGES = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
 
 
+@dataclass(frozen=True, slots=True)
+class UnknownField:
+    """A field that the schema does not have, and the name of its schema that was probably meant."""
+
+    path: str
+    near: str = ""
+
+    def __str__(self) -> str:
+        return f'unknown field "{self.path}"' + (f"; did you mean {self.near}?" if self.near else "")
+
+
 @dataclass(slots=True)
 class Findings:
-    """Paths of unknown fields, in document order, and problems."""
+    """Unknown fields, in document order, and problems."""
 
-    unknown: list[str] = field(default_factory=list)
+    unknown: list[UnknownField] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -66,7 +78,7 @@ def _walk_object(schema: Schema, value: dict[str, Any], path: str, findings: Fin
             child, inside = extra, f"{path}.{key}"
         if child is None:
             if not (schema.get(_PRESERVE) or extra is True or (not properties and extra is None and not path)):
-                findings.unknown.append(inside)
+                findings.unknown.append(UnknownField(inside, _near(key, properties.keys() - value.keys())))
                 del value[key]
         elif value[key] is None and not child.get("nullable"):
             if not _is_opaque(child):
@@ -77,6 +89,11 @@ def _walk_object(schema: Schema, value: dict[str, Any], path: str, findings: Fin
         if key not in value:
             where = f"{path}.{key}" if path else key
             findings.problems.append(faults.problem(where, "Required value", cause="FieldValueRequired"))
+
+
+def _near(key: str, known: Iterable[str]) -> str:
+    """The name that a misspelt one is closest to, of those that the object does not have already."""
+    return next(iter(difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.75)), "")
 
 
 def _is_opaque(schema: Schema) -> bool:

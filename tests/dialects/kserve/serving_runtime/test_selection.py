@@ -65,8 +65,8 @@ def test_a_format_that_nobody_serves_over_v1_finds_none(model_format: str) -> No
         select(Request(format=model_format), SHIPPED)
 
     text = f"no runtime found to support predictor with model type: {{{model_format} <nil>}}"
-    assert (str(caught.value), caught.value.failure, caught.value.told) == (
-        text,
+    assert str(caught.value).startswith(f"{text}; ")
+    assert (caught.value.failure, caught.value.told) == (
         "NoSupportingRuntime",
         "No runtime found to support specified framework/version",
     )
@@ -115,12 +115,13 @@ def test_a_missing_protocol_becomes_the_best_of_the_runtime() -> None:
 
 
 @pytest.mark.parametrize(
-    ("request_", "stored", "text", "failure", "told"),
+    ("request_", "stored", "text", "hint", "failure", "told"),
     [
         (
             Request(format="sklearn", runtime="gone"),
             runtime("mine"),
             "No ServingRuntimes or ClusterServingRuntimes with the name: gone",
+            "the runtimes are mine",
             "RuntimeNotRecognized",
             "Waiting for runtime to become available",
         ),
@@ -128,6 +129,7 @@ def test_a_missing_protocol_becomes_the_best_of_the_runtime() -> None:
             Request(format="sklearn", runtime="mine"),
             runtime("mine", disabled=True),
             "specified runtime mine is disabled",
+            "take `disabled` out of the ServingRuntime, or `runtime` out of the model",
             "RuntimeDisabled",
             "Specified runtime is disabled",
         ),
@@ -135,6 +137,7 @@ def test_a_missing_protocol_becomes_the_best_of_the_runtime() -> None:
             Request(format="sklearn", runtime="mine", protocol="v2"),
             runtime("mine", protocolVersions=["v1"]),
             "specified runtime mine does not support specified protocol version",
+            "protocolVersion: it speaks v1",
             "NoSupportingRuntime",
             "Specified runtime does not support specified protocol version",
         ),
@@ -142,6 +145,7 @@ def test_a_missing_protocol_becomes_the_best_of_the_runtime() -> None:
             Request(format="xgboost", runtime="mine"),
             runtime("mine"),
             "specified runtime mine does not support specified framework/version",
+            "it serves sklearn",
             "NoSupportingRuntime",
             "Specified runtime does not support specified framework/version",
         ),
@@ -149,11 +153,33 @@ def test_a_missing_protocol_becomes_the_best_of_the_runtime() -> None:
     ids=["unknown", "disabled", "protocol", "format"],
 )
 def test_a_runtime_that_was_named_and_does_not_serve_says_why(
-    request_: Request, stored: ServingRuntime, text: str, failure: str, told: str
+    request_: Request, stored: ServingRuntime, text: str, hint: str, failure: str, told: str
 ) -> None:
     error = refused(request_, stored)
 
-    assert (str(error), error.failure, error.told) == (text, failure, told)
+    assert (str(error), error.failure, error.told) == (f"{text}; {hint}", failure, told)
+
+
+@pytest.mark.parametrize(
+    ("request_", "hint"),
+    [
+        (Request(format="skleam"), "did you mean sklearn?"),
+        (Request(format="SKLearn"), "did you mean sklearn?"),
+        (Request(format="cobol"), "the formats that are served are autogluon, huggingface, lightgbm, "),
+        (
+            Request(format="mlflow"),
+            "protocolVersion: mlflow is served over v2, not v1, which is what a model without protocolVersion asks for",
+        ),
+        (Request(format="sklearn", protocol="v3"), "protocolVersion: sklearn is served over v1, v2, not v3"),
+        (Request(format="sklearn", version="1.4"), "sklearn is served in the versions 0, 1"),
+        (Request(format="sklearn", runtime="kserve-skleanserver"), "did you mean kserve-sklearnserver?"),
+    ],
+)
+def test_a_refusal_says_what_would_be_served(request_: Request, hint: str) -> None:
+    with pytest.raises(NoRuntime) as caught:
+        select(request_, SHIPPED)
+
+    assert f"; {hint}" in str(caught.value)
 
 
 def test_what_was_chosen_is_told_with_its_server() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fairlead.dialects.kserve.serving_runtime import hints
 from fairlead.dialects.kserve.serving_runtime.reading import Runtimes
 from fairlead.dialects.kserve.serving_runtime.schema import SERVER_TYPE, ServingRuntime
 from fairlead.errors import Problem, UnrunnableManifest, Where
@@ -21,9 +22,10 @@ DEFAULT_PROTOCOL = "v1"
 
 class NoRuntime(UnrunnableManifest):
     """No runtime serves a model. `failure` is the reason of `modelStatus.lastFailureInfo` and `told` its message; the
-    text of the error is the controller's own."""
+    text of the error is the controller's own, and after it what would be served."""
 
-    def __init__(self, text: str, *, failure: str, told: str) -> None:
+    def __init__(self, text: str, *, failure: str, told: str, hint: str = "") -> None:
+        text = f"{text}; {hint}" if hint else text
         super().__init__([Problem(where=Where(path="spec.predictor.model"), message=text)], message=text)
         self.failure = failure
         self.told = told
@@ -90,23 +92,28 @@ def _named(request: Request, runtimes: Runtimes) -> ServingRuntime:
             f"No ServingRuntimes or ClusterServingRuntimes with the name: {name}",
             failure="RuntimeNotRecognized",
             told="Waiting for runtime to become available",
+            hint=hints.near(name, (item.metadata.name for item in everyone), "the runtimes are"),
         )
     if runtime.spec.disabled:
         raise NoRuntime(
-            f"specified runtime {name} is disabled", failure="RuntimeDisabled", told="Specified runtime is disabled"
+            f"specified runtime {name} is disabled",
+            failure="RuntimeDisabled",
+            told="Specified runtime is disabled",
+            hint=f"take `disabled` out of the {runtime.kind}, or `runtime` out of the model",
         )
     if request.protocol and not supports_protocol(runtime, request.protocol):
-        raise _unfit(name, "protocol version")
+        raise _unfit(name, "protocol version", hints.of_protocol(runtime))
     if not supports_format(runtime, request, only_auto=False):
-        raise _unfit(name, "framework/version")
+        raise _unfit(name, "framework/version", hints.of_server(runtime))
     return runtime
 
 
-def _unfit(name: str, what: str) -> NoRuntime:
+def _unfit(name: str, what: str, hint: str) -> NoRuntime:
     return NoRuntime(
         f"specified runtime {name} does not support specified {what}",
         failure="NoSupportingRuntime",
         told=f"Specified runtime does not support specified {what}",
+        hint=hint,
     )
 
 
@@ -119,15 +126,23 @@ def _best(request: Request, runtimes: Runtimes) -> ServingRuntime:
         f"no runtime found to support predictor with model type: {{{request.format} {request.version or '<nil>'}}}",
         failure="NoSupportingRuntime",
         told="No runtime found to support specified framework/version",
+        hint=_hint(request, runtimes),
     )
 
 
-def _may_serve(runtime: ServingRuntime, request: Request) -> bool:
+def _hint(request: Request, runtimes: Runtimes) -> str:
+    everyone = [item for item in (*runtimes.namespaced, *runtimes.cluster) if _is_offered(item, request)]
+    return hints.of_format(request.format, request.version, request.protocol or DEFAULT_PROTOCOL, everyone)
+
+
+def _is_offered(runtime: ServingRuntime, request: Request) -> bool:
     spec = runtime.spec
+    return not spec.disabled and not spec.multi_model and (spec.worker_spec is not None) == request.is_multi_node
+
+
+def _may_serve(runtime: ServingRuntime, request: Request) -> bool:
     return (
-        not spec.disabled
-        and not spec.multi_model
-        and (spec.worker_spec is not None) == request.is_multi_node
+        _is_offered(runtime, request)
         and supports_format(runtime, request, only_auto=True)
         and supports_protocol(runtime, request.protocol or DEFAULT_PROTOCOL)
     )
