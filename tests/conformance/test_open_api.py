@@ -7,10 +7,11 @@ Which numbers a model takes is no matter of a description, so an answer may be a
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 import requests
 import schemathesis
@@ -22,9 +23,16 @@ from schemathesis.specs.openapi import checks as open_api_checks
 from fairlead.dataplane.net.server import HttpServer
 from fairlead.dataplane.spec import TcpSocket, WorkerSpec
 from fairlead.dataplane.surfaces.composing import refusal_of
+from fairlead.dataplane.surfaces.openai.routes import VARIABLE
 from fairlead.plan.model import Node, Protocol, UnitName
+from fairlead.protocols import openai
+from fairlead.protocols import openai_answers as answers
+from fairlead.protocols.exchange import Headers
+from fairlead.protocols.jsontext import compact
+from fairlead.protocols.openai import Endpoint
 from fairlead.protocols.streaming import is_streamed
 from fairlead.runtimes.base import Columns, Signature, TensorSpec
+from fairlead.runtimes.generative import Listener
 from support.serving import Fake, Times, call, served, unit, worker_spec
 
 pytestmark = pytest.mark.slow
@@ -57,6 +65,49 @@ class Tolerant(Times):
         return rows * self.factor if rows.dtype.kind in "iuf" else rows
 
 
+class Talking:
+    """The side of a model that answers OpenAI's requests; it reads them as real ones do, and says little."""
+
+    endpoints = frozenset(Endpoint)
+    _reads: ClassVar[Mapping[Endpoint, Any]] = {
+        Endpoint.COMPLETIONS: openai.completion_request,
+        Endpoint.CHAT: openai.chat_request,
+        Endpoint.EMBEDDINGS: openai.embedding_request,
+        Endpoint.RERANK: openai.rerank_request,
+    }
+
+    def start(
+        self, endpoint: Endpoint, model: str, body: Mapping[str, Any], headers: Headers, listener: Listener
+    ) -> "Talking":
+        asked, head = self._reads[endpoint](body), answers.Head(id="1", created=1, model=model)
+        if endpoint is Endpoint.EMBEDDINGS:
+            listener.answered(compact(answers.embeddings(model, np.ones((1, 2)), 1, is_base64=asked.is_base64)))
+        elif endpoint is Endpoint.RERANK:
+            listener.answered(compact(answers.rerank(head, [(0, 0.5)], None, 1)))
+        elif asked.is_streamed:
+            listener.said(b"data: {}\n\n")
+            listener.ended()
+        else:
+            written = answers.completion(head, [], answers.usage(1, 1), tells_logprobs=False)
+            listener.answered(compact(written))
+        return self
+
+    def leave(self) -> None: ...
+    def hold(self) -> None: ...
+    def go_on(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class Talker(Fake):
+    """A model that generates and embeds."""
+
+    openai = Talking()
+
+
+OPENAIS = (*Endpoint, "/models")
+"""The ends of OpenAI's paths: those of the protocols beside them are held to their descriptions without them."""
+
+
 def fake(kind: type[Fake] = Fake) -> Fake:
     return kind("m", rows=Tolerant(), columns=Columns(count=4), aggregate=lambda values: values[0])
 
@@ -74,6 +125,9 @@ SURFACES = {
     "v2 of a seldon graph": (spec(Protocol.V2, drawing=DRAWING), "/v2/docs/dataplane.yaml"),
     "v1": (spec(Protocol.V1), "/openapi.json"),
     "tensorflow": (spec(Protocol.TENSORFLOW), "/openapi.json"),
+    "v2 with openai": (spec(Protocol.V2, component="talker"), "/v2/docs/dataplane.yaml"),
+    "v1 with openai": (spec(Protocol.V1, component="talker"), "/openapi.json"),
+    "openai alone": (spec(Protocol.V1, component="talker", env={VARIABLE: ""}), "/openapi.json"),
 }
 
 
@@ -86,6 +140,7 @@ def serving(of: WorkerSpec) -> Iterator[str]:
 
     async def start() -> tuple[HttpServer, int]:
         kind = WithSignatures if of.revision.protocol is Protocol.TENSORFLOW else Fake
+        kind = Talker if of.component == "talker" else kind
         surfaces = served(of, m=fake(kind)).handler
         server = HttpServer(surfaces, refuse=refusal_of(of.revision.protocol), streams=is_streamed)
         return server, await server.listen(TcpSocket("127.0.0.1", 0))
@@ -110,7 +165,8 @@ def test_a_surface_answers_as_its_description_says(name: str) -> None:
         for found in schema.get_all_operations():
             assert isinstance(found, Ok), found
             operation = found.ok()
-            if not operation.path.endswith("/unload"):
+            is_held = of.component == "talker" and not operation.path.endswith(OPENAIS)
+            if not operation.path.endswith("/unload") and not is_held:
                 _hold(operation, url, session, wanted)
 
 
@@ -164,3 +220,15 @@ def test_a_page_beside_the_description_tries_it(name: str) -> None:
         assert page.headers["Content-Type"] == "text/html; charset=utf-8"
         relative = path.rpartition("/")[2] if path.startswith(f"{folder}/") else f"..{path}"
         assert f'"{relative}"' in script.text
+
+
+@pytest.mark.parametrize("name", ["v2 with openai", "v1 with openai", "openai alone"])
+def test_a_model_that_talks_has_openais_paths_in_its_description(name: str) -> None:
+    of, path = SURFACES[name]
+    with serving(of) as url, requests.Session() as session:
+        described = session.get(url + path, headers={"X-Forwarded-Prefix": "/a"}, timeout=20).json()
+    base = "/a/v1" if name == "openai alone" else "/a/openai/v1"
+
+    assert {f"{base}/{end}" for end in (*Endpoint, "models")} <= set(described["paths"])
+    example = described["paths"][f"{base}/chat/completions"]["post"]["requestBody"]["content"]["application/json"]
+    assert example["example"]["model"] == "m"

@@ -70,6 +70,28 @@ def test_a_hub_name_as_the_model_is_fetched_from_there() -> None:
     assert artifact.uri == "hf://org/small"
 
 
+def test_a_repository_and_its_revision_are_fetched_with_the_servers_own_token() -> None:
+    secret = {"secretKeyRef": {"name": "hub", "key": "token"}}
+    args = ["--model_name=org/small", "--model_id=org/small", "--model_revision=v2", "--dtype=float32"]
+    env = [{"name": "HF_TOKEN", "valueFrom": secret}, {"name": "OTHER", "value": "1"}]
+    doc = isvc({"model": {"modelFormat": {"name": "huggingface"}, "args": args, "env": env}})
+    unit = unit_of(doc)
+
+    assert unit.artifact is not None
+    assert unit.artifact.uri == "hf://org/small:v2"
+    assert [one.name for one in unit.artifact.init_env] == ["HF_TOKEN"]
+    # The name has a slash in it, so it is the model's and not the unit's.
+    assert unit.name == "iris"
+    assert parameters(doc) == {"dtype": "float32", "served_model_name": "org/small"}
+
+
+def test_a_model_that_is_fetched_already_is_not_looked_for_on_the_hub() -> None:
+    artifact = unit_of(isvc(model("huggingface", args=["--model_id=org/small"]))).artifact
+
+    assert artifact is not None
+    assert artifact.uri == "gs://models/iris"
+
+
 def test_flags_that_mean_nothing_are_named_and_ports_and_logging_are_not() -> None:
     warnings = lowered(isvc(model(args=["--workers=4", "--enable_docs_url=true", "--log_config_file=/a", "--zzz"])))[1]
 

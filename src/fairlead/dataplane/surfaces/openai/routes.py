@@ -5,10 +5,13 @@ server whose paths begin with `/v1`, so those are there too; but where a worker 
 With an empty prefix it is both: the answers have what clients of either look for.
 """
 
+import os
 from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from fairlead.dataplane.spec import WorkerSpec
+from fairlead.plan.model import Protocol
 from fairlead.protocols.openai import Endpoint
 
 VARIABLE = "KSERVE_OPENAI_ROUTE_PREFIX"
@@ -51,6 +54,15 @@ class Paths:
     def is_own(self, path: str) -> bool:
         """Whether a path lies where nobody else has any."""
         return bool(self.prefix) and path.startswith(f"{self.prefix}/")
+
+
+def paths_of(spec: WorkerSpec) -> Paths:
+    """The paths of a worker, as its environment and its protocols have it."""
+    env = dict(os.environ) | spec.revision.settings
+    for placement in spec.placements:
+        env |= placement.env
+    spoken = (spec.revision.protocol, *spec.revision.also)
+    return Paths(env, speaks_v1=not {Protocol.V1, Protocol.TENSORFLOW}.isdisjoint(spoken))
 
 
 _VERBS = (":predict", ":explain")

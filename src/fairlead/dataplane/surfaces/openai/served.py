@@ -10,6 +10,7 @@ from fairlead.dataplane.surfaces.models import Models
 from fairlead.runtimes.base import ModelState, Repository, Servable
 
 if TYPE_CHECKING:  # every worker imports this module, few have such a model
+    from fairlead.protocols.openai import Endpoint
     from fairlead.runtimes.generative import Generative
 
 
@@ -25,6 +26,11 @@ class Served:
         """What to list, in the order of the graph."""
         able = dict.fromkeys(name for name, _ in self._able())
         return [name for name in self._models.names if name in able]
+
+    @property
+    def endpoints(self) -> "frozenset[Endpoint]":
+        """What they can be asked, all together."""
+        return frozenset(endpoint for _, model in self._able() for endpoint in model.endpoints)
 
     def find(self, name: str) -> "tuple[str, Generative | None]":
         """The name to answer under, and who answers. Raises `ModelNotFound`, and `ModelNotReady` for one that is not

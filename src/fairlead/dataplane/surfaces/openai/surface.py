@@ -1,6 +1,5 @@
 """OpenAI's endpoints as one handler, for workers with a unit that generates, embeds or ranks."""
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -12,11 +11,10 @@ import orjson
 from fairlead.dataplane.graph.parcel import plain
 from fairlead.dataplane.surfaces.openai.copying import Copying
 from fairlead.dataplane.surfaces.openai.passing import Passing
-from fairlead.dataplane.surfaces.openai.routes import Paths, Place
+from fairlead.dataplane.surfaces.openai.routes import Paths, Place, paths_of
 from fairlead.dataplane.surfaces.openai.served import Served, server_behind, watchers_of
 from fairlead.dataplane.surfaces.openai.telling import JSON_LINE, Telling
 from fairlead.errors import FairleadError, MethodNotAllowed, NotFound
-from fairlead.plan.model import Protocol
 from fairlead.protocols.exchange import Handler, Reply, Request, Response
 from fairlead.protocols.jsontext import compact
 from fairlead.protocols.openai import TITLES, Endpoint
@@ -117,12 +115,7 @@ _SERVICES: Mapping[Endpoint, str] = {
 
 def make(parts: "Parts") -> Callable[[str], Handler | None]:
     """Who answers a path of OpenAI's, `None` for the paths of others."""
-    spec = parts.spec
-    env = dict(os.environ) | spec.revision.settings
-    for placement in spec.placements:
-        env |= placement.env
-    speaks_v1 = not {Protocol.V1, Protocol.TENSORFLOW}.isdisjoint((spec.revision.protocol, *spec.revision.also))
-    return OpenAiSurface(parts, Paths(env, speaks_v1=speaks_v1)).handler_of
+    return OpenAiSurface(parts, paths_of(parts.spec)).handler_of
 
 
 def _read(request: Request, limit_bytes: int) -> Mapping[str, Any]:

@@ -34,6 +34,7 @@ class V1Surface:
     """Answers every V1 request of one worker. It never blocks and never raises."""
 
     def __init__(self, parts: "Parts") -> None:
+        self._parts = parts
         self._models: Models = parts.models
         self._answering = Answering(parts.spec, parts.meters, V1_JSON)
         self._predicting = Predicting(parts, self._answering)
@@ -111,15 +112,18 @@ class V1Surface:
 
     def _open_api(self, request: Request, reply: Reply) -> None:
         async def ask() -> Answer:
+            from fairlead.dataplane.surfaces.openai.open_api import with_openai  # nobody needs it before
+
             described = await self._models.described(self._models.resolve(""))
+            prefix = docs.prefix_of(request)
             body = open_api.describe(
                 self._title,
-                prefix=docs.prefix_of(request),
+                prefix=prefix,
                 models=self._models.names,
                 rows=example_rows(described.inputs),
                 explains=self._models.explains,
             )
-            return Answer(Body(body))
+            return Answer(Body(with_openai(body, self._parts, prefix)))
 
         walk = self._answering.walk(request, "")
         self._answering.run(request, reply, walk, ask(), lambda answer: answer, service="doc")

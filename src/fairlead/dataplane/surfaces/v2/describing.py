@@ -4,16 +4,18 @@ Bodies are those of KServe's servers; MLServer's clients look at the status alon
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fairlead.dataplane.spec import WorkerSpec
 from fairlead.dataplane.surfaces import docs
-from fairlead.dataplane.surfaces.models import ModelNotReady, Models
+from fairlead.dataplane.surfaces.models import ModelNotReady
 from fairlead.dataplane.surfaces.v2 import open_api
 from fairlead.errors import BadRequest, NotReady
 from fairlead.protocols.exchange import Request
 from fairlead.protocols.v2_json import loads
 from fairlead.runtimes.base import ModelState, TensorSpec
+
+if TYPE_CHECKING:
+    from fairlead.dataplane.surfaces.composing import Parts
 
 EXTENSIONS = ("model_repository_extension", "model_repository", "binary_tensor_data")
 """KServe's word for it, and those of the protocol's own documents."""
@@ -24,9 +26,10 @@ Json = dict[str, Any] | list[dict[str, Any]]
 class Describing:
     """Answers as JSON values; failures are raised."""
 
-    def __init__(self, spec: WorkerSpec, models: Models) -> None:
-        self._spec = spec
-        self._models = models
+    def __init__(self, parts: "Parts") -> None:
+        self._parts = parts
+        self._spec = parts.spec
+        self._models = parts.models
 
     async def server(self) -> Json:
         from importlib.metadata import version  # 4 ms that a cold start need not pay
@@ -83,9 +86,11 @@ class Describing:
 
     async def open_api(self, request: Request) -> bytes:
         """The description of the API at the address it is read at."""
+        from fairlead.dataplane.surfaces.openai.open_api import with_openai  # nobody needs it before
+
         described = await self._models.described(self._models.resolve(""))
-        title = f"{self._spec.service}: {self._spec.component}"
-        return open_api.describe(title, prefix=docs.prefix_of(request), model=described)
+        title, prefix = f"{self._spec.service}: {self._spec.component}", docs.prefix_of(request)
+        return with_openai(open_api.describe(title, prefix=prefix, model=described), self._parts, prefix)
 
 
 def refuse_overrides(parameters: Iterable[str]) -> None:

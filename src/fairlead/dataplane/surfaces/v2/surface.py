@@ -40,7 +40,7 @@ class V2Surface:
         spec = parts.spec
         self._models = parts.models
         self._answering = V2Answering(spec, parts.meters, V2_JSON)
-        self._describing = Describing(spec, parts.models)
+        self._describing = Describing(parts)
         limit_bytes = spec.max_body_bytes
         events = Events(spec, is_seldon=self._answering.is_seldon, limit_bytes=limit_bytes)
         plain = Inferring(parts.models, self._answering, events, limit_bytes=limit_bytes)
