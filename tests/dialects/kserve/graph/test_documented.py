@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from fairlead.dialects.kserve import header_patterns
 from fairlead.dialects.kserve.graph import crd, options
 
 PAGE = (Path(__file__).parents[4] / "docs" / "inference-graphs.md").read_text()
@@ -27,4 +28,4 @@ def test_every_field_is_explained() -> None:
 
 
 def test_every_annotation_of_ours_is_explained() -> None:
-    assert {name for name in (options.HEADERS, options.RETRIES, options.FUSE) if f"`{name}" not in PAGE} == set()
+    assert {name for name in (header_patterns.HEADERS, options.RETRIES, options.FUSE) if f"`{name}" not in PAGE} == set()
