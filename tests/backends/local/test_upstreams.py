@@ -42,6 +42,14 @@ def test_the_argument_gets_the_path_at_the_data_port(given: tuple[str, ...], tol
     assert with_upstream(given, ASKS, DATA_URL) == told
 
 
+def test_a_program_that_asks_over_grpc_gets_a_name_in_place_of_a_path() -> None:
+    asks = unit(upstream=Upstream(host="iris-predictor.ns", protocol="grpc-v2", is_inside=True))
+
+    told = with_upstream(("--predictor_host", "iris-predictor.ns"), asks, DATA_URL)
+
+    assert told == ("--predictor_host", "iris-predictor.ns.localhost:8080")
+
+
 def test_a_data_port_with_tls_is_asked_over_tls() -> None:
     told = with_upstream(("--predictor_host", "x"), ASKS, "https://127.0.0.1:8443")
 

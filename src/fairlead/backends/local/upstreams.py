@@ -1,7 +1,9 @@
 """The way from a unit's own code to another service of ours, for code that finds it by an argument.
 
 Code in a worker of ours asks at the gateway's inside socket. A program and a container know only addresses, so they get
-the path of the service at the gateway's data port in place of the host name that a cluster would resolve.
+the path of the service at the gateway's data port in place of the host name that a cluster would resolve. gRPC has no
+paths before its methods: a program that asks over gRPC gets the name below `localhost`, which gRPC's own resolver takes
+for this machine and sends as the authority.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,6 +14,7 @@ from fairlead.plan.model import Unit
 FROM_CONTAINERS = "host.docker.internal"
 """What engines call the machine that they run on."""
 _HOST_FLAG, _TLS_FLAG = "--predictor_host", "--predictor_use_ssl"
+_GRPC = "grpc-v2"
 _CLUSTER = ("svc", "cluster", "local")
 
 
@@ -23,7 +26,11 @@ def with_upstream(arguments: Sequence[str], unit: Unit, data_url: str, *, host: 
     if not path or not where.netloc:
         return tuple(arguments)
     shown = f"{host}:{where.port}" if host else where.netloc
-    replaced = tuple(_replaced(arguments, f"{shown}{path}"))
+    address = f"{shown}{path}"
+    if unit.upstream is not None and unit.upstream.protocol == _GRPC and not host:
+        _, _, namespace, name = path.split("/")
+        address = f"{name}.{namespace}.localhost:{where.port}"
+    replaced = tuple(_replaced(arguments, address))
     return (*replaced, f"{_TLS_FLAG}=true") if where.scheme == "https" and replaced != tuple(arguments) else replaced
 
 

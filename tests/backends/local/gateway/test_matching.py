@@ -76,6 +76,20 @@ def test_a_host_is_preferred_to_none_and_a_name_to_a_wildcard() -> None:
     assert found(routes, "/x/p", host="whatever") == "star"
 
 
+def test_a_name_below_localhost_is_the_name_itself_unless_a_route_asks_for_it() -> None:
+    among = matcher(
+        cluster=Route(path_prefix="/", host="iris.default"),
+        outside=Route(path_prefix="/", host="lily.default.localhost"),
+        other=Route(path_prefix="/", host="lily.default"),
+        rest=Route(path_prefix="/"),
+    )
+
+    assert found(among, "/", host="iris.default.localhost:8080") == "cluster"
+    assert found(among, "/", host="lily.default.localhost") == "outside"
+    assert found(among, "/", host="rose.default.localhost") == "rest"
+    assert found(among, "/", host="localhost") == "rest"
+
+
 def test_more_headers_win_and_a_route_without_any_takes_the_rest() -> None:
     version = HeaderMatch(name="X-Version", value="v2")
     routes = matcher(

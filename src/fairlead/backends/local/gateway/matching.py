@@ -30,6 +30,8 @@ _Test = Callable[[bytes], bool]
 _NOTHING: dict[bytes, bytes] = {}
 _PATTERN_RANK = 1 << 16
 """More than any number of headers."""
+_HERE = ".localhost"
+"""Names below it are this machine to clients that have no other way to give a host (gRPC)."""
 
 
 class _Asked(NamedTuple):
@@ -176,6 +178,10 @@ class _Hosts(Generic[R]):
             return item
         for suffix in sorted((s for s in self._suffixes if host.endswith(s)), key=len, reverse=True):
             if (item := self._suffixes[suffix].find(asked)) is not None:
+                return item
+        if host.endswith(_HERE) and (here := self._exact.get(host.removesuffix(_HERE))) is not None:
+            item = here.find(asked)
+            if item is not None:
                 return item
         return self._any.find(asked)
 
