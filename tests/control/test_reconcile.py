@@ -243,6 +243,42 @@ async def test_a_deleted_manifest_is_deleted_from_the_back_end(tmp_path: Path) -
         await until(is_deleted)
 
 
+async def test_a_manifest_that_is_made_anew_under_its_name_is_applied_anew(tmp_path: Path) -> None:
+    async with open_store(tmp_path) as store, running(store) as backend:
+        for number in range(3):
+            created = await store.create(THING, thing("a", x=number))
+            await store.update_status(THING, "default", "a", {"state": "Creating"})
+            if number < 2:
+                await store.delete(THING, "default", "a")
+
+        async def is_applied() -> bool:
+            return bool(backend.applied) and backend.applied[-1].owner.uid == created["metadata"]["uid"]
+
+        await until(is_applied)
+        deleted = [owner.uid for owner in backend.deleted]
+        assert [plan.owner.uid for plan in backend.applied] == [*deleted, created["metadata"]["uid"]]
+
+
+@pytest.mark.slow
+async def test_many_manifests_at_once_are_all_applied_and_told_of(tmp_path: Path) -> None:
+    names = {f"thing-{number}" for number in range(200)}
+    async with open_store(tmp_path) as store, running(store) as backend:
+        await asyncio.gather(*(store.create(THING, thing(name)) for name in names))
+
+        async def are_applied() -> bool:
+            return {plan.owner.name for plan in backend.applied} == names
+
+        await until(are_applied)
+        for plan in backend.applied:
+            for is_routed in (False, True):
+                await backend.news.put(PlanStatus(owner=plan.owner, components=(), routed=is_routed))
+
+        async def are_available() -> bool:
+            return {(await state(store, name)).get("state") for name in names} == {"Available"}
+
+        await until(are_available)
+
+
 async def test_a_manifest_that_cannot_be_lowered_fails_alone_and_says_why(tmp_path: Path) -> None:
     async with open_store(tmp_path) as store, running(store) as backend:
         await store.create(THING, thing("bad", bad=True))
@@ -251,10 +287,13 @@ async def test_a_manifest_that_cannot_be_lowered_fails_alone_and_says_why(tmp_pa
         async def good_is_applied() -> bool:
             return [plan.owner.name for plan in backend.applied] == ["good"]
 
+        async def is_told() -> bool:
+            events = (await store.list(EVENT)).items
+            return [(event["reason"], event["type"]) for event in events] == [("Invalid", "Warning")]
+
         await until(good_is_applied)
+        await until(is_told)
         assert await state(store, "bad") == {"state": "Failed", "description": "spec.bad: must not be set"}
-        events = (await store.list(EVENT)).items
-        assert [(event["reason"], event["type"]) for event in events] == [("Invalid", "Warning")]
 
 
 async def test_what_the_back_end_reports_becomes_the_status(tmp_path: Path) -> None:

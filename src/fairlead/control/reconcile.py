@@ -12,11 +12,13 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import orjson
 
 from fairlead.backends.base import Backend, Notice
+from fairlead.control.lanes import Lanes
 from fairlead.control.pods import pods_of
 from fairlead.control.records import Records
 from fairlead.control.store import Store, WatchEvent
@@ -64,10 +66,10 @@ class Reconciler:
         listed = asyncio.Barrier(len(planned) + 1)
         async with asyncio.TaskGroup() as tasks:
             for each in planned:
-                tasks.create_task(self._follow(each, listed))
+                tasks.create_task(self._follow(each, listed, Lanes(tasks)))
             for kind in self.references:
                 tasks.create_task(self._follow_reference(kind))
-            tasks.create_task(self._report())
+            tasks.create_task(self._report(Lanes(tasks)))
             await listed.wait()
             # Replicas whose resource was deleted while nobody watched are known to nobody: only now, with every
             # manifest applied, can the back-end tell them from the others.
@@ -78,20 +80,38 @@ class Reconciler:
                 if not each.kind.is_planned and each.kind.reads:
                     tasks.create_task(self._follow_unplanned(each))
 
-    async def _follow(self, followed: Followed, listed: asyncio.Barrier) -> None:
+    async def _follow(self, followed: Followed, listed: asyncio.Barrier, lanes: Lanes[Key]) -> None:
         is_first = True
+        to_apply: set[Key] = set()
         while True:
             try:
                 async for event in self.store.watch(followed.kind):
-                    if event.type == "BOOKMARK" and is_first:
+                    if event.type != "BOOKMARK":
+                        await self._enqueue(followed, event, lanes, to_apply)
+                    elif is_first:
                         is_first = False
+                        await lanes.idle()
                         await listed.wait()
-                    elif event.type != "BOOKMARK":
-                        await self._take(followed, event)
                 return
             except Gone:
                 _log.warning("%s: fell behind the changes, listing again", followed.kind.plural)
+                await lanes.idle()
                 await self._drop_deleted(followed)
+
+    async def _enqueue(self, followed: Followed, event: WatchEvent, lanes: Lanes[Key], to_apply: set[Key]) -> None:
+        """An object that is going to be applied is so as it is by then, however often it changes meanwhile."""
+        key = _key(event.object)
+        if event.type == "DELETED":
+            to_apply.discard(key)  # what comes after this is another object
+            await lanes.put(key, partial(self._take, followed, event))
+        elif key not in to_apply:
+            to_apply.add(key)
+
+            async def apply() -> None:
+                to_apply.discard(key)
+                await self._take(followed, event)
+
+            await lanes.put(key, apply)
 
     async def _follow_reference(self, kind: Kind) -> None:
         since = self.store.revision
@@ -222,9 +242,10 @@ class Reconciler:
             return
         await self.store.record_event(doc, reason, str(error), "Warning")
 
-    async def _report(self) -> None:
+    async def _report(self, lanes: Lanes[Key]) -> None:
         async for news in self.backend.observe():
-            await self._write_safely(news)
+            owner = news.owner
+            await lanes.put((owner.kind, owner.namespace, owner.name), partial(self._write_safely, news))
 
     async def _write_safely(self, news: Notice | PlanStatus) -> None:
         """A status that cannot be told must not stop the loop for the others."""
