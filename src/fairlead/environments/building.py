@@ -46,7 +46,8 @@ class Builder:
         `EnvironmentFailed`, `BadRequirements`, or `IndexUnavailable`, also when `stop` says yes."""
         with self._readable_errors():
             self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-            requirements, python = tuple(to_install(wanted)), self._python_for(wanted.python)
+            requirements = tuple(to_install(wanted, may_replace=mode is Mode.BUILD))
+            python = self._python_for(wanted.python)
             order = Order(wanted=wanted, requirements=requirements, python=python, runtime=runtime, mode=mode)
             folder = self._root / self._key(order)
             if not _is_whole(folder):

@@ -78,20 +78,20 @@ def _flags(context: LoadContext, script: Path) -> list[str]:
 def _started(script: Path, flags: list[str], *, unit: str) -> dict[str, Any]:
     """The models by name that the file's server was started with."""
     models: dict[str, Any] = {}
-    server = importlib.import_module("kserve").ModelServer
 
     def start(self: Any, given: Any = ()) -> None:
         for model in given.values() if isinstance(given, dict) else given:
             self.register_model(model)
         models.update(self.registered_models.get_models())
 
-    original = server.start
-    server.start = start
-    try:
-        with _as_program(script, flags) as module:
+    with _as_program(script, flags) as module:
+        server = importlib.import_module("kserve").ModelServer  # which reads the flags as soon as it is imported
+        original = server.start
+        server.start = start
+        try:
             _run(script, module, unit=unit)
-    finally:
-        server.start = original
+        finally:
+            server.start = original
     return models
 
 

@@ -25,6 +25,8 @@ PACKED = "environment.tar.gz"
 _SUBSTITUTES = {"mlflow": "mlflow-skinny", "xgboost": "xgboost-cpu", "tensorflow": "tensorflow-cpu"}
 _OURS = frozenset(("fairlead", "kserve", "mlserver", "seldon-core"))
 """What a worker brings itself: `import seldon_core` finds our stand-in when the package is not installed."""
+_REPLACEABLE = frozenset(("kserve",))
+"""Those whose real package goes along with a worker's own libraries."""
 
 _INDEX_OPTIONS = ("--index-url", "--extra-index-url", "--find-links", "--no-index")
 _SHORT = {"-i": "--index-url", "-f": "--find-links", "-r": "--requirement", "-c": "--constraint", "-e": "--editable"}
@@ -95,9 +97,10 @@ def unmet(wanted: Wanted) -> list[str]:
     return differing
 
 
-def to_install(wanted: Wanted) -> list[str]:
-    """The requirements without those that a worker brings itself. Raises `BadRequirements` for lines that nothing can
-    be installed from."""
+def to_install(wanted: Wanted, *, may_replace: bool = False) -> list[str]:
+    """The requirements without those that a worker brings itself; `may_replace` leaves the packages in that a worker
+    can do with in place of its stand-ins. Raises `BadRequirements` for lines that nothing can be installed from."""
+    left_out = _OURS - _REPLACEABLE if may_replace else _OURS
     kept = []
     for line in wanted.requirements:
         requirement = parsed(line)
@@ -106,7 +109,7 @@ def to_install(wanted: Wanted) -> list[str]:
                 f"{wanted.source}: {line!r} cannot be installed; accepted: names with versions, URLs of wheels, and "
                 "wheels inside the model's folder"
             )
-        if name_of(requirement) not in _OURS:
+        if name_of(requirement) not in left_out:
             kept.append(line)
     return kept
 

@@ -4,7 +4,8 @@ import importlib
 import inspect
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -24,10 +25,22 @@ def import_target(code: UserCode, *, unit: str) -> type:
     if code.path:
         _put_on_path(code.path, module_name, unit=unit)
     try:
-        module = importlib.import_module(module_name)
+        with without_arguments():
+            module = importlib.import_module(module_name)
     except Exception as error:
         raise failure_of(error, f"unit {unit}: cannot import {module_name}{_from(code.path)}") from error
     return _class_in(module, class_name, unit=unit)
+
+
+@contextmanager
+def without_arguments() -> Iterator[None]:
+    """For imports of modules that read their program's arguments, as KServe's package does: ours are none of theirs."""
+    argv = sys.argv
+    sys.argv = argv[:1]
+    try:
+        yield
+    finally:
+        sys.argv = argv
 
 
 def _from(path: str) -> str:

@@ -18,6 +18,8 @@ from fairlead.dialects.kserve.inference_service.units import Bench, Lowered, uni
 from fairlead.dialects.sealing import seal
 from fairlead.plan.model import Call, Chain, Component, ComponentName, Graph, Method, Protocol, Revision, Step, UnitName
 
+ENVIRONMENT = "fairlead.dev/environment"
+"""When an environment is built for a component's code or model."""
 DRAIN_S = 30.0
 TIMEOUT_S = 300.0
 """What a request may take in Knative's mode."""
@@ -103,6 +105,7 @@ def _revision(pod: Pod, lowered: tuple[Lowered, ...], settings: Settings, findin
             protocol=protocol,
             also=tuple(also),
             labels=tuple(sorted(pod.labels.items())),
+            annotations=tuple((name, value) for name, value in pod.annotations.items() if name == ENVIRONMENT),
             loggers=lower_loggers(pod, settings.service.logger.default_url, findings),
             batching=lower_batching(pod, findings) if Protocol.V1 in lowered[0].speaks else None,
             limits=lower_limits(pod),

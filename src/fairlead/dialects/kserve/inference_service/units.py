@@ -139,7 +139,7 @@ def _own_code(pod: Pod, placed: Placed, unit: Unit, words: tuple[str, ...], benc
     if unit.runtime == "container":
         unit = replace(unit, container=container_of(pod, placed, unit, bench.findings))
     elif unit.runtime == "command":
-        port = flags.get("grpc_port", "")
+        port = settings_of((*unit.command, *words)).get("grpc_port", "")
         unit = replace(
             unit,
             command=(*unit.command, *words_of(placed, unit.env)[len(placed.container.command) :]),
