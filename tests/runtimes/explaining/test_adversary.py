@@ -44,6 +44,18 @@ def test_an_image_is_found_that_is_taken_for_something_else() -> None:
     assert np.shape(answer["adversarial_example"]) == (1, 12, 12, 1)
 
 
+def test_a_model_that_takes_rows_gets_its_images_as_rows() -> None:
+    image = np.full((1, 144), 0.45).tolist()
+    with predicting(lambda rows: scores(np.asarray(rows).reshape(-1, 12, 12, 1))) as address:
+        servable = opened(address, nb_classes="2", max_iter="200")
+        body = json.dumps({"instances": [image, [[1, 0]]]}).encode()
+        answer = servable.invoke(Method.EXPLAIN, V1_JSON.read_request(Body(body))).payload.value
+        servable.close()
+
+    assert answer["explanations"]["adversarial_prediction"] == 1
+    assert np.shape(answer["explanations"]["adversarial_example"]) == (1, 144)
+
+
 def test_a_request_that_is_no_image_and_label_is_refused() -> None:
     servable = opened("127.0.0.1:1")
     with pytest.raises(BadRequest, match="expected instances to be an image and its label, one hot"):

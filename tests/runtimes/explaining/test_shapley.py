@@ -1,14 +1,16 @@
 """Shapley values, held against what they are defined by: they add up to what the model answers."""
 
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 import pytest
 
-from fairlead.errors import BadRequest, ConfigError, LoadError
+from fairlead.errors import BadRequest, ClientGone, ConfigError, LoadError
 from fairlead.plan.model import Method, Protocol, Unit, Upstream
 from fairlead.protocols.message import Form, Message
 from fairlead.runtimes import registry
@@ -86,6 +88,75 @@ def test_tensors_are_explained_with_tensors_over_v2(folder: Path, predictor: str
     assert answer.payload.form is Form.TENSORS
     shapes = {one.name: one.array.shape for one in answer.payload.value}
     assert shapes == {"shap_values": (2, 3, 4), "base_values": (2, 3)}
+
+
+def test_tensors_are_explained_with_tensors_whatever_else_the_component_speaks(folder: Path, predictor: str) -> None:
+    servable = opened(folder, predictor, Protocol.V1)
+    answer = explained(servable, tensors(x=np.array([ROW])))
+    servable.close()
+
+    assert [one.name for one in answer] == ["shap_values", "base_values"]
+
+
+def test_a_long_explanation_holds_up_nobody_and_changes_no_others_answer(folder: Path) -> None:
+    model, held, released = iris_classifier(), threading.Event(), threading.Event()
+
+    def slow(rows: Any) -> Any:
+        if rows.max() > 100 and not released.is_set():
+            held.set()
+            released.wait(20)
+        return model.predict_proba(rows)
+
+    with predicting(slow) as address:
+        servable: Any = opened(folder, address, nsamples="64")
+        alone = explained(servable, v1({"instances": [ROW, ROW]}))
+        long, quick = Answered(), Answered()
+        servable.begin(Method.EXPLAIN, v1({"instances": [[500, 1, 2, 3]]}), long)
+        assert held.wait(20)
+        servable.begin(Method.EXPLAIN, v1({"instances": [ROW, ROW]}), quick)
+        beside = quick.wait().payload.value
+        released.set()
+        long.wait()
+        servable.close()
+
+    assert beside == alone
+
+
+def test_an_explanation_that_nobody_waits_for_asks_no_more(folder: Path) -> None:
+    asked, going_on = threading.Event(), threading.Event()
+
+    def slow(rows: Any) -> Any:
+        asked.set()
+        going_on.wait(20)
+        return rows.sum(axis=1)
+
+    with predicting(slow) as address:
+        servable: Any = opened(folder, address)
+        answered = Answered()
+        call_off = servable.begin(Method.EXPLAIN, v1({"instances": [ROW] * 3}), answered)
+        assert asked.wait(20)
+        call_off()
+        going_on.set()
+        with pytest.raises(ClientGone):
+            answered.wait()
+        servable.close()
+
+
+class Answered:
+    """What becomes of a request that was begun."""
+
+    def __init__(self) -> None:
+        self._came: SimpleQueue[tuple[Message | None, Exception | None]] = SimpleQueue()
+
+    def __call__(self, value: Message | None, error: Exception | None) -> None:
+        self._came.put((value, error))
+
+    def wait(self) -> Message:
+        value, error = self._came.get(timeout=20)
+        if error is not None:
+            raise error
+        assert value is not None
+        return value
 
 
 def test_a_model_of_trees_is_explained_from_its_file_without_asking_anybody(tmp_path: Path) -> None:

@@ -1,12 +1,15 @@
 """The model that is explained: asked where it is served, with rows, for numbers."""
 
+import copy
+import threading
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from fairlead.errors import LoadError, UnitFailed
+from fairlead.errors import ClientGone, LoadError, UnitFailed
 from fairlead.plan.model import Upstream
+from fairlead.protocols.message import Message
 from fairlead.runtimes.base import LoadContext
 from fairlead.runtimes.parameters import as_arguments
 from fairlead.runtimes.upstream import Caller, Place
@@ -24,8 +27,18 @@ class Predictor:
         self._is_v2 = protocol in ("v2", "grpc-v2")
         self._caller = Caller(place)
         self._labels: list[str] = []
-        self.headers: Mapping[str, str] = {}
-        """Those of the request that is being answered, for the calls that it leads to."""
+        self._headers: Mapping[str, str] = {}
+        self._is_stopped = threading.Event()
+
+    def for_request(self, headers: Mapping[str, str]) -> "Predictor":
+        """The same for the calls that one request leads to, which are made with its headers."""
+        own = copy.copy(self)
+        own._headers, own._is_stopped = headers, threading.Event()
+        return own
+
+    def stop(self) -> None:
+        """Ask nothing more: whoever wanted to know is gone."""
+        self._is_stopped.set()
 
     def predictions(self, rows: Array) -> Any:
         """The model's own answer to rows, as JSON has it."""
@@ -51,9 +64,11 @@ class Predictor:
         self._caller.close()
 
     def _ask(self, rows: Array) -> list[Any]:
+        if self._is_stopped.is_set():
+            raise ClientGone
         if self._is_v2:
             return self._ask_v2(rows)
-        answer = self._caller.post_json(f"/v1/models/{self._name}:predict", {"instances": rows.tolist()}, self.headers)
+        answer = self._caller.post_json(f"/v1/models/{self._name}:predict", {"instances": rows.tolist()}, self._headers)
         found = answer.get("predictions") if isinstance(answer, dict) else None
         return self._as_many(found, rows)
 
@@ -63,7 +78,7 @@ class Predictor:
         asked: dict[str, Any] = {"inputs": [given]}
         if self._output:
             asked["outputs"] = [{"name": self._output}]
-        answer = self._caller.post_json(f"/v2/models/{self._name}/infer", asked, self.headers)
+        answer = self._caller.post_json(f"/v2/models/{self._name}/infer", asked, self._headers)
         outputs = answer.get("outputs") if isinstance(answer, dict) else None
         chosen = next((one for one in outputs or () if not self._output or one.get("name") == self._output), None)
         if chosen is None:
@@ -87,6 +102,12 @@ class Predictor:
             if label not in self._labels:
                 self._labels.append(label)
         return np.array([[float(label == name) for name in self._labels] for label in answers])
+
+
+def headers_of(message: Message) -> dict[str, str]:
+    """The headers of a request."""
+    headers = message.asked.headers if message.asked is not None else ()
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
 
 
 def predictor_of(context: LoadContext) -> Predictor:

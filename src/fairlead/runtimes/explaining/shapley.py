@@ -7,19 +7,21 @@ other is asked for its predictions on rows in which some features are replaced b
 
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fairlead.errors import BadRequest, ConfigError, FairleadError, LoadError, UnitFailed
-from fairlead.plan.model import Method, Protocol
+from fairlead.plan.model import Method
 from fairlead.protocols.message import Form, Message, Payload, Reward
 from fairlead.protocols.tensors import DEFAULT_INPUT, as_array_payload, tensor
 from fairlead.runtimes.answers import merged_meta, passed_on
-from fairlead.runtimes.base import Columns, LoadContext, PredictBytes, Repository, Rows, Servable, TensorSpec
+from fairlead.runtimes.base import Columns, Done, LoadContext, PredictBytes, Repository, Rows, Servable, TensorSpec
 from fairlead.runtimes.explaining.background import NAMES, Array, find_background, read_background
-from fairlead.runtimes.explaining.predictor import Predictor, predictor_of
+from fairlead.runtimes.explaining.predictor import Predictor, headers_of, predictor_of
+from fairlead.runtimes.explaining.side_by_side import SideBySide, Turn
 from fairlead.runtimes.explaining.trees import find_trees, read_trees
 from fairlead.runtimes.failures import BadData
 from fairlead.runtimes.libraries import need
@@ -31,8 +33,8 @@ LINKS = ("identity", "logit")
 _MOST_BACKGROUND = 50
 """Rows of the background that a request is multiplied with; larger tables are summarised by as many means."""
 
-Explain = Callable[[Array], tuple[Array, Array]]
-"""Rows to values `[n, outputs, features]` and base values `[n, outputs]`."""
+Explain = Callable[[Array, Predictor], tuple[Array, Array]]
+"""Rows to values `[n, outputs, features]` and base values `[n, outputs]`. Called by several threads at once."""
 
 
 def load(context: LoadContext) -> Servable:
@@ -50,7 +52,7 @@ def load(context: LoadContext) -> Servable:
     elif kind == "tree" or background is None:
         raise _nothing_to_go_by(kind, context.folder, unit=unit.name)
     else:
-        explain, width = _by_kernel(shap, predictor, background, asked, unit=unit.name), background.shape[1]
+        explain, width = _by_kernel(shap, background, asked, unit=unit.name), background.shape[1]
     return ShapleyUnit(context, predictor, explain, width=width, names=names)
 
 
@@ -62,6 +64,7 @@ class ShapleyUnit:
     predict_bytes: PredictBytes | None = None
     repository: Repository | None = None
     methods = frozenset((Method.PREDICT, Method.EXPLAIN))
+    awaited = methods
     outputs: tuple[TensorSpec, ...] = (
         TensorSpec(name="shap_values", datatype="FP64", shape=(-1, -1, -1)),
         TensorSpec(name="base_values", datatype="FP64", shape=(-1, -1)),
@@ -76,23 +79,16 @@ class ShapleyUnit:
         self._width, self._names = width, names if len(names) == width else []
         self._path = (str(unit.name), unit.image) if unit.image else None
         self._metadata = served_metadata(unit, None, context.env)
-        self._is_v1 = context.protocol is Protocol.V1
         self.inputs: tuple[TensorSpec, ...] = (TensorSpec(name=DEFAULT_INPUT, datatype="FP64", shape=(-1, width)),)
-        # The library keeps what it works on in its own objects.
-        self._turn = threading.Lock()
+        self._side_by_side = SideBySide(self._name, predictor)
 
     def invoke(self, method: Method, message: Message) -> Message:
         """An explanation of each row, or the model's predictions."""
-        if method not in self.methods:
-            raise BadData(f"an explainer has no {method.value}")
-        rows = self._rows_of(message)
-        with self._turn:
-            self._predictor.headers = _headers_of(message)
-            if method is Method.PREDICT:
-                answer = Payload(Form.NDARRAY, np.asarray(self._predictor.predictions(rows)))
-            else:
-                answer = self._explained(rows, is_tensors=message.payload.form is Form.TENSORS and not self._is_v1)
-        return Message(answer, passed_on(message.meta, self._path))
+        return self._answer(method, message, self._predictor.for_request(headers_of(message)))
+
+    def begin(self, method: Method, message: Message, done: Done) -> Callable[[], None]:
+        """The same without holding the caller's thread."""
+        return self._side_by_side.begin(partial(self._answer, method, message), headers_of(message), done)
 
     def aggregate(self, messages: list[Message]) -> Message:  # noqa: ARG002 - the seam's signature
         """An explainer combines nothing."""
@@ -116,8 +112,20 @@ class ShapleyUnit:
         return known
 
     def close(self) -> None:
-        """Let go of the predictor."""
-        self._predictor.close()
+        """Let go of the threads and the predictor."""
+        self._side_by_side.close()
+
+    def _answer(self, method: Method, message: Message, predictor: Predictor) -> Message:
+        if method not in self.methods:
+            raise BadData(f"an explainer has no {method.value}")
+        rows = self._rows_of(message)
+        if method is Method.PREDICT:
+            answer = Payload(Form.NDARRAY, np.asarray(predictor.predictions(rows)))
+        else:
+            is_object = message.raw is not None  # of V1, whatever its rows were read as
+            is_tensors = message.payload.form is Form.TENSORS and not is_object
+            answer = self._explained(rows, predictor, is_tensors=is_tensors)
+        return Message(answer, passed_on(message.meta, self._path))
 
     def _rows_of(self, message: Message) -> Array:
         payload = as_array_payload(message.payload, is_table=True)
@@ -133,9 +141,9 @@ class ShapleyUnit:
             )
         return rows
 
-    def _explained(self, rows: Array, *, is_tensors: bool) -> Payload:
+    def _explained(self, rows: Array, predictor: Predictor, *, is_tensors: bool) -> Payload:
         try:
-            values, base = self._explain_rows(rows)
+            values, base = self._explain_rows(rows, predictor)
         except FairleadError:
             raise
         except Exception as error:  # whatever the library makes of rows that it cannot explain
@@ -162,37 +170,57 @@ def _by_trees(
         raise LoadError(f"unit {unit}: TreeSHAP cannot explain a {type(model).__name__}: {error}") from error
     width = width or int(getattr(model, "n_features_in_", 0)) or (background.shape[1] if background is not None else 0)
 
-    def explain(rows: Array) -> tuple[Array, Array]:
-        found = explainer(rows, check_additivity=False)
+    turn = threading.Lock()
+
+    def explain(rows: Array, _: Predictor) -> tuple[Array, Array]:
+        with turn:  # the library keeps what it works on in its own objects
+            found = explainer(rows, check_additivity=False)
         values = _by_output(np.asarray(found.values))
         return values, np.asarray(found.base_values, dtype=np.float64).reshape(len(rows), values.shape[1])
 
     return explain, width
 
 
-def _by_kernel(
-    shap: Any, predictor: Predictor, background: Array, asked: Mapping[str, Scalar], *, unit: str
-) -> Explain:
+def _by_kernel(shap: Any, background: Array, asked: Mapping[str, Scalar], *, unit: str) -> Explain:
     link = _choice(asked, "link", LINKS, unit=unit)
     samples = asked.get("nsamples") or "auto"
     if samples != "auto" and not str(samples).isdigit():
         raise ConfigError(f"unit {unit}: nsamples must be auto or a whole number, got {samples!r}")
-    seed = int(asked.get("seed") or 0)
     most = int(asked.get("max_background") or _MOST_BACKGROUND)
     data = shap.kmeans(background, most) if len(background) > most else background
-    made: list[Any] = []
+    seed, turn, free = int(asked.get("seed") or 0), Turn(), list[_Kernel]()
 
-    def explain(rows: Array) -> tuple[Array, Array]:
-        if not made:
-            # With the first request: it asks the predictor, which need not be there when the explainer starts.
-            made.append(shap.KernelExplainer(predictor.numbers, data, link=link, seed=seed))
-        explainer = made[0]
-        np.random.seed(seed)  # the library draws from this one
-        values = explainer.shap_values(rows, nsamples="auto" if samples == "auto" else int(samples), silent=True)
-        usual = np.atleast_1d(np.asarray(explainer.expected_value, dtype=np.float64))
-        return _by_output(np.asarray(values)), np.tile(usual, (len(rows), 1))
+    def explain(rows: Array, predictor: Predictor) -> tuple[Array, Array]:
+        with turn.taken(seed):
+            # Made with the requests: each asks the predictor, which need not be there when the explainer starts.
+            kernel = free.pop() if free else _Kernel(shap, data, turn, predictor, link=link, seed=seed)
+            try:
+                found = kernel.explain(rows, predictor, "auto" if samples == "auto" else int(samples))
+            finally:
+                free.append(kernel)
+        return found
 
     return explain
+
+
+class _Kernel:
+    """One explainer of the library, which keeps what it works on in itself: for one request at a time."""
+
+    def __init__(self, shap: Any, data: Any, turn: Turn, predictor: Predictor, *, link: str, seed: int) -> None:
+        self._turn = turn
+        self._predictor = predictor
+        self._explainer = shap.KernelExplainer(self._numbers, data, link=link, seed=seed)
+
+    def explain(self, rows: Array, predictor: Predictor, samples: int | str) -> tuple[Array, Array]:
+        """Values and base values of rows."""
+        self._predictor = predictor
+        values = self._explainer.shap_values(rows, nsamples=samples, silent=True)
+        usual = np.atleast_1d(np.asarray(self._explainer.expected_value, dtype=np.float64))
+        return _by_output(np.asarray(values)), np.tile(usual, (len(rows), 1))
+
+    def _numbers(self, rows: Array) -> Array:
+        with self._turn.given_up():
+            return self._predictor.numbers(rows)
 
 
 def _by_output(values: Array) -> Array:
@@ -224,8 +252,3 @@ def _nothing_to_go_by(kind: str, folder: Path | None, *, unit: str) -> LoadError
 
 def _listed(folder: Path) -> str:
     return ", ".join(sorted(path.name for path in folder.iterdir())[:8]) or "nothing"
-
-
-def _headers_of(message: Message) -> dict[str, str]:
-    headers = message.asked.headers if message.asked is not None else ()
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
