@@ -108,6 +108,8 @@ class _Worker:
             return 1
         looking = None
         if surfaces.models.holds_some:
+            # What a client does to them is told as well as what the list says.
+            surfaces.models.changed = self._look_again.set
             await self._tell_held(surfaces.models)
             looking = loop.create_task(self._keep_looking(surfaces.models), name="look for models")
         if await self._all_answer(executor):

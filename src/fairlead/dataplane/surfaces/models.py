@@ -95,6 +95,8 @@ class Models:
         """The unit of a worker that is one unit of a graph elsewhere."""
         self.changes = 0
         """How often a model was loaded or unloaded: names resolved before may not be right after."""
+        self.changed: Callable[[], None] = lambda: None
+        """Called when a client has loaded or unloaded a model that a unit holds, or failed to."""
         self._unloaded: set[str] = set()
         self._lane: Lane | None = None
 
@@ -249,7 +251,10 @@ class Models:
         """Answer for a model (again). Raises `ModelNotFound` for a name nobody knows, and `LoadError`."""
         holder = self._holder(name)
         if holder is not None:
-            await self._in_turn().call(holder.load, name)
+            try:
+                await self._in_turn().call(holder.load, name)
+            finally:  # one that does not load is gone
+                self.changed()
         else:
             self._unloaded.discard(self._own(name))
         self.changes += 1
@@ -259,6 +264,7 @@ class Models:
         holder = self._holder(name)
         if holder is not None:
             await self._in_turn().call(holder.unload, name)
+            self.changed()
         else:
             self._unloaded.add(self._own(name))
         self.changes += 1
