@@ -81,25 +81,20 @@ class Answering:
         its failure; piece by piece if that is how the unit `streams` gives it. Without a `service` it is not counted.
         """
         count = counting(self._meters, service, request.method) if service else uncounted
-        worded = self.worded if refuse is None else refuse
 
-        def streamed(value: T) -> bool:
-            assert streams is not None  # or this is not asked
-            if not isinstance(value, Parcel) or (pieces := pieces_of(value)) is None:
-                return False
-            head = self.response(request, walk.puid, _head_of(value.message(), pieces))
-            pour(pieces, streams, reply, head, lambda: count(head.status))
-            return True
+        def respond(value: T | None, error: Exception | None) -> Response | None:
+            if error is None:
+                if streams is not None and isinstance(value, Parcel) and (pieces := pieces_of(value)) is not None:
+                    head = self.response(request, walk.puid, _head_of(value.message(), pieces))
+                    pour(pieces, streams, reply, head, lambda: count(head.status))
+                    return None
+                try:
+                    return self.response(request, walk.puid, write(value))  # type: ignore[arg-type]  # no error: a value
+                except Exception as failure:
+                    error = failure
+            return self.response(request, walk.puid, self.worded(error) if refuse is None else refuse(error))
 
-        ask(
-            step,
-            walk,
-            reply,
-            write=lambda value: self.response(request, walk.puid, write(value)),
-            refuse=lambda error: self.response(request, walk.puid, worded(error)),
-            count=count,
-            streamed=streamed if streams is not None else None,
-        )
+        ask(step, walk, reply, respond, count)
 
     def send(self, request: Request, reply: Reply, answer: Answer) -> None:
         """Answer at once."""

@@ -36,29 +36,17 @@ def ask(
     step: Step[T],
     walk: Walk,
     reply: Reply,
-    *,
-    write: Callable[[T], Response],
-    refuse: Callable[[Exception], Response],
+    respond: Callable[[T | None, Exception | None], Response | None],
     count: Count,
-    streamed: Callable[[T], bool] | None = None,
 ) -> None:
-    """Answer with what `write` makes of the step's value, or `refuse` of its failure or of `write`'s. A value that
-    `streamed` takes is answered, and counted, by it."""
+    """Answer with what `respond`, which never raises, makes of the step's value or failure; it gives `None` for a value
+    that it answers and counts by itself, in pieces."""
 
     def done(value: T | None, error: Exception | None) -> None:
-        response = None
-        if error is None:
-            if streamed is not None and streamed(value):  # type: ignore[arg-type]  # a value comes whenever no error does
-                return
-            try:
-                response = write(value)  # type: ignore[arg-type]  # the same
-            except Exception as failure:
-                error = failure
-        if response is None:
-            assert error is not None
-            response = refuse(error)
-        reply(response)
-        count(response.status)
+        response = respond(value, error)
+        if response is not None:
+            reply(response)
+            count(response.status)
 
     drive(step, done)
     walk.follow(reply)

@@ -57,7 +57,7 @@ class InferenceGraphSurface:
             step = self._executor.predict(self._asked(request), walk)
         except FairleadError as error:
             step = failing(error)
-        ask(step, walk, reply, write=_answered, refuse=_failed, count=count)
+        ask(step, walk, reply, _respond, count)
 
     def drain(self) -> None:
         """The worker stops: it is not to be chosen any more."""
@@ -69,8 +69,11 @@ class InferenceGraphSurface:
         return Outcome(bytes_=plain(body, self._limit_bytes))
 
 
-def _answered(outcome: Parcel) -> Response:
-    assert isinstance(outcome, Outcome)  # what goes from step to step of such graphs
+def _respond(parcel: Parcel | None, error: Exception | None) -> Response:
+    return _answered(parcel) if isinstance(parcel, Outcome) else _failed(error)
+
+
+def _answered(outcome: Outcome) -> Response:
     lines = _JSON_LINE if outcome.is_json else _type_line(outcome)
     if outcome.step:
         lines += header_line(STEP, outcome.step)
@@ -85,7 +88,7 @@ def _type_line(outcome: Outcome) -> bytes:
     return b"Content-Type: " + one_line(said.decode("latin-1")) + b"\r\n" if said else b""
 
 
-def _failed(error: Exception) -> Response:
+def _failed(error: Exception | None) -> Response:
     """The router's words for what gave no answer."""
     lines = _JSON_LINE
     status = error.http if isinstance(error, FairleadError) else 500
