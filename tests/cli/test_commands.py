@@ -341,3 +341,18 @@ def test_a_person_sees_a_live_view_that_ends_in_a_tick(running: Installation, ir
     assert "\x1b[?25l" in shown  # the cursor is hidden while the view is alive
     assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")
     assert re.search(r"✓ seldondeployment/watched\s+\S*Available", shown)
+
+
+def test_settings_that_no_service_could_be_read_by_are_refused(running: Installation, tmp_path: Path) -> None:
+    settings = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "inferenceservice-config", "namespace": "kserve"},
+        "data": {"ingress": "{ingressDomain: x}"},
+    }
+
+    done = running.run("apply", "-f", write(tmp_path, settings), check=False)
+
+    assert done.returncode == 1
+    assert "data: unable to parse ingress config json: " in done.stderr
+    assert "ingressDomain: x" not in running.run("get", "cm", "-n", "kserve", "-o", "yaml").stdout

@@ -38,7 +38,7 @@ spec:
 
 
 def webhook(_operation: str, _kind: Kind, new: dict[str, Any], _old: dict[str, Any] | None) -> dict[str, Any]:
-    if not new["spec"]["predictors"]:
+    if new["kind"] == "SeldonDeployment" and not new["spec"]["predictors"]:
         problem = Problem(where=Where(path="spec"), field="spec", message="Graph contains no predictors")
         text = 'SeldonDeployment.machinelearing.seldon.io "" is invalid: spec: Invalid value: "": '
         raise InvalidManifest([problem], message=text + "Graph contains no predictors")

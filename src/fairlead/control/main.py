@@ -14,7 +14,7 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,7 +40,7 @@ from fairlead.control.settings import Settings
 from fairlead.control.store import Store
 from fairlead.control.world import StoredWorld
 from fairlead.dataplane.net.tls import server_context
-from fairlead.dialects.base import Dialect, Kind, World
+from fairlead.dialects.base import Dialect, Document, Kind, World
 from fairlead.dialects.catalog import Catalog
 from fairlead.dialects.kserve import SHARED, KServeDialect
 from fairlead.dialects.seldon import SeldonDialect
@@ -101,10 +101,8 @@ async def run_control(config: ControlConfig) -> int:
     """Serve until SIGTERM or SIGINT."""
     config.home.prepare()
     catalog = Catalog.from_config(config.settings.catalog, config.settings.base)
-    dialects: tuple[Dialect, ...] = (
-        SeldonDialect(external_url=config.data_url),
-        KServeDialect(external_url=config.data_url, domain=config.settings.domain),
-    )
+    kserve = KServeDialect(external_url=config.data_url, domain=config.settings.domain)
+    dialects: tuple[Dialect, ...] = (SeldonDialect(external_url=config.data_url), kserve)
     async with _open_store(config.home) as store, SupervisorClient(config.home.supervisor_socket) as supervisor:
         fetcher = _fetcher(config)
         builder = _builder(config)
@@ -125,7 +123,7 @@ async def run_control(config: ControlConfig) -> int:
             node=platform.node() or "localhost",
             clock=_now,
         )
-        server = _Server(_app(config, store, dialects, catalog, world), store, config)
+        server = _Server(_app(config, store, dialects, catalog, world, kserve.check_settings), store, config)
         async with asyncio.TaskGroup() as tasks:
             work = [tasks.create_task(backend.run()), tasks.create_task(reconciler.run())]
             if config.settings.cache_max_bytes:
@@ -182,11 +180,22 @@ def _backend(
     return LocalBackend(config.home, supervisor, gateway, fetcher, lookup, furnisher, data_url=config.data_url)
 
 
-def _app(config: ControlConfig, store: Store, dialects: Sequence[Dialect], catalog: Catalog, world: World) -> Starlette:
+def _app(
+    config: ControlConfig,
+    store: Store,
+    dialects: Sequence[Dialect],
+    catalog: Catalog,
+    world: World,
+    check_settings: Callable[[Document], None],
+) -> Starlette:
     by_kind = {kind: dialect for dialect in dialects for kind in dialect.kinds}
 
     def admission(_operation: str, kind: Kind, new: dict[str, Any], old: dict[str, Any] | None) -> dict[str, Any]:
-        dialect = by_kind[kind]
+        dialect = by_kind.get(kind)
+        if dialect is None:
+            # A bad edit of the settings would stop every service at the next change: it is refused instead.
+            check_settings(new)
+            return new
         defaulted = dialect.default(new, world=world)
         dialect.validate(defaulted, catalog=catalog, old=old, world=world)
         return defaulted

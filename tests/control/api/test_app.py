@@ -28,7 +28,7 @@ PARTIAL_LIST = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io
 
 def no_bad_models(operation: str, _kind: Kind, new: dict[str, Any], old: dict[str, Any] | None) -> dict[str, Any]:
     assert (operation == "CREATE") is (old is None)
-    if new["spec"].get("name") == "bad":
+    if new.get("spec", {}).get("name") == "bad":
         problem = Problem(where=Where(path="spec"), field="spec.predictors[0]", message="bad")
         raise InvalidManifest([problem], message="SeldonDeployment is invalid: spec.predictors[0]: Invalid value: bad")
     return new

@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 
 from fairlead.dialects.base import ALONE
+from fairlead.dialects.catalog import Catalog
 from fairlead.dialects.kserve import KServeDialect
 from fairlead.dialects.kserve.autoscaler_config import (
     AutoscalerConfig,
@@ -11,7 +12,7 @@ from fairlead.dialects.kserve.autoscaler_config import (
     shipped_autoscaler_config,
 )
 from fairlead.dialects.kserve.config import InferenceServiceConfig, read_config
-from fairlead.errors import ConfigError
+from fairlead.errors import ConfigError, InvalidManifest
 from support.stored_docs import DocumentWorld
 
 
@@ -163,3 +164,36 @@ def test_a_bad_setting_of_the_autoscaler_says_what_is_wrong(key: str, text: str,
         knative(**{key: text})
 
     assert str(caught.value).startswith(said)
+
+
+def test_settings_that_were_deleted_leave_the_names_of_services_as_they_are() -> None:
+    doc = {
+        "apiVersion": "serving.kserve.io/v1beta1",
+        "kind": "InferenceService",
+        "metadata": {"name": "iris", "namespace": "default"},
+        "spec": {"predictor": {"model": {"modelFormat": {"name": "sklearn"}, "storageUri": "gs://m/iris"}}},
+    }
+    dialect = KServeDialect(domain="models.lan")
+    runtimes = DocumentWorld([seed for seed in dialect.seeds() if seed["kind"] != "ConfigMap"])
+
+    plan = dialect.lower(doc, catalog=Catalog(), world=runtimes)
+
+    assert plan.routes[0].host == "iris.default.models.lan"
+
+
+@pytest.mark.parametrize(
+    ("namespace", "name", "data", "said"),
+    [
+        ("kserve", "inferenceservice-config", {"ingress": "{"}, "unable to parse ingress config json: "),
+        ("knative-serving", "config-autoscaler", {"stable-window": "soon"}, 'failed to parse "stable-window": '),
+    ],
+)
+def test_settings_that_cannot_be_read_are_refused_with_their_place(
+    namespace: str, name: str, data: dict[str, str], said: str
+) -> None:
+    doc = {"kind": "ConfigMap", "metadata": {"name": name, "namespace": namespace}, "data": data}
+
+    with pytest.raises(InvalidManifest, match=f"^data: {said}"):
+        KServeDialect().check_settings(doc)
+
+    KServeDialect().check_settings({**doc, "metadata": {"name": name, "namespace": "default"}})

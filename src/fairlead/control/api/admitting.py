@@ -89,8 +89,6 @@ def admit(resource: Resource, new: Document, old: Document | None, admission: Ad
     problems = metadata.problems_of(resource.kind, result["metadata"]) + resource.check(result, old)
     if problems:
         raise faults.invalid(resource.kind, name, problems)
-    if resource.is_core:
-        return result
     try:
         return admission("UPDATE" if old is not None else "CREATE", resource.kind, result, old)
     except InvalidManifest as error:

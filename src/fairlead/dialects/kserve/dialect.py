@@ -5,6 +5,7 @@ from typing import Any
 
 from fairlead.dialects.base import ALONE, Document, Happened, Kind, World
 from fairlead.dialects.catalog import Catalog
+from fairlead.dialects.given import GivenWorld
 from fairlead.dialects.kserve import config
 from fairlead.dialects.kserve.caches.part import (
     LocalModelCachePart,
@@ -12,6 +13,7 @@ from fairlead.dialects.kserve.caches.part import (
     LocalModelNodeGroupPart,
     LocalModelNodePart,
 )
+from fairlead.dialects.kserve.furnished import FurnishedWorld, check_settings
 from fairlead.dialects.kserve.graph.part import InferenceGraphPart
 from fairlead.dialects.kserve.inference_service.part import InferenceServicePart
 from fairlead.dialects.kserve.inference_service.revision_part import RevisionPart
@@ -37,6 +39,7 @@ class KServeDialect:
     def __init__(self, external_url: str = "", *, domain: str = "localhost") -> None:
         self._parts = {part.kind.kind: part for part in parts(external_url)}
         self._domain = domain
+        self._shipped = GivenWorld(config.seeds(domain))
         self.kinds: tuple[Kind, ...] = tuple(part.kind for part in self._parts.values())
 
     def seeds(self) -> Sequence[Document]:
@@ -46,11 +49,11 @@ class KServeDialect:
 
     def default(self, doc: Document, *, world: World = ALONE) -> dict[str, Any]:
         """The document with its defaults."""
-        return self._part(doc).default(doc, world)
+        return self._part(doc).default(doc, self._furnished(world))
 
     def records(self, doc: Document, *, catalog: Catalog, world: World = ALONE) -> Sequence[Document]:
         """What is stored beside it."""
-        return self._part(doc).records(doc, catalog, world)
+        return self._part(doc).records(doc, catalog, self._furnished(world))
 
     def prune(self, doc: Document) -> dict[str, Any]:
         """The document with what its schema does not know removed."""
@@ -58,25 +61,25 @@ class KServeDialect:
 
     def validate(self, doc: Document, *, catalog: Catalog, old: Document | None = None, world: World = ALONE) -> None:
         """Raise `InvalidManifest` with every problem."""
-        self._part(doc).validate(doc, old, catalog, world)
+        self._part(doc).validate(doc, old, catalog, self._furnished(world))
 
     def lower(self, doc: Document, *, catalog: Catalog, world: World = ALONE) -> Plan:
         """The plan of a valid document."""
-        return self._part(doc).lower(doc, catalog, world)
+        return self._part(doc).lower(doc, catalog, self._furnished(world))
 
     def status(
         self, doc: Document, plan: Plan, observed: PlanStatus, *, now: str, world: World = ALONE
     ) -> dict[str, Any]:
         """The document's new status."""
-        return self._part(doc).status(doc, plan, observed, now, world)
+        return self._part(doc).status(doc, plan, observed, now, self._furnished(world))
 
     def failed_status(self, doc: Document, error: FairleadError, *, now: str, world: World = ALONE) -> dict[str, Any]:
         """The status of a document that cannot be lowered."""
-        return self._part(doc).failed_status(doc, error, now, world)
+        return self._part(doc).failed_status(doc, error, now, self._furnished(world))
 
     def derived_status(self, doc: Document, *, now: str, world: World = ALONE) -> dict[str, Any] | None:
         """The status of a document without a plan."""
-        return self._part(doc).derived_status(doc, now, world)
+        return self._part(doc).derived_status(doc, now, self._furnished(world))
 
     def events(self, doc: Document, status: Mapping[str, Any]) -> Sequence[Happened]:
         """What a change of status is worth telling."""
@@ -85,6 +88,13 @@ class KServeDialect:
     def open_api(self, kind: Kind) -> dict[str, Any]:
         """The structural OpenAPI v3 schema of a kind."""
         return self._parts[kind.kind].schema()
+
+    def check_settings(self, doc: Document) -> None:
+        """Raise `InvalidManifest` for a ConfigMap of settings that cannot be read."""
+        check_settings(doc)
+
+    def _furnished(self, world: World) -> World:
+        return FurnishedWorld(world, self._shipped)
 
     def _part(self, doc: Document) -> Part:
         kind = doc.get("kind")

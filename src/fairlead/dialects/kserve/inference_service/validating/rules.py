@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from fairlead.dialects.kserve.config import LEGACY_MODES, InferenceServiceConfig
+from fairlead.dialects.kserve.config import LEGACY_MODES, MODES, InferenceServiceConfig
 from fairlead.dialects.kserve.inference_service.defaults import DEPLOYMENT_MODE
 from fairlead.dialects.kserve.inference_service.schema import InferenceService
 from fairlead.dialects.kserve.inference_service.validating.canaries import canary_problems
@@ -18,7 +18,7 @@ from fairlead.dialects.kserve.inference_service.validating.storage import (
 from fairlead.dialects.kserve.inference_service.validating.updates import update_problems
 from fairlead.dialects.kserve.inference_service.validating.walking import components_of
 from fairlead.dialects.kserve.inference_service.validating.workers import worker_problems
-from fairlead.dialects.kserve.problems import problem, refuse
+from fairlead.dialects.kserve.problems import go_quoted, problem, refuse
 from fairlead.errors import Problem
 
 _NAME = "[a-z]([-a-z0-9]*[a-z0-9])?"
@@ -39,6 +39,7 @@ def _problems(isvc: InferenceService, raw: Mapping[str, Any], config: InferenceS
     mode = annotations.get(DEPLOYMENT_MODE, "")
     is_standard = LEGACY_MODES.get(mode, mode) == "Standard"
     yield from _name_problems(name)
+    yield from _mode_problems(mode)
     yield from autoscaler_problems(annotations)
     yield from implementation_problems(name, spec)
     for path, component in components_of(spec):
@@ -49,6 +50,13 @@ def _problems(isvc: InferenceService, raw: Mapping[str, Any], config: InferenceS
         yield from explainer_storage_problems(spec.explainer)
     yield from worker_problems(name, spec.predictor, annotations, config.multi_node.custom_gpu_resource_type_list)
     yield from canary_problems(spec, raw["spec"], is_standard=is_standard)
+
+
+def _mode_problems(mode: str) -> Iterator[Problem]:
+    """KServe takes any word, and runs what it does not know as in Standard mode without saying so."""
+    if mode and LEGACY_MODES.get(mode, mode) not in MODES:
+        text = f'Unsupported value: "{mode}": supported values: {", ".join(go_quoted(known) for known in MODES)}'
+        yield problem(f"metadata.annotations.{DEPLOYMENT_MODE}", text)
 
 
 def _name_problems(name: str) -> Iterator[Problem]:
