@@ -3,12 +3,12 @@
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
-from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from fairlead.dataplane.graph.parcel import plain
+from fairlead.dataplane.surfaces.asking import Count, counting
 from fairlead.dataplane.surfaces.openai.copying import Copying
 from fairlead.dataplane.surfaces.openai.passing import Passing
 from fairlead.dataplane.surfaces.openai.routes import Paths, Place, paths_of
@@ -55,7 +55,7 @@ class OpenAiSurface:
         if self._watchers and place.endpoint is not None:
             reply = Copying(self._watchers, request).around(reply)
         if self._passing is not None:
-            self._passing.pass_on(request, reply, self._counting(place.endpoint, request.method.lower()))
+            self._passing.pass_on(request, reply, self._counting(place.endpoint, request.method))
         elif place.endpoint is None:
             self._describe(place.model, reply)
         else:
@@ -88,14 +88,8 @@ class OpenAiSurface:
 
         Telling(reply, self._counting(endpoint, "post")).begin(start)
 
-    def _counting(self, endpoint: Endpoint | None, method: str) -> Callable[[int], None]:
-        started = perf_counter()
-        service = "models" if endpoint is None else _SERVICES[endpoint]
-
-        def count(status: int) -> None:
-            self._meters.server(service, method, str(status)).observe(perf_counter() - started)
-
-        return count
+    def _counting(self, endpoint: Endpoint | None, method: str) -> Count:
+        return counting(self._meters, "models" if endpoint is None else _SERVICES[endpoint], method)
 
     def _unknown(self, request: Request, reply: Reply) -> None:
         self._refuse(reply, NotFound(f"Invalid URL ({request.method} {request.path})"))
