@@ -26,7 +26,7 @@ PATH = "/apis/serving.kserve.io/v1alpha1/namespaces/default/trainedmodels"
 SETTINGS = "/api/v1/namespaces/knative-serving/configmaps/config-autoscaler"
 QUICK = {"autoscaling.knative.dev/window": "6s"}
 ROW = {"inputs": [{"name": "x", "shape": [1, 4], "datatype": "FP64", "data": [6.8, 2.8, 4.8, 1.4]}]}
-TIGHT = {"resources": {"requests": {"memory": "256Mi"}, "limits": {"memory": "256Mi"}}}
+TIGHT = {"requests": {"memory": "256Mi"}, "limits": {"memory": "256Mi"}}
 
 
 @pytest.fixture(scope="module")
@@ -83,11 +83,10 @@ def condition(running: Installation, name: str, kind: str = "Ready") -> dict[str
 
 
 def wait_for(running: Installation, *names: str, status: str = "True") -> None:
-    for name in names:
-        until(
-            lambda name=name: condition(running, name).get("status") == status,  # type: ignore[misc]  # bound at once
-            what=f"{name} Ready {status}",
-        )
+    def are_so() -> bool:
+        return all(condition(running, name).get("status") == status for name in names)
+
+    until(are_so, what=f"{names} Ready {status}")
 
 
 def infer(running: Installation, parent: str, name: str) -> Answer:
@@ -175,7 +174,7 @@ def test_one_that_is_nowhere_says_so_and_comes_when_it_is_there(running: Install
 
 
 def test_models_beyond_the_memory_limit_wait_for_room(running: Installation, web: FileServer) -> None:
-    shelf(running, "tight", **TIGHT)
+    shelf(running, "tight", resources=TIGHT)
     put(running, trained("first", "tight", f"{web.url}/iris.tar.gz", memory="200Mi"))
     wait_for(running, "first")
     put(running, trained("second", "tight", f"{web.url}/iris.tar.gz", memory="100Mi"))
@@ -189,7 +188,7 @@ def test_models_beyond_the_memory_limit_wait_for_room(running: Installation, web
 
 
 def test_models_make_room_for_each_other_where_they_may(running: Installation, web: FileServer) -> None:
-    shelf(running, "room", annotations={"fairlead.dev/evict-models": "true"}, **TIGHT)
+    shelf(running, "room", annotations={"fairlead.dev/evict-models": "true"}, resources=TIGHT)
     names = ("room-a", "room-b", "room-c")
     put(running, *(trained(name, "room", f"{web.url}/iris.tar.gz", memory="120Mi") for name in names))
     wait_for(running, *names)
