@@ -24,6 +24,7 @@ _COMMANDS: tuple[tuple[str, Group, str], ...] = (
     ("fairlead.cli.state:status", _RUNNING, "Show what runs, where, and what it serves."),
     ("fairlead.cli.run:run", _RUNNING, "Start a private instance, apply manifests, run a command, tear down."),
     ("fairlead.cli.apply:apply", _OBJECTS, "Create or change what manifests describe."),
+    ("fairlead.cli.diff:diff", _OBJECTS, "Show what manifests would change."),
     ("fairlead.cli.get:get", _OBJECTS, "List objects, or print them."),
     ("fairlead.cli.describe:describe", _OBJECTS, "Show one object with its status and events."),
     ("fairlead.cli.delete:delete", _OBJECTS, "Delete objects by name or by manifest."),

@@ -112,7 +112,7 @@ def _apply(server: Server, resource: Resource, place: str, document: Document, *
     try:
         after = server.client.request("PATCH", path, query=query, body=body, content_type=APPLY_PATCH)
     except ApiError as problem:
-        raise _placed(problem, document) from problem
+        raise placed(problem, document) from problem
     if not before:
         return "created"
     return "unchanged" if after["metadata"]["resourceVersion"] == before else "configured"
@@ -127,7 +127,7 @@ def _version(server: Server, path: str) -> str:
         return ""
 
 
-def _placed(problem: ApiError, document: Document) -> ApiError:
+def placed(problem: ApiError, document: Document) -> ApiError:
     """The refusal with the place in the file that it is about, and the way out of a conflict."""
     hint = ""
     if problem.http == 409 and problem.reason == "Conflict":
