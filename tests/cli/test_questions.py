@@ -74,6 +74,23 @@ def test_each_kind_is_asked_where_its_clients_ask_it(asked: dict[str, Any], path
     assert question_of(asked).path == path
 
 
+@pytest.mark.parametrize(
+    ("data", "end", "body"),
+    [
+        ('"hello"', "chat/completions", {"messages": [{"role": "user", "content": "hello"}]}),
+        ('{"messages": []}', "chat/completions", {"messages": []}),
+        ('{"prompt": "hello"}', "completions", {"prompt": "hello"}),
+        ('{"input": "hello"}', "embeddings", {"input": "hello"}),
+        ('{"query": "a", "documents": []}', "rerank", {"query": "a", "documents": []}),
+    ],
+)
+def test_a_language_model_is_asked_what_the_request_is_for(data: str, end: str, body: dict[str, Any]) -> None:
+    question = question_of(doc("LLMInferenceService"))
+
+    assert question.body(data) == body
+    assert question.path_for(body) == f"/ns/iris/v1/{end}"
+
+
 def test_an_explanation_has_a_path_of_its_own() -> None:
     assert question_of(isvc(), explains=True).path == "/serving/ns/iris/v1/models/iris:explain"
     assert question_of(isvc(protocolVersion="v2"), explains=True).path == "/serving/ns/iris/v2/models/iris/explain"

@@ -105,6 +105,9 @@ def test_its_model_is_found_by_a_header_and_by_host_names(shared: Installation, 
     by_nothing = call(path, "POST", body, JSON)
 
     assert [by_header.status, by_host.status, by_nothing.status] == [200, 200, 404]
+    assert "chat.completion" in shared.run("predict", "llmisvc/named", "-d", '"a film"').stdout
+    assert "text_completion" in shared.run("predict", "llmisvc/named", "-d", '{"prompt": "a film"}').stdout
+    assert f"{shared.url}/default/named" in shared.run("status").stdout
 
 
 def test_what_one_machine_has_not_is_told_and_keeps_nothing_from_being_ready(shared: Installation, tiny: Path) -> None:

@@ -18,7 +18,7 @@ from fairlead.cli.lookup import one, places_of
 from fairlead.cli.questions import question_of
 from fairlead.errors import NotFound
 
-SERVING = ("SeldonDeployment", "InferenceService", "InferenceGraph")
+SERVING = ("SeldonDeployment", "InferenceService", "InferenceGraph", "LLMInferenceService")
 """The kinds that are asked."""
 _TIMEOUT_S = 300.0
 
@@ -38,7 +38,8 @@ def predict(
     Parameters
     ----------
     name
-        What serves it: the name of a SeldonDeployment, InferenceService or InferenceGraph, or KIND/NAME.
+        What serves it: the name of a SeldonDeployment, InferenceService, InferenceGraph or LLMInferenceService, or
+        KIND/NAME.
     data
         The request: JSON, @FILE, or - for standard input. Bare rows such as [[1,2,3,4]] are written as the protocol of
         the resource has them.
@@ -53,8 +54,9 @@ def predict(
     text = read_data(data)
     server = connection.open()
     question = question_of(_found(server, name, namespace), explains=explain)
-    where = server.data_url(url) + question.path
-    code, answer = post(where, question.body(text), beside=server.client if server.knows(where) else None)
+    body = question.body(text)
+    where = server.data_url(url) + question.path_for(body)
+    code, answer = post(where, body, beside=server.client if server.knows(where) else None)
     output.say(answer)
     if code >= 400:
         raise CommandFailed(f"the model answered {code} {http.client.responses.get(code, '')}".rstrip())

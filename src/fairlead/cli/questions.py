@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fairlead.cli.exits import UsageError
@@ -18,6 +18,12 @@ class Question:
 
     path: str
     write: Callable[[Any], Body]
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    """Other paths, for requests that have these fields."""
+
+    def path_for(self, body: Body) -> str:
+        """Where a request goes."""
+        return next((path for name, path in self.elsewhere.items() if name in body), self.path)
 
     def body(self, text: str) -> Body:
         """A request from what somebody typed. Raises `UsageError` for what is none."""
@@ -43,6 +49,13 @@ def question_of(doc: Mapping[str, Any], *, explains: bool = False) -> Question:
             return _seldon(spec, *place)
         case "InferenceGraph":
             return Question("/serving/{}/{}/".format(*place), instances)
+        case "LLMInferenceService":
+            if explains:
+                raise UsageError("an LLMInferenceService is not asked for explanations")
+            base = "/{}/{}/v1".format(*place)
+            others = {"prompt": "completions", "input": "embeddings", "documents": "rerank"}
+            elsewhere = {name: f"{base}/{end}" for name, end in others.items()}
+            return Question(f"{base}/chat/completions", messages, elsewhere)
         case _:
             return _inference_service(doc, spec, *place, verb="explain" if explains else "predict")
 
@@ -82,6 +95,11 @@ def ndarray(value: Any) -> Body:
 def instances(value: Any) -> Body:
     """The same for V1, and TensorFlow Serving."""
     return {"instances": [value] if isinstance(value, str) else _rows(value)}
+
+
+def messages(value: Any) -> Body:
+    """A talk: its messages, or the one that a text is."""
+    return {"messages": [{"role": "user", "content": value}] if isinstance(value, str) else value}
 
 
 def tensors(value: Any) -> Body:
