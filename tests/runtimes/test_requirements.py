@@ -123,6 +123,11 @@ def test_what_a_worker_brings_is_not_installed() -> None:
     assert to_install(wanted("seldon_core", "six")) == ["six"]
 
 
+def test_what_a_worker_has_a_stand_in_for_may_be_installed_all_the_same() -> None:
+    assert to_install(wanted("kserve==0.21.0", "seldon-core"), may_replace=True) == ["kserve==0.21.0"]
+    assert to_install(wanted("kserve==0.21.0", "seldon-core")) == []
+
+
 def test_the_loader_of_mlflow_is_enough_for_its_models(tmp_path: Path) -> None:
     folder = mlflow(tmp_path, requirements_dot_txt="mlflow==3.1\nmlflow[extras]>=2\nmlflow-skinny\nmlflowx\n")
     found = wanted_by(folder)

@@ -3,7 +3,9 @@ from pathlib import Path
 import pytest
 
 from fairlead.errors import LoadError
-from fairlead.runtimes.user_code import find_target
+from fairlead.plan.model import UserCode
+from fairlead.runtimes.user_code import find_target, import_target
+from support.user_files import forgotten
 
 
 def test_the_environment_names_the_class(tmp_path: Path) -> None:
@@ -32,3 +34,14 @@ def test_a_folder_that_could_mean_anything_says_how_to_choose(tmp_path: Path, na
     with pytest.raises(LoadError, match="Set MODEL_NAME") as refused:
         find_target(tmp_path, {})
     assert str(refused.value).endswith(found)
+
+
+def test_a_module_does_not_find_our_arguments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = "import argparse\nargparse.ArgumentParser().parse_args()\n\n\nclass Strict:\n    pass\n"
+    (tmp_path / "Strict.py").write_text(source)
+    monkeypatch.setattr("sys.argv", ["worker", "--spec", "x.json"])
+
+    with forgotten():
+        found = import_target(UserCode(target="Strict", path=str(tmp_path)), unit="strict")
+
+    assert found.__name__ == "Strict"

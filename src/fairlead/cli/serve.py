@@ -16,7 +16,19 @@ from cyclopts import Parameter
 from fairlead.cli import output
 from fairlead.cli.exits import CommandFailed, UsageError
 from fairlead.dataplane.spec import Placement, TcpSocket, WorkerSpec
-from fairlead.plan.model import Call, ComponentName, Feedback, Graph, Method, Node, Revision, Unit, UnitName, UserCode
+from fairlead.plan.model import (
+    Call,
+    ComponentName,
+    Feedback,
+    Graph,
+    Method,
+    Node,
+    Protocol,
+    Revision,
+    Unit,
+    UnitName,
+    UserCode,
+)
 
 _UNKNOWN_ARGUMENTS = 255
 _Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "FATAL"]
@@ -65,7 +77,8 @@ def serve(
 ) -> int:
     """Serve one Python class, or one model folder with --format.
 
-    Answers the routes of Seldon's Python wrapper (/predict, /send-feedback, /metadata, …) until it is stopped.
+    Answers the routes of Seldon's Python wrapper (/predict, /send-feedback, /metadata, …) and of KServe's servers
+    (/v1/models/NAME:predict, /v2/models/NAME/infer), until it is stopped.
 
     Parameters
     ----------
@@ -142,7 +155,7 @@ def make_unit(interface: str, format_: str, parameters: str, *, cwd: Path, envir
     if not format_:
         code = UserCode(target=interface or find_target(cwd, environ), path=str(cwd))
         return Unit(name=name, image=image, runtime="python", parameters=typed, code=code)
-    formats = sorted(set(known()) - {"python", "builtin", "sample"})
+    formats = sorted(set(known()) - {"python", "builtin", "sample", "art", "shap"})
     if format_ not in formats:
         raise UsageError(f"--format {format_!r}: there are {', '.join(formats)}")
     if not interface or not Path(interface).exists():
@@ -173,7 +186,7 @@ def make_spec(
         namespace=environ.get("POD_NAMESPACE", "default"),
         service=environ.get("SELDON_DEPLOYMENT_ID") or str(unit.name),
         component=ComponentName(environ.get("PREDICTOR_ID") or str(unit.name)),
-        revision=Revision(hash="serve", units=(unit,), graph=graph),
+        revision=Revision(hash="serve", units=(unit,), graph=graph, also=(Protocol.V2, Protocol.V1)),
         placements=[Placement(unit=unit.name, folder=folder, env=dict(environ))],
         http=TcpSocket(host, http_port),
         grpc=None if grpc_port is None else TcpSocket(host, grpc_port),

@@ -118,3 +118,20 @@ def test_a_container_is_told_of_its_probes_too() -> None:
 
     assert len(warnings) == 1
     assert warnings[0].startswith("spec.predictor.containers[0].readinessProbe is not used")
+
+
+def test_a_program_says_its_ports_where_it_is_named() -> None:
+    images = {"server": {"command": ["python", "model.py", "--http_port=8080", "--grpc_port=8081"]}}
+    known = Catalog.from_config({"images": images}, Path("/etc/fairlead"))
+
+    unit = unit_of(isvc(container("server:1")), catalog=known)
+
+    assert (unit.runtime, unit.grpc_port) == ("command", 8081)
+
+
+def test_a_service_says_when_an_environment_is_built() -> None:
+    annotations = {"fairlead.dev/environment": "build", "other": "annotation"}
+
+    component, _ = lowered(isvc(container("mine:1"), annotations=annotations), catalog=catalog())
+
+    assert component.revision.annotations == (("fairlead.dev/environment", "build"),)
