@@ -5,14 +5,17 @@ import numpy as np
 import pytest
 
 from fairlead.protocols.message import Form, Meta, Payload
+from fairlead.protocols.seldon_v1 import answer_form, column_names, meta_object
 from fairlead.runtimes.answers import (
     answer_payload,
+    array_payload,
     data_of,
     features_of,
     merged_meta,
     meta_argument,
     own_copy,
     passed_on,
+    passed_on_by_all,
 )
 from fairlead.runtimes.failures import BadData
 from support.units import asking
@@ -140,6 +143,47 @@ def test_a_meta_that_is_only_passed_on_is_what_merging_gives(path: tuple[str, st
 
     assert passed_on(arrived, path) == merged_meta([arrived], tags=(), metrics=[], path=path)
     assert arrived == before
+
+
+@pytest.mark.parametrize("path", [None, ("b", "image:1"), ("a", "image:1")])
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+def test_metas_that_are_only_passed_on_are_what_merging_gives(count: int, path: tuple[str, str] | None) -> None:
+    metric = {"key": "k", "type": "COUNTER", "value": 1}
+    arrived = [
+        Meta("", {"t": 1}, {"r": 0}, {"a": "image:0"}, [metric]),
+        Meta("p", {}, {}, {"c": "image:0", "a": "image:2"}, []),
+        Meta("q", {"t": 2, "u": 3}, {}, {}, [metric]),
+    ][:count]
+    before = copy.deepcopy(arrived)
+
+    assert passed_on_by_all(arrived, path) == merged_meta(arrived, tags=(), metrics=[], path=path)
+    assert arrived == before
+
+
+@pytest.mark.parametrize("meta", [Meta(), Meta("p", {"a": [1]}, {"r": 0}, {"n": "i"}, [{"key": "k"}])])
+def test_meta_between_units_has_the_names_of_the_wire_and_is_the_methods_own(meta: Meta) -> None:
+    message = asking([[1]])
+    message.meta = meta
+    before = copy.deepcopy(meta)
+
+    given = meta_argument(message)
+
+    assert given == meta_object(meta)
+    for part in (given or {}).values():
+        if not isinstance(part, str):
+            part.clear()
+    assert meta == before
+
+
+@pytest.mark.parametrize("array", [np.array(1), np.zeros(3), np.zeros((2, 3)), np.zeros((2, 1025)), np.array([["a"]])])
+@pytest.mark.parametrize("names", [None, ["x"]])
+@pytest.mark.parametrize("asked", [Form.NDARRAY, Form.TENSOR, Form.EMPTY_DATA, Form.STRING])
+def test_an_array_is_written_in_the_form_and_with_the_names_of_the_table(
+    array: np.ndarray[Any, Any], names: list[str] | None, asked: Form
+) -> None:
+    payload = array_payload(array, asked, None if names is None else lambda: names)
+
+    assert (payload.form, payload.names) == (answer_form(asked, array), column_names(names, array))
 
 
 def test_a_copy_shares_nothing_that_can_be_written_into() -> None:

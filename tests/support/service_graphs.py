@@ -8,6 +8,7 @@ from typing import Any
 from msgspec.structs import replace as changed
 
 from fairlead.dataplane.graph.flows import FlowBinder, pick
+from fairlead.dataplane.graph.gathering import ended
 from fairlead.dataplane.graph.outcome import Outcome
 from fairlead.dataplane.graph.parcel import Parcel, Walk
 from fairlead.dataplane.spec import WorkerSpec
@@ -24,10 +25,7 @@ class Service:
         self._status = status
         self._error = error
 
-    def at_once(self, parcel: Parcel, walk: Walk) -> Parcel | None:
-        return None
-
-    async def run(self, parcel: Parcel, walk: Walk) -> Parcel:
+    async def begin(self, parcel: Parcel, walk: Walk) -> Parcel:
         assert isinstance(parcel, Outcome)
         self.asked.append(parcel.value() if parcel.is_json else parcel.data)
         if self._error is not None:
@@ -70,7 +68,7 @@ class Walked:
 
     async def ask(self, value: Any) -> Outcome:
         """The answer of the first node."""
-        parcel = await self._root.run(Outcome.of(as_bytes(value)), Walk(b"", []))
+        parcel = await ended(self._root.begin(Outcome.of(as_bytes(value)), Walk(b"", [])))
         assert isinstance(parcel, Outcome)
         return parcel
 

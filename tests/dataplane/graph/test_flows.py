@@ -268,6 +268,6 @@ class Counting(Service):
         super().__init__()
         self.left = until
 
-    async def run(self, parcel: Any, walk: Any) -> Any:
+    async def begin(self, parcel: Any, walk: Any) -> Any:
         self.left -= 1
         return Outcome.of(json.dumps({"left": self.left}).encode())

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from fairlead.dataplane.graph.driving import Step as Walking
 from fairlead.dataplane.graph.driving import gather
-from fairlead.dataplane.graph.gathering import Walked
+from fairlead.dataplane.graph.gathering import Begun, Walked, ended
 from fairlead.dataplane.graph.parcel import Parcel, Stopped, Walk
 from fairlead.dataplane.graph.units import GraphUnit
 from fairlead.errors import NotFound
@@ -84,7 +84,7 @@ class Executor:
     def predict(self, parcel: Parcel, walk: Walk) -> Walking[Parcel]:
         """The graph's answer; `walk.routing` then holds what was called and which branches were taken. Raises
         `Stopped` with the first failure."""
-        return self._root.run(parcel, walk)
+        return _walked(self._root, parcel, walk)
 
     def explain(self, name: str, parcel: Parcel, walk: Walk) -> Walking[Parcel]:
         """A unit's explanation, on the way that predictions of it take: what is before it prepares the request, what
@@ -98,7 +98,7 @@ class Executor:
             if "" in self._watchers:
                 step = _Watched(step, self._watchers[""])
             self._explaining[name] = step
-        return step.run(parcel, walk)
+        return _walked(step, parcel, walk)
 
     async def feedback(self, parcel: Parcel, reward: Reward, walk: Walk) -> Parcel:
         """Hand a reward to the units that were part of the answer it is about. The root's own answer comes back,
@@ -198,15 +198,10 @@ class _Call:
         self._method = method
         self._is_input = method in (Method.PREDICT, Method.TRANSFORM_INPUT)
 
-    def at_once(self, parcel: Parcel, walk: Walk) -> Parcel | None:
+    def begin(self, parcel: Parcel, walk: Walk) -> Begun:
         if self._is_input:
             walk.routing[self._name] = ALL
-        return self._unit.at_once(self._method, parcel, walk)
-
-    def run(self, parcel: Parcel, walk: Walk) -> Walking[Parcel]:
-        if self._is_input:
-            walk.routing[self._name] = ALL
-        return self._unit.call(self._method, parcel, walk)
+        return self._unit.at_once(self._method, parcel, walk) or self._unit.call(self._method, parcel, walk)
 
 
 class _Chain:
@@ -217,13 +212,18 @@ class _Chain:
     def __init__(self, steps: tuple[Walked, ...]) -> None:
         self._steps = steps
 
-    def at_once(self, parcel: Parcel, walk: Walk) -> Parcel | None:  # noqa: ARG002 - a seam's signature
-        """Never: half a chain cannot be taken back when its next step has to wait."""
-        return None
+    def begin(self, parcel: Parcel, walk: Walk) -> Begun:
+        for index, step in enumerate(self._steps):
+            begun = step.begin(parcel, walk)
+            if not isinstance(begun, Parcel):
+                return self._go_on(begun, self._steps[index + 1 :], walk)
+            parcel = begun
+        return parcel
 
-    async def run(self, parcel: Parcel, walk: Walk) -> Parcel:
-        for step in self._steps:
-            parcel = step.at_once(parcel, walk) or await step.run(parcel, walk)
+    async def _go_on(self, waiting: Walking[Parcel], steps: tuple[Walked, ...], walk: Walk) -> Parcel:
+        parcel = await waiting
+        for step in steps:
+            parcel = await ended(step.begin(parcel, walk))
         return parcel
 
 
@@ -240,22 +240,40 @@ class _Branch:
         self._route = route
         self._combine = combine
 
-    def at_once(self, parcel: Parcel, walk: Walk) -> Parcel | None:  # noqa: ARG002 - a seam's signature
-        """Never: as a chain."""
-        return None
+    def begin(self, parcel: Parcel, walk: Walk) -> Begun:
+        if self._route is None:
+            return self._take(ALL, parcel, walk)
+        said = self._route.at_once(_ROUTE, parcel, walk)
+        if said is None:
+            return self._when_told(self._route, parcel, walk)
+        return self._take(route_of(said.message()), parcel, walk)
 
-    async def run(self, parcel: Parcel, walk: Walk) -> Parcel:
-        route = ALL
-        if self._route is not None:
-            said = self._route.at_once(_ROUTE, parcel, walk)
-            route = route_of(said.message()) if said is not None else await self._route.route(parcel, walk)
+    async def _when_told(self, router: GraphUnit, parcel: Parcel, walk: Walk) -> Parcel:
+        return await ended(self._take(await router.route(parcel, walk), parcel, walk))
+
+    def _take(self, route: int, parcel: Parcel, walk: Walk) -> Begun:
+        """The answers of those that are chosen, made one. What can answer at once does; from the first that cannot,
+        all are asked side by side."""
         walk.routing[self._name] = route
         if route == NONE:
             return parcel
-        answers = await self._ask(self._taken(route), parcel, walk)
-        if self._combine is not None:
-            return self._combine.aggregate_at_once(answers, walk) or await self._combine.aggregate(answers, walk)
-        return answers[0]
+        choices = self._taken(route)
+        answers: list[Parcel] = []
+        for index, choice in enumerate(choices):
+            begun = choice.begin(parcel, walk)
+            if not isinstance(begun, Parcel):
+                others = [_walked(other, parcel, walk) for other in choices[index + 1 :]]
+                return self._when_answered(answers, [begun, *others], walk)
+            answers.append(begun)
+        return self._combined(answers, walk)
+
+    async def _when_answered(self, answers: list[Parcel], waiting: list[Walking[Parcel]], walk: Walk) -> Parcel:
+        return await ended(self._combined(answers + await gather(waiting), walk))
+
+    def _combined(self, answers: list[Parcel], walk: Walk) -> Begun:
+        if self._combine is None:
+            return answers[0]
+        return self._combine.aggregate_at_once(answers, walk) or self._combine.aggregate(answers, walk)
 
     def _taken(self, route: int) -> tuple[Walked, ...]:
         if route == ALL:
@@ -264,16 +282,6 @@ class _Branch:
             return self._choices[route : route + 1]
         unit = self._name if self._route is None else self._route.unit.name
         raise _out_of_range(unit, route, len(self._choices))
-
-    async def _ask(self, choices: tuple[Walked, ...], parcel: Parcel, walk: Walk) -> list[Parcel]:
-        """Their answers. What can answer at once does; from the first that cannot, all are asked side by side."""
-        answers: list[Parcel] = []
-        for index, choice in enumerate(choices):
-            now = choice.at_once(parcel, walk)
-            if now is None:
-                return answers + await gather([rest.run(parcel, walk) for rest in choices[index:]])
-            answers.append(now)
-        return answers
 
 
 class _Watched:
@@ -285,15 +293,24 @@ class _Watched:
         self._step = step
         self._watcher = watcher
 
-    def at_once(self, parcel: Parcel, walk: Walk) -> Parcel | None:  # noqa: ARG002 - a seam's signature
-        """Never: what is not answered at once must not be seen twice."""
-        return None
-
-    async def run(self, parcel: Parcel, walk: Walk) -> Parcel:
+    def begin(self, parcel: Parcel, walk: Walk) -> Begun:
         self._watcher.request(parcel, walk)
-        answer = self._step.at_once(parcel, walk) or await self._step.run(parcel, walk)
+        begun = self._step.begin(parcel, walk)
+        if not isinstance(begun, Parcel):
+            return self._when_answered(begun, walk)
+        self._watcher.response(begun, walk)
+        return begun
+
+    async def _when_answered(self, waiting: Walking[Parcel], walk: Walk) -> Parcel:
+        answer = await waiting
         self._watcher.response(answer, walk)
         return answer
+
+
+async def _walked(step: Walked, parcel: Parcel, walk: Walk) -> Parcel:
+    """A step as a coroutine, begun when it is first run."""
+    begun = step.begin(parcel, walk)
+    return begun if isinstance(begun, Parcel) else await begun
 
 
 def _explained(step: Step, name: str) -> Step:

@@ -13,7 +13,7 @@ from typing import Any
 
 from fairlead.dataplane.graph.driving import Later, drive
 from fairlead.dataplane.graph.driving import Step as Walking
-from fairlead.dataplane.graph.gathering import Walked
+from fairlead.dataplane.graph.gathering import Begun, Walked, ended
 from fairlead.dataplane.graph.outcome import Outcome, StepFailed
 from fairlead.dataplane.graph.parcel import Parcel, Stopped, Walk
 from fairlead.errors import NotFound
@@ -69,7 +69,7 @@ class _Hop:
     async def ask(self, sent: Outcome, walk: Walk) -> Outcome:
         """The answer, whatever its status. Raises `StepFailed` without one."""
         try:
-            answer = self.step.at_once(sent, walk) or await self.step.run(sent, walk)
+            answer = await ended(self.step.begin(sent, walk))
         except Stopped as error:
             raise StepFailed(self.path, str(error.error)) from error
         assert isinstance(answer, Outcome)  # as all units of such graphs give
@@ -87,11 +87,7 @@ class _Flow:
         self._name = name
         self._hops = hops
 
-    def at_once(self, parcel: Parcel, walk: Walk) -> Parcel | None:  # noqa: ARG002 - a seam's signature
-        """Never: services are far."""
-        return None
-
-    def run(self, parcel: Parcel, walk: Walk) -> Walking[Parcel]:
+    def begin(self, parcel: Parcel, walk: Walk) -> Begun:
         assert isinstance(parcel, Outcome)  # as the surface of such graphs makes
         return self._walk(parcel, walk)
 
@@ -201,16 +197,12 @@ class _Enter:
         self._name = name
         self._nodes = nodes
 
-    def at_once(self, parcel: Parcel, walk: Walk) -> Parcel | None:  # noqa: ARG002 - a seam's signature
-        """Never: as a flow."""
-        return None
-
-    async def run(self, parcel: Parcel, walk: Walk) -> Parcel:
+    def begin(self, parcel: Parcel, walk: Walk) -> Begun:
         walk.entered += 1
         if walk.entered > _MOST_ENTERED:
             message = f"the request entered more than {_MOST_ENTERED} nodes: node {self._name} leads back to itself"
             raise StepFailed(self._name, message, http=508)
-        return await self._nodes[self._name].run(parcel, walk)
+        return self._nodes[self._name].begin(parcel, walk)
 
 
 def _as_instances(sent: Outcome) -> Outcome:

@@ -22,11 +22,22 @@ from fairlead.protocols.tensors import Tensor
 INSTANCES, PREDICTIONS = "instances", "predictions"
 
 
-class Walked(Protocol):
-    """A step of a graph whose units are at hand. `at_once` is `run` without waiting, `None` when that cannot be."""
+# A graph of quick units never waits, so its steps need no coroutines. Measured, six no-op units in one worker: 17.5 us a
+# walk against 19.4 us with a coroutine for the chain and one for the branch, 29 us with one for each step.
+Begun = Parcel | Step[Parcel]
+"""The answer of a step, or what waits for it: a coroutine that has to be run."""
 
-    def at_once(self, parcel: Parcel, walk: Walk) -> Parcel | None: ...
-    def run(self, parcel: Parcel, walk: Walk) -> Step[Parcel]: ...
+
+class Walked(Protocol):
+    """A step of a graph whose units are at hand. `begin` goes as far as it can without waiting, and raises what goes
+    wrong on that way."""
+
+    def begin(self, parcel: Parcel, walk: Walk) -> Begun: ...
+
+
+async def ended(begun: Begun) -> Parcel:
+    """The answer, once it is there."""
+    return begun if isinstance(begun, Parcel) else await begun
 
 
 class _Member(Later[Parcel]):
@@ -84,16 +95,15 @@ class Gatherer:
         self._call_later = call_later
         self._batches: dict[Hashable, _Batch] = {}
 
-    def at_once(self, parcel: Parcel, walk: Walk) -> Parcel | None:  # noqa: ARG002 - a seam's signature
-        """Never: waiting is what it is for."""
-        return None
-
-    async def run(self, parcel: Parcel, walk: Walk) -> Parcel:
+    def begin(self, parcel: Parcel, walk: Walk) -> Begun:
         """The request's own part of its batch's answer."""
+        return self._wait(parcel, walk)
+
+    async def _wait(self, parcel: Parcel, walk: Walk) -> Parcel:
         message = parcel.message()
         kind = kind_of(message)
         if kind is None:
-            answer = await self._step.run(parcel, walk)
+            answer = await ended(self._step.begin(parcel, walk))
             walk.batch = str(uuid.uuid4())
             return answer
         member = _Member(parcel, message, walk, rows_in(message))
@@ -120,7 +130,7 @@ class Gatherer:
         first = members[0].walk
         walk = batch.walk = Walk(first.puid, [], first.model, is_grpc=first.is_grpc)
         try:
-            answer = await self._walk(Parcel(merged([member.message for member in members])), walk)
+            answer = await ended(self._step.begin(Parcel(merged([member.message for member in members])), walk))
             parts = split(answer.message(), [member.rows for member in members])
         except Exception as error:
             if len(members) == 1:
@@ -139,15 +149,12 @@ class Gatherer:
 
     async def _alone(self, member: _Member) -> None:
         try:
-            answer = await self._walk(member.parcel, member.walk)
+            answer = await ended(self._step.begin(member.parcel, member.walk))
         except Exception as error:
             member.fail(error)
         else:
             member.walk.batch = str(uuid.uuid4())
             member.resolve(answer)
-
-    async def _walk(self, parcel: Parcel, walk: Walk) -> Parcel:
-        return self._step.at_once(parcel, walk) or await self._step.run(parcel, walk)
 
 
 def kind_of(message: Message) -> Hashable | None:
