@@ -387,22 +387,3 @@ print((fetcher.fetch(str(source)) / "model.bst").read_bytes())
         assert "model.joblib" in contents(
             Fetcher(tmp_path / "cache", patience=QUICK).fetch("s3://models/iris", env=s3.env())
         )
-
-
-class TestCached:
-    def test_the_last_copy_is_there_while_the_store_is_away(self, tmp_path: Path) -> None:
-        fetcher = Fetcher(tmp_path / "cache", patience=QUICK)
-        with file_server() as server:
-            uri = f"{server.url}/model.bst"
-            server.files["/model.bst"] = Served(MODEL)
-            assert fetcher.cached(uri) is None
-            fetched = fetcher.fetch(uri)
-
-        assert fetcher.cached(uri) == fetched
-        with pytest.raises(StorageUnavailable):
-            fetcher.fetch(uri)
-
-    def test_a_caller_with_other_credentials_has_no_copy(self, s3: S3Server, fetcher: Fetcher) -> None:
-        fetcher.fetch("s3://models/iris", env=s3.env())
-
-        assert fetcher.cached("s3://models/iris", env=s3.env(SECRET_ACCESS_KEY="a-wrong-secret")) is None

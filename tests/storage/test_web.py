@@ -139,13 +139,6 @@ def test_headers_that_cannot_be_sent_are_refused_without_showing_them(fetcher: F
     assert "a\r" not in str(caught.value)
 
 
-def test_who_sends_other_headers_gets_no_copy(server: FileServer, fetcher: Fetcher) -> None:
-    server.files["/m"] = Served(MODEL)
-    fetcher.fetch(f"{server.url}/m", env={"127.0.0.1-headers": '{"X-Api-Key": "mine"}'})
-
-    assert fetcher.cached(f"{server.url}/m", env={"127.0.0.1-headers": '{"X-Api-Key": "theirs"}'}) is None
-
-
 def test_a_cut_connection_is_resumed_where_it_broke(server: FileServer, fetcher: Fetcher) -> None:
     server.files["/model.bst"] = Served(MODEL, cut_at=300_000, cuts=3)
 

@@ -161,8 +161,3 @@ class Dialect(Protocol):
     def open_api(self, kind: Kind) -> dict[str, Any]:
         """The structural OpenAPI v3 schema of a kind."""
         ...
-
-
-def find_kind(kinds: Sequence[Kind], group: str, plural: str) -> Kind | None:
-    """The kind with this group and plural."""
-    return next((kind for kind in kinds if kind.group == group and kind.plural == plural), None)

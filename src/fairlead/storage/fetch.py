@@ -178,21 +178,6 @@ class Fetcher:
         with self.cache.in_use():
             return self._pins.find(uri, scope, unpacks=unpacks)
 
-    def cached(
-        self,
-        uri: str,
-        *,
-        env: Mapping[str, str] | None = None,
-        claim_folder: ClaimFolder = no_claims,
-        unpacks: bool = False,
-    ) -> Path | None:
-        """The copy this source gave when it was last fetched with these credentials, if it is still sound: for a
-        restart while the store is away. The store is not asked, so there may be something newer."""
-        job = self._job(uri, env, claim_folder, no_progress, unpacks=unpacks)
-        with closing(job.source), self.cache.in_use():
-            seen = self.cache.seen(job.key)
-            return self.cache.use(seen.snapshot) if seen else None
-
     def prune(self, keep: Collection[Path], max_bytes: int, *, just_used_s: float = 600.0) -> Pruned:
         """Drop least recently used snapshots until at most `max_bytes` are held; see `pruning.prune`."""
         return prune(self.cache, keep, max_bytes, just_used_s=just_used_s)

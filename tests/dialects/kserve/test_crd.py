@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from fairlead.dialects.base import Kind, find_kind
+from fairlead.dialects.base import Kind
 from fairlead.dialects.document import load
 from fairlead.dialects.kserve import KServeDialect
 from support.golden import folders
@@ -17,10 +17,12 @@ DIALECT = KServeDialect()
 KINDS = pytest.mark.parametrize("kind", DIALECT.kinds, ids=lambda kind: kind.kind)
 
 
+def kind_of(plural: str) -> Kind:
+    return next(kind for kind in DIALECT.kinds if (kind.group, kind.plural) == ("serving.kserve.io", plural))
+
+
 def schema_of(plural: str) -> dict[str, Any]:
-    kind = find_kind(DIALECT.kinds, "serving.kserve.io", plural)
-    assert kind is not None
-    return DIALECT.open_api(kind)
+    return DIALECT.open_api(kind_of(plural))
 
 
 def described(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -69,16 +71,14 @@ def test_the_schema_is_structural(kind: Kind) -> None:
 def test_every_kind_is_served_under_its_names(
     plural: str, kind: str, short: tuple[str, ...], *, is_namespaced: bool
 ) -> None:
-    found = find_kind(DIALECT.kinds, "serving.kserve.io", plural)
+    found = kind_of(plural)
 
-    assert found is not None
     assert (found.kind, found.short_names, found.is_namespaced) == (kind, short, is_namespaced)
 
 
 def test_services_are_listed_with_their_roll_out() -> None:
-    found = find_kind(DIALECT.kinds, "serving.kserve.io", "inferenceservices")
+    found = kind_of("inferenceservices")
 
-    assert found is not None
     assert found.versions == ("v1beta1",)
     assert [column.name for column in found.columns] == [
         "URL",
