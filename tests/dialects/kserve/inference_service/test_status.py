@@ -109,6 +109,26 @@ def test_a_new_revision_on_its_way_makes_ready_unknown_and_the_old_one_serves(li
     assert ready["message"].endswith("iris-predictor-00001 serves until it is ready")
 
 
+def test_a_new_revision_has_the_requests_when_the_gateway_says_so_and_not_before(life: Life) -> None:
+    life.model("gs://m/2")
+    life.look()
+    life.report(routed=False)
+    life.look()
+    status = life.report(routed=False)
+
+    predictor = status["components"]["predictor"]
+    assert predictor["latestReadyRevision"] == "iris-predictor-00002"
+    assert [(one["revisionName"], one["percent"]) for one in predictor["traffic"]] == [("iris-predictor-00001", 100)]
+    assert condition(status, "Ready")["message"].endswith("requests are being moved to iris-predictor-00002")
+
+    life.look()
+    status = life.report(routed=True)
+    predictor = status["components"]["predictor"]
+    assert predictor["latestRolledoutRevision"] == "iris-predictor-00002"
+    assert [(one["revisionName"], one["percent"]) for one in predictor["traffic"]] == [("iris-predictor-00002", 100)]
+    assert conditions(status)["Ready"] == "True"
+
+
 def test_a_new_revision_that_fails_leaves_the_service_ready(life: Life) -> None:
     life.model("gs://m/2")
     life.fate["predictor-00002"] = Phase.FAILED

@@ -8,7 +8,7 @@ from fairlead.dialects.base import Document
 from fairlead.dialects.kserve.inference_service import told
 from fairlead.dialects.kserve.inference_service.health import Health, health_of
 from fairlead.dialects.kserve.inference_service.rollout import knative_shares, traffic_percent
-from fairlead.dialects.kserve.inference_service.traffic import Rollout, Share, advanced, read_rollout, rolled_back
+from fairlead.dialects.kserve.inference_service.traffic import ALL, Rollout, Share, advanced, read_rollout, rolled_back
 from fairlead.plan.model import Component, Plan
 from fairlead.plan.status import ComponentStatus, Phase, PlanStatus, ReplicaState
 
@@ -33,6 +33,14 @@ class Progress:
     def is_current(self) -> bool:
         """Whether the newest version is one that has been ready."""
         return self.is_up and self.rollout.latest_created == self.rollout.latest_ready
+
+    @property
+    def is_turning(self) -> bool:
+        """Whether all requests are on their way from one revision to another: a canary that is asked for now would be
+        one beside the old one still."""
+        latest = next((share for share in self.shares if share.is_latest), None)
+        rolled_out = self.rollout.latest_rolled_out
+        return latest is not None and latest.percent == ALL and rolled_out not in ("", self.rollout.latest_ready)
 
 
 def progress_of(doc: Document, plan: Plan, observed: PlanStatus, role: str, *, is_knative: bool) -> Progress:

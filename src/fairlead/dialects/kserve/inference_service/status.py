@@ -85,7 +85,7 @@ def _status_of(
     written = {
         "url": "" if is_lost else url,
         "address": {"url": urls.inside(plan.owner.name if is_knative else f"{plan.owner.name}-{entry}")},
-        "components": _components(progress, urls, is_knative=is_knative),
+        "components": _components(doc, progress, urls, is_knative=is_knative),
         "modelStatus": model_status(
             predictor.newest,
             told.model_status(doc),
@@ -103,25 +103,27 @@ def _status_of(
     return {key: value for key, value in written.items() if value not in ("", {}, None)}
 
 
-def _components(progress: Sequence[Progress], urls: Urls, *, is_knative: bool) -> dict[str, Any]:
-    found = {one.role: _component(one, urls, is_knative=is_knative) for one in progress}
+def _components(doc: Document, progress: Sequence[Progress], urls: Urls, *, is_knative: bool) -> dict[str, Any]:
+    found = {one.role: _component(one, told.component(doc, one.role), urls, is_knative=is_knative) for one in progress}
     return {role: written for role, written in found.items() if written}
 
 
-def _component(progress: Progress, urls: Urls, *, is_knative: bool) -> dict[str, Any]:
+def _component(progress: Progress, before: Mapping[str, Any], urls: Urls, *, is_knative: bool) -> dict[str, Any]:
     role = progress.role
     if not is_knative:
         return {"url": urls.part(role)} if progress.is_up else {}
     written: dict[str, Any] = write_rollout(progress.rollout)
     if not progress.is_up:
         return written
+    shares = [_share(share, role, urls) for share in progress.shares]
     return {
         "url": urls.part(role),
         "restUrl": urls.part(role),
         "grpcUrl": urls.grpc(role),
         "address": {"url": urls.inside(f"{urls.addressed.name}-{role}")},
         **written,
-        "traffic": [_share(share, role, urls) for share in progress.shares],
+        # What is told is in force; whoever waits for it may go on from there.
+        "traffic": before.get("traffic") or shares if progress.is_turning else shares,
     }
 
 

@@ -98,6 +98,9 @@ def _knative_ready(progress: Progress) -> Condition:
     down = next((health for health in progress.serving if health.answers is not True), None)
     if down is not None:
         return _of(type_, down)
+    if progress.is_turning:
+        message = f"requests are being moved to {progress.rollout.latest_ready}"
+        return Condition(type=type_, is_true=None, reason="Routing", message=message)
     if progress.is_current or progress.newest_health.has_failed:
         return Condition(type=type_, is_true=True)
     message = f"{progress.rollout.latest_ready} serves until it is ready"
