@@ -305,6 +305,22 @@ def test_status_lists_what_is_served(running: Installation) -> None:
     assert iris["url"].startswith(running.url)
 
 
+def test_status_lists_a_graph_that_waits_for_its_services(running: Installation, tmp_path: Path) -> None:
+    graph = {
+        "apiVersion": "serving.kserve.io/v1alpha1",
+        "kind": "InferenceGraph",
+        "metadata": {"name": "lonely"},
+        "spec": {"nodes": {"root": {"routerType": "Sequence", "steps": [{"serviceName": "gone"}]}}},
+    }
+    running.run("apply", "-f", write(tmp_path, graph))
+    running.run("wait", "ig/lonely", "--for", "condition=Ready=False")
+
+    served = json.loads(running.run("status", "-o", "json").stdout)["serving"]
+
+    (item,) = [one for one in served if one["kind"] == "InferenceGraph"]
+    assert (item["name"], item["why"]) == ("lonely", "Failed to find graph service gone")
+
+
 def test_status_says_where_a_deployment_of_another_protocol_is_asked(
     running: Installation, iris: Path, tmp_path: Path
 ) -> None:

@@ -197,6 +197,21 @@ def test_of_two_ups_at_once_one_serves_and_the_other_spoils_nothing(tmp_path: Pa
     assert "namespace/default" in listed.stdout
 
 
+def test_what_was_started_detached_goes_on_although_nobody_reads_where(tmp_path: Path) -> None:
+    home = str(tmp_path / "home")
+    command = [str(FAIRLEAD), "up", "--detach", "--home", home, *FREE]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as starting:
+        assert starting.stdout is not None
+        starting.stdout.close()
+        starting.wait(timeout=100)
+    try:
+        shown = fairlead("status", "--home", home)
+    finally:
+        fairlead("down", "--home", home)
+
+    assert shown.stdout.startswith("Fairlead runs in "), shown.stderr
+
+
 def write(folder: Path, document: object) -> str:
     path = folder / "m.yaml"
     path.write_text(yaml.safe_dump(document))

@@ -56,7 +56,8 @@ def _check(document: Document, reader: Reader) -> list[str]:
         failures.append(str(located(document, problem)))
     for field in _unknown_fields(document, dialect):
         place = document.loaded.where(field.path)
-        output.note(f"{place.file}:{place.line}: warning: {field}; it means nothing and is dropped")
+        hint = f"; did you mean {field.near}?" if field.near else ""
+        output.note(f"{place.file}:{place.line}: warning: {place.path} is no field and is dropped{hint}")
     if not failures:
         output.say(f"{document.where}: {document.label} is valid")
     return failures

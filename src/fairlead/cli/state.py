@@ -10,7 +10,12 @@ from fairlead.cli.instance import Running, find_running
 from fairlead.cli.kinds import find
 from fairlead.errors import NotFound
 
-_KINDS = {"SeldonDeployment": "/seldon", "InferenceService": "/serving", "LLMInferenceService": ""}
+_KINDS = {
+    "SeldonDeployment": "/seldon",
+    "InferenceService": "/serving",
+    "InferenceGraph": "/serving",
+    "LLMInferenceService": "",
+}
 """What serves, and the path of its services on the gateway."""
 
 

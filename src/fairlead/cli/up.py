@@ -75,8 +75,9 @@ def up(
         instance = Instance(place, found, config=config and config.absolute(), is_detached=detach)
         try:
             running = instance.wait_until_serving()
-            announce(running, output_, is_detached=detach)
-            return 0 if detach else _serve(instance, place, has_view=output_ == "text" and output.is_person())
+            if not detach:
+                announce(running, output_, is_detached=False)
+                return _serve(instance, place, has_view=output_ == "text" and output.is_person())
         except KeyboardInterrupt:
             if not detach:
                 output.note("\nStopping.")
@@ -85,6 +86,9 @@ def up(
         except BaseException:
             instance.stop()
             raise
+    # It runs now, and goes on although nobody may read where (`fairlead up --detach | head -1`).
+    announce(running, output_, is_detached=True)
+    return 0
 
 
 def _serve(instance: Instance, home: Home, *, has_view: bool) -> int:
