@@ -1,11 +1,13 @@
 """Loading a worker's units: each with its own environment around it, and one sentence when it fails."""
 
+import importlib
 import os
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import fairlead
 from fairlead.dataplane.spec import Failed, Loading, Placement, WorkerSpec
 from fairlead.errors import FairleadError
 from fairlead.plan.model import Protocol, Unit
@@ -13,6 +15,9 @@ from fairlead.runtimes.base import LoadContext, Servable
 
 Load = Callable[[LoadContext], Servable]
 Say = Callable[[Loading | Failed], None]
+
+
+_OURS = (str(Path(fairlead.__file__).parent), "<frozen importlib", str(importlib.__file__))
 
 
 class NotLoaded(Exception):
@@ -89,10 +94,19 @@ def _environment(env: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
+def _traceback_of(error: BaseException) -> str:
+    """Where the code that was loaded failed. Our own way there says nothing to its author, so it is left out."""
+    shown = error.__cause__ if isinstance(error, FairleadError) and error.__cause__ is not None else error
+    frame = shown.__traceback__
+    while frame is not None and frame.tb_frame.f_code.co_filename.startswith(_OURS):
+        frame = frame.tb_next
+    return "".join(traceback.format_exception(shown.with_traceback(frame or shown.__traceback__)))
+
+
 def _failure(unit: Unit, error: BaseException, limit_bytes: int | None) -> Failed:
     # What we raise ourselves says it all in its message; a traceback of ours would only hide it.
     is_ours = isinstance(error, FairleadError) and error.__cause__ is None
-    detail = "" if is_ours else "".join(traceback.format_exception(error))
+    detail = "" if is_ours else _traceback_of(error)
     if isinstance(error, MemoryError) or isinstance(error.__cause__, MemoryError):
         limit = f" of {limit_bytes} bytes" if limit_bytes is not None else ""
         message = f"unit {unit.name!r} needs more memory than its limit{limit}"

@@ -242,7 +242,7 @@ def _log_word(word: FromWorker) -> None:
             for one in held:
                 _log.info("model %s: %s", one.name, "loaded" if one.is_loaded else one.reason)
         case Failed(message=message, detail=detail):
-            _log.error("%s", f"{message}\n{detail.rstrip()}" if detail else message)
+            _log.error("%s", f"{detail.rstrip()}\n{message}" if detail else message)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

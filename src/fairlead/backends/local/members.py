@@ -146,7 +146,7 @@ class RunningMember:
                 self._told()
             case Failed(message=words, detail=detail):
                 self._failure = message
-                for line in (detail or words).rstrip().splitlines():
+                for line in f"{detail}{words}".rstrip().splitlines():
                     self._log.write(line.encode(), now=self._clock(), source=self.unit)
                 self._log.flush()
 
