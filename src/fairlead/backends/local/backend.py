@@ -157,6 +157,7 @@ class LocalBackend:
                 tracked.preparation.retry_at = 0.0
                 self._touch(tracked.key)
         self._host.retry(namespace)
+        self._prefetcher.retry(namespace)
         for plan in [plan for plan in self._plans.values() if plan.owner.namespace == namespace]:
             await self._certify(plan)
 

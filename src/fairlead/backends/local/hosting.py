@@ -6,19 +6,22 @@ in the folder that the unit keeps things in, so a replica that starts finds what
 """
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fairlead.backends.local.backoff import REFERENCES, TRANSFERS
 from fairlead.backends.local.home import Home
+from fairlead.backends.local.insisting import insist
 from fairlead.backends.local.keeping import kept_of
-from fairlead.backends.local.preparing import PreparationFailed, Preparer
+from fairlead.backends.local.preparing import Preparer
 from fairlead.backends.local.rpc import ReplicaInfo
 from fairlead.dataplane.spec import HeldModel
 from fairlead.plan.model import Component, HostedModel, Owner, Unit, UnitName
 from fairlead.plan.status import Cause, ModelState, ModelStatus, Progress, ReplicaState
 from fairlead.runtimes.shelf import Shelved, write_list
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, eq=False)
@@ -38,7 +41,7 @@ class Hosting:
 
 @dataclass(slots=True)
 class Hosted:
-    """The models of one component, by name. `wants_none`: it has no unit that could hold any."""
+    """The models of one component, by name."""
 
     owner: Owner
     component: Component
@@ -83,7 +86,11 @@ class Host:
             if name not in hosted.models:
                 hosting = hosted.models[name] = Hosting(model)
                 hosting.task = self._spawn(self._bring(key, owner, hosting))
-        self._write(key)
+        try:
+            self._write(key)
+        except OSError as error:  # a full disk is no reason to refuse the plan
+            _log.warning("the list of models of %s cannot be written: %s", "/".join(key), error)
+            self._spawn(self._list_again(key))
 
     def resume(self) -> None:
         """Begin with what was wanted before tasks could be started."""
@@ -120,24 +127,26 @@ class Host:
         return tuple(status_of(hosting, said, desired=desired) for _, hosting in sorted(hosted.models.items()))
 
     async def _bring(self, key: tuple[str, str], owner: Owner, hosting: Hosting) -> None:
-        """Fetch a model, however often that takes."""
+        """Fetch a model and put it on the list, however often that takes."""
         unit = Unit(name=UnitName(hosting.model.name), runtime=hosting.model.runtime, artifact=hosting.model.artifact)
-        failures = 0
-        while True:
-            try:
-                hosting.folder = await self._preparer.fetch(owner, unit, _Unheard())
-                self._write(key)
-                break
-            except PreparationFailed as error:
-                hosting.trouble, backoff = error.cause, REFERENCES if error.is_reference else TRANSFERS
-            except OSError as error:  # a full disk, most likely
-                message = f"the list of models cannot be written: {error.strerror or error}"
-                hosting.trouble, backoff = Cause(unit=unit.name, reason="DiskError", message=message), REFERENCES
-            failures += 1
+
+        async def attempt() -> None:
+            hosting.folder = await self._preparer.fetch(owner, unit, _Unheard())
+            self._write(key)
+
+        def failed(cause: Cause) -> None:
+            hosting.trouble = cause
             self._changed(key)
-            await asyncio.sleep(backoff.delay_s(failures))
+
+        await insist(attempt, unit=unit.name, failed=failed)
         hosting.trouble = None
         self._changed(key)
+
+    async def _list_again(self, key: tuple[str, str]) -> None:
+        async def attempt() -> None:
+            self._write(key)
+
+        await insist(attempt, unit="", failed=lambda cause: _log.warning("%s: %s", "/".join(key), cause.message))
 
     def _write(self, key: tuple[str, str]) -> None:
         hosted = self._hosted.get(key)
@@ -161,9 +170,9 @@ class Host:
 def status_of(hosting: Hosting, said: Sequence[Mapping[str, HeldModel]], *, desired: int) -> ModelStatus:
     """One model, from how far its transfer is and what each ready replica says of it."""
     name, trouble = hosting.model.name, hosting.trouble
+    if trouble is not None:
+        return ModelStatus(name=name, state=ModelState.FAILED, reason=trouble.reason, message=trouble.message)
     if hosting.folder is None:
-        if trouble is not None:
-            return ModelStatus(name=name, state=ModelState.FAILED, reason=trouble.reason, message=trouble.message)
         return ModelStatus(name=name, state=ModelState.DOWNLOADING)
     if not said:
         # At zero the model is as ready as its component is: the first request starts both.

@@ -2,14 +2,17 @@
 plan wants them, so that they serve while their store is away."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from fairlead.backends.local.backoff import REFERENCES, TRANSFERS
-from fairlead.backends.local.preparing import PreparationFailed, Preparer
+from fairlead.backends.local.insisting import insist
+from fairlead.backends.local.preparing import Preparer
 from fairlead.plan.model import Owner, Plan, Prefetched, Unit, UnitName
 from fairlead.plan.status import Cause, ModelState, ModelStatus, Progress
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, eq=False)
@@ -75,6 +78,14 @@ class Prefetcher:
         if shelf:
             self._tidy()
 
+    def retry(self, namespace: str) -> None:
+        """Something that models of the namespace refer to has changed: try at once what could not be fetched."""
+        for key, shelf in self._plans.items():
+            for held in shelf.held.values():
+                if shelf.owner.namespace == namespace and held.trouble is not None:
+                    _cancel(held)
+                    held.task = self._spawn(self._bring(key, shelf.owner, held))
+
     def settle(self) -> None:
         """Every plan is known: what an earlier run pinned for others goes."""
         self._is_settled = True
@@ -85,12 +96,15 @@ class Prefetcher:
             self._spawn(self._unpin())
 
     async def _unpin(self) -> None:
-        wanted = {
-            (held.wanted.artifact.uri, shelf.owner.namespace)
-            for shelf in self._plans.values()
-            for held in shelf.held.values()
-        }
-        await self._preparer.unpin_all_but(wanted)
+        async def attempt() -> None:
+            wanted = {
+                (held.wanted.artifact.uri, shelf.owner.namespace)
+                for shelf in self._plans.values()
+                for held in shelf.held.values()
+            }
+            await self._preparer.unpin_all_but(wanted)
+
+        await insist(attempt, unit="", failed=lambda cause: _log.warning("models stay pinned: %s", cause.message))
 
     def folders(self) -> set[Path]:
         """What is held."""
@@ -103,16 +117,16 @@ class Prefetcher:
 
     async def _bring(self, key: str, owner: Owner, held: _Held) -> None:
         unit = Unit(name=UnitName(held.wanted.name), runtime="", artifact=held.wanted.artifact)
-        failures = 0
-        while held.folder is None:
-            try:
-                await self._preparer.fetch(owner, unit, _Told(held, lambda: self._changed(key)))
-                held.folder = await self._preparer.pin(owner, unit)
-            except PreparationFailed as error:
-                failures += 1
-                held.trouble = error.cause
-                self._changed(key)
-                await asyncio.sleep((REFERENCES if error.is_reference else TRANSFERS).delay_s(failures))
+
+        async def attempt() -> None:
+            await self._preparer.fetch(owner, unit, _Told(held, lambda: self._changed(key)))
+            held.folder = await self._preparer.pin(owner, unit)
+
+        def failed(cause: Cause) -> None:
+            held.trouble = cause
+            self._changed(key)
+
+        await insist(attempt, unit=unit.name, failed=failed)
         held.trouble = held.progress = None
         self._changed(key)
 
