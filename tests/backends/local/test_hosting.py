@@ -15,8 +15,19 @@ import pytest
 from fairlead.backends.local.backend import LocalBackend
 from fairlead.backends.local.client import SupervisorClient
 from fairlead.backends.local.gateway.client import GatewayClient
+from fairlead.backends.local.hosting import Host
 from fairlead.backends.local.ports import Ports
-from fairlead.plan.model import Artifact, Component, HostedModel, Prefetched, Protocol, Resources, Unit, UnitName
+from fairlead.plan.model import (
+    Artifact,
+    Component,
+    ComponentName,
+    HostedModel,
+    Prefetched,
+    Protocol,
+    Resources,
+    Unit,
+    UnitName,
+)
 from fairlead.plan.status import ComponentStatus, ModelState, PlanStatus
 from fairlead.storage.fetch import Fetcher
 from support.local_world import FakeGateway, FakeLookup, World, component, plan, world
@@ -184,3 +195,58 @@ async def test_prefetched_models_are_told_of_and_not_pruned() -> None:
         async with asyncio.timeout(20):
             while one.fetcher.pinned:
                 await asyncio.sleep(0.01)
+
+
+class Gate:
+    """A preparer whose transfers end when the test says so."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.opened = asyncio.Event()
+        self.asked = 0
+
+    async def fetch(self, *_: object) -> Path:
+        self.asked += 1
+        await self.opened.wait()
+        return self.folder
+
+
+@contextlib.asynccontextmanager
+async def hosting(folder: Path) -> AsyncIterator[tuple[Host, Gate, list[tuple[str, str]]]]:
+    """A host, what it fetches with, and the components whose replicas were told to look."""
+    gate, told = Gate(folder), list[tuple[str, str]]()
+    with short_home() as home:
+        async with asyncio.TaskGroup() as group:
+            preparer: Any = gate
+            yield Host(home, preparer, spawn=group.create_task, changed=lambda _: None, tell=told.append), gate, told
+
+
+async def test_a_component_that_goes_while_its_model_is_fetched_gets_no_list(tmp_path: Path) -> None:
+    made = _serving(SHELF, (HostedModel(name="a", runtime="sklearn", artifact=Artifact(uri="s3://b/a")),))
+    async with hosting(tmp_path) as (host, gate, told):
+        host.want(("plan", "x"), plan(made).owner, made)
+        while not gate.asked:
+            await asyncio.sleep(0)
+        told.clear()
+        host.drop(("plan", "x"))
+        gate.opened.set()
+
+    assert told == []
+    assert host.folders() == set()
+    assert host.statuses(("plan", "x"), (), desired=1) == ()
+
+
+async def test_two_components_may_host_the_same_model_and_one_may_let_go_of_it(tmp_path: Path) -> None:
+    made = _serving(SHELF, (HostedModel(name="a", runtime="sklearn", artifact=Artifact(uri="s3://b/a")),))
+    other = replace(made, name=ComponentName("y"))
+    first, second = ("plan", "x"), ("plan", "y")
+    async with hosting(tmp_path) as (host, gate, told):
+        host.want(first, plan(made).owner, made)
+        host.want(second, plan(other).owner, other)
+        gate.opened.set()
+        while not {first, second} <= set(told):
+            await asyncio.sleep(0)
+        host.drop(first)
+
+    assert host.folders() == {tmp_path}
+    assert [one.state for one in host.statuses(second, (), desired=0)] == [ModelState.READY]
