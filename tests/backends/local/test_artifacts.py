@@ -63,6 +63,25 @@ async def test_a_named_secret_replaces_the_service_accounts_and_must_exist(stage
         await stage.fetch(Artifact(uri="hf://o/m", credential_secret="absent"))
 
 
+async def test_a_transfer_that_fails_says_which_credentials_are_lacking(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(uri: str, **_how: object) -> Path:
+        raise StorageError(f"{uri}: 403 Forbidden")
+
+    monkeypatch.setattr(stage.fetcher, "fetch", refuse)
+    artifact = Artifact(uri="s3://b/m", service_account="reader")
+
+    with pytest.raises(StorageError, match=r"403 Forbidden .the ServiceAccount 'reader' does not exist in namespace"):
+        await stage.fetch(artifact)
+    stage.lookup.accounts["reader"] = ("s3creds",)
+    with pytest.raises(StorageError, match="the Secret 's3creds' of the ServiceAccount 'reader' does not exist"):
+        await stage.fetch(artifact)
+    stage.lookup.secrets["s3creds"] = {}
+    with pytest.raises(StorageError, match=r"^s3://b/m: 403 Forbidden$"):
+        await stage.fetch(artifact)
+
+
 async def test_logins_of_several_secrets_are_all_known_and_settings_fill_gaps(stage: Stage) -> None:
     stage.lookup.accounts["default"] = ("one", "two", "keys")
     stage.lookup.secrets["one"] = {".dockerconfigjson": b'{"auths": {"a.io": {}}}'}

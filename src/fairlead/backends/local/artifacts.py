@@ -12,7 +12,7 @@ from typing import Protocol, TypedDict
 
 from fairlead.backends.base import Lookup
 from fairlead.backends.local.environment import MissingReference, Resolver
-from fairlead.errors import StorageError
+from fairlead.errors import StorageError, StorageUnavailable
 from fairlead.plan.model import Artifact, SecretEntry
 from fairlead.storage import secret_entries
 from fairlead.storage.credentials import CA_BUNDLES, from_secret, merged
@@ -93,10 +93,15 @@ class Artifacts:
         """The artifact's folder. `progress` and `should_stop` are called from other threads. Raises as
         `storage.Fetcher` does, and MissingReference for a Secret or ConfigMap that must exist and does not."""
         uri, how = await self._resolved(namespace, artifact, progress, should_stop)
-        if artifact.parts:
-            parts = [(part.uri, _below(part.mount, artifact.mount)) for part in artifact.parts]
-            return await asyncio.to_thread(self.fetcher.fetch_parts, parts, **how)
-        return await asyncio.to_thread(self.fetcher.fetch, uri, **how)
+        try:
+            if artifact.parts:
+                parts = [(part.uri, _below(part.mount, artifact.mount)) for part in artifact.parts]
+                return await asyncio.to_thread(self.fetcher.fetch_parts, parts, **how)
+            return await asyncio.to_thread(self.fetcher.fetch, uri, **how)
+        except (StorageError, StorageUnavailable) as error:
+            if lacking := await self._lacking(namespace, artifact):
+                error.args = (f"{error} ({lacking}, so it was asked without)",)
+            raise
 
     async def pin(
         self,
@@ -162,6 +167,18 @@ class Artifacts:
         if artifact.env_secret:
             env |= await resolver.values("Secret", artifact.env_secret)
         return env | (await resolver.resolve(artifact.init_env, ())).values
+
+    async def _lacking(self, namespace: str, artifact: Artifact) -> str:
+        """Which credentials the manifest counts on and nobody has made; a store that refuses does not say so. The
+        account `default` is what a pod has that names none."""
+        account = artifact.service_account
+        if artifact.credential_secret or not account or account == "default":
+            return ""
+        listed = await self.lookup.service_account_secrets(namespace, account)
+        if listed is None:
+            return f"the ServiceAccount {account!r} does not exist in namespace {namespace!r}"
+        absent = [name for name in listed if await self.lookup.secret(namespace, name) is None]
+        return f"the Secret {absent[0]!r} of the ServiceAccount {account!r} does not exist" if absent else ""
 
     async def _secret_names(self, namespace: str, artifact: Artifact) -> tuple[str, ...]:
         if artifact.credential_secret:
