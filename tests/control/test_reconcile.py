@@ -1,6 +1,7 @@
 """The loop with a real store, a dialect of two lines and a back-end that only remembers."""
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from fairlead.backends.base import Notice
+from fairlead.control.kept_plans import KeptPlans
 from fairlead.control.reconcile import Followed, Reconciler
 from fairlead.control.store import Store
 from fairlead.control.world import StoredWorld
@@ -171,11 +173,15 @@ def thing(name: str, **spec: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def running(store: Store, dialect: OneLineDialect | None = None) -> AsyncIterator[RememberingBackend]:
+async def running(
+    store: Store, dialect: OneLineDialect | None = None, *, plans: Path | None = None
+) -> AsyncIterator[RememberingBackend]:
     backend, dialect = RememberingBackend(), dialect or OneLineDialect()
+    scratch = tempfile.TemporaryDirectory()
     reconciler = Reconciler(
         store=store,
         world=StoredWorld(store, dialect.kinds),
+        kept=KeptPlans(plans or Path(scratch.name)),
         followed=[Followed(kind=kind, dialect=dialect) for kind in dialect.kinds],
         backend=backend,
         catalog=Catalog(),
@@ -191,6 +197,7 @@ async def running(store: Store, dialect: OneLineDialect | None = None) -> AsyncI
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        scratch.cleanup()
 
 
 @asynccontextmanager
@@ -512,3 +519,31 @@ async def test_what_gave_way_to_another_is_looked_at_again_when_that_goes(tmp_pa
             return backend.applied[-1].owner.name == "second" and not backend.applied[-1].behind
 
         await until(is_let_in)
+
+
+async def test_a_manifest_that_was_changed_for_the_worse_runs_on_as_before_after_a_restart(tmp_path: Path) -> None:
+    plans = tmp_path / "plans"
+    async with open_store(tmp_path) as store:
+        created = await store.create(THING, thing("a"))
+        async with running(store, plans=plans):
+            pass
+        await store.update(THING, {**created, "spec": {"bad": True}, "metadata": {"name": "a", "namespace": "default"}})
+        async with running(store, plans=plans) as backend:
+            assert [(plan.owner.name, plan.owner.generation) for plan in backend.applied] == [("a", 1)]
+            assert (await state(store, "a"))["state"] == "Failed"
+
+
+async def test_the_plan_of_an_object_that_is_gone_is_not_that_of_the_next_of_its_name(tmp_path: Path) -> None:
+    plans = tmp_path / "plans"
+    async with open_store(tmp_path) as store:
+        await store.create(THING, thing("a"))
+        await store.create(THING, thing("b"))
+        async with running(store, plans=plans):
+            pass
+        for name in "ab":
+            await store.delete(THING, "default", name)
+        await store.create(THING, thing("a", bad=True))
+        async with running(store, plans=plans) as backend:
+            assert backend.applied == []
+
+        assert list(plans.glob("*/*/b.json")) == []

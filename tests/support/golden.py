@@ -12,6 +12,7 @@ from fairlead.dialects.base import Dialect, Document
 from fairlead.dialects.catalog import Catalog
 from fairlead.dialects.document import load
 from fairlead.errors import FairleadError, InvalidManifest
+from fairlead.plan.model import Plan
 from support.stored_docs import DocumentWorld
 
 ROOT = Path(__file__).parent.parent / "golden"
@@ -30,17 +31,22 @@ def outcome(folder: Path, dialect: Dialect, *, is_stored: bool = False) -> tuple
     it, it has its defaults and the objects of an installation are beside it."""
     manifest = folder / "manifest.yaml"
     loaded = load(manifest.read_text(), manifest.name)[0]
-    catalog, world = _catalog(folder), _world(folder, dialect.seeds() if is_stored else ())
     try:
-        doc = dialect.default(loaded.doc, world=world) if is_stored else loaded.doc
-        dialect.validate(doc, catalog=catalog, world=world)
-        plan = dialect.lower(doc, catalog=catalog, world=world)
+        plan = planned(folder, dialect, loaded.doc, is_stored=is_stored)
     except InvalidManifest as error:
         problems = "".join(f"{problem}\n" for problem in loaded.locate(error).problems)
         return "error.txt", f"{type(error).__name__}: {error}\n\n{problems}"
     except FairleadError as error:
         return "error.txt", f"{type(error).__name__}: {error}\n"
     return "plan.json", json.dumps(_brief(msgspec.to_builtins(plan)), indent=2, ensure_ascii=False) + "\n"
+
+
+def planned(folder: Path, dialect: Dialect, doc: Document, *, is_stored: bool = False) -> Plan:
+    """The plan of a folder's manifest. Raises what the dialect raises."""
+    catalog, world = _catalog(folder), _world(folder, dialect.seeds() if is_stored else ())
+    doc = dialect.default(doc, world=world) if is_stored else doc
+    dialect.validate(doc, catalog=catalog, world=world)
+    return dialect.lower(doc, catalog=catalog, world=world)
 
 
 def refusal(folder: Path, dialect: Dialect) -> str:

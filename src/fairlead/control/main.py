@@ -32,6 +32,7 @@ from fairlead.backends.local.home import Home
 from fairlead.control import settings as settings_module
 from fairlead.control.api.app import build_app
 from fairlead.control.api.kinds import CLAIM, CONFIG_MAP, POD, SECRET, SERVICE_ACCOUNT
+from fairlead.control.kept_plans import KeptPlans
 from fairlead.control.lookup import StoreLookup
 from fairlead.control.reconcile import Followed, Reconciler
 from fairlead.control.replica_logs import ReplicaLogs
@@ -115,6 +116,7 @@ async def run_control(config: ControlConfig) -> int:
         reconciler = Reconciler(
             store=store,
             world=world,
+            kept=KeptPlans(config.home.plans),
             followed=followed,
             backend=backend,
             catalog=catalog,

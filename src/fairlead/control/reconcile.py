@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 
 from fairlead.backends.base import Backend, Notice
+from fairlead.control.kept_plans import KeptPlans
 from fairlead.control.lanes import Lanes
 from fairlead.control.pods import pods_of
 from fairlead.control.records import Records
@@ -54,6 +55,7 @@ class Reconciler:
     pod_kind: Kind
     node: str
     clock: Callable[[], str]
+    kept: KeptPlans
     _locks: dict[Key, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
     _records: Records = field(init=False)
 
@@ -74,6 +76,7 @@ class Reconciler:
             # Replicas whose resource was deleted while nobody watched are known to nobody: only now, with every
             # manifest applied, can the back-end tell them from the others.
             await self.backend.settle()
+            self.kept.sweep(self.world.plans)
             for name in {name for each in self.followed for name in each.kind.reads}:
                 tasks.create_task(self._follow_read(name))
             for each in self.followed:
@@ -214,6 +217,7 @@ class Reconciler:
             await self._records.keep(doc, wanted)
             plan = dialect.lower(doc, catalog=self.catalog, world=world)
         except FairleadError as error:
+            await self._go_on(doc)
             await self._refuse(followed, doc, error, error.reason)
             return False
         key = _key(doc)
@@ -221,14 +225,25 @@ class Reconciler:
         if known == plan:
             return True
         world.plans[key] = plan
+        self.kept.keep(key, plan)
         await self.backend.apply(plan)
         for warning in plan.warnings if known is None else set(plan.warnings) - set(known.warnings):
             await self.store.record_event(doc, "NotUsed", warning, "Warning")
         return True
 
+    async def _go_on(self, doc: Mapping[str, Any]) -> None:
+        """Let a resource whose manifest cannot be lowered run as it did before this process started."""
+        key = _key(doc)
+        if key not in self.world.plans:
+            earlier = self.kept.find(key, uid=doc["metadata"].get("uid", ""))
+            if earlier is not None:
+                self.world.plans[key] = earlier
+                await self.backend.apply(earlier)
+
     async def _delete(self, doc: Mapping[str, Any]) -> None:
         key = _key(doc)
         async with self._locks[key]:
+            self.kept.forget(key)
             plan = self.world.forget(key)
             if plan is not None:
                 await self.backend.delete(plan.owner)

@@ -388,6 +388,18 @@ class LogStyle(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogStore:
+    """How a logger whose `url` is a bucket writes there. `access` says which credentials it has. An object holds
+    `batch_size` payloads, or what came within `interval_s` of the first (0: however long it takes)."""
+
+    access: Artifact
+    path: str = ""
+    format: str = "json"
+    batch_size: int = 1
+    interval_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Logger:
     """Copy payloads of one unit (an empty name: of the whole graph) as CloudEvents to `url` (empty: the default sink).
     `mode` is `request`, `response` or `all`. `redact` are paths of JSON fields whose values are not logged."""
@@ -400,6 +412,7 @@ class Logger:
     metadata_headers: tuple[str, ...] = ()
     """Request headers to repeat in the event; KServe's only, as `annotations`."""
     annotations: tuple[tuple[str, str], ...] = ()
+    store: LogStore | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -458,8 +471,7 @@ class ScaleMetric(StrEnum):
     EXTERNAL = "external"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnativeScaling:
+class KnativeScaling(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Knative's pod autoscaler: requests under way, or per second, averaged over a stable and a panic window.
 
     `target` is per replica, before `utilization` is applied; 0 means the limit of concurrent requests, else the
@@ -517,13 +529,12 @@ class ScalingRules:
     policies: tuple[ScalingPolicy, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HorizontalScaling:
+class HorizontalScaling(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Kubernetes' rule: replicas x current / target, the largest of all metrics, within a tolerance of 10 %."""
 
     metrics: tuple[MetricTarget, ...]
-    up: ScalingRules = field(default_factory=lambda: ScalingRules(window_s=0.0))
-    down: ScalingRules = field(default_factory=lambda: ScalingRules(window_s=300.0))
+    up: ScalingRules = ScalingRules(window_s=0.0)
+    down: ScalingRules = ScalingRules(window_s=300.0)
     may_reach_zero: bool = False
 
 

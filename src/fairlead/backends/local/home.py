@@ -58,6 +58,11 @@ class Home:
         return self.root / "kept"
 
     @property
+    def plans(self) -> Path:
+        """The last good plan of each resource: `<kind>/<namespace>/<name>.json`."""
+        return self.root / "plans"
+
+    @property
     def certificates(self) -> Path:
         """Certificates and keys out of Secrets, for the gateway: `<namespace>/<secret>.pem`."""
         return self.root / "certificates"

@@ -21,7 +21,7 @@ def terms(base: Terms = TERMS, **changes: object) -> Terms:
 
 
 def scaling(**changes: object) -> Terms:
-    return replace(TERMS, scaling=replace(KnativeScaling(), **changes))  # type: ignore[arg-type]  # fields by name
+    return replace(TERMS, scaling=KnativeScaling(**changes))  # type: ignore[arg-type]  # fields by name
 
 
 def after(

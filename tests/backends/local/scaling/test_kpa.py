@@ -14,7 +14,7 @@ DEFAULT = Terms(scaling=KnativeScaling())
 
 
 def terms(*, limit: int = 0, **changes: object) -> Terms:
-    return Terms(scaling=replace(KnativeScaling(), **changes), concurrency_limit=limit)  # type: ignore[arg-type]  # fields by name
+    return Terms(scaling=KnativeScaling(**changes), concurrency_limit=limit)  # type: ignore[arg-type]  # fields by name
 
 
 def loaded(terms: Terms, value: float, *, seconds: int = 60, ready: int = 1) -> State:

@@ -67,7 +67,7 @@ class Place:
 
 def scaled(*, limit: int = 0, least: int = 0, most: int = 0, initial: int = 0, **changes: object) -> Component:
     made = component(name="predictor")
-    scaling = replace(KnativeScaling(), **changes)  # type: ignore[arg-type]  # fields by name, from a test
+    scaling = KnativeScaling(**changes)  # type: ignore[arg-type]  # fields by name, from a test
     policy = ScalePolicy(min_replicas=least, max_replicas=most, initial_replicas=initial, auto=scaling)
     limits = replace(made.revision.limits, concurrency=limit)
     return replace(made, scale=policy, revision=replace(made.revision, limits=limits))

@@ -62,7 +62,7 @@ def conditions(told: dict[str, Any]) -> dict[str, tuple[str, str, str]]:
 def test_a_graph_that_answers_is_ready_and_has_a_url() -> None:
     told = status(graph("a"), observed(), [service("a", "True")])
 
-    assert told["url"] == "http://ig.ns.example.com:8080"
+    assert told["url"] == "http://ig.ns.localhost:8080"
     assert (told["deploymentMode"], told["observedGeneration"]) == ("Knative", 3)
     assert conditions(told) == {
         "ConfigurationsReady": ("True", "", ""),
@@ -75,7 +75,7 @@ def test_a_graph_that_answers_is_ready_and_has_a_url() -> None:
 def test_standard_mode_has_a_name_of_its_template_and_no_conditions_of_knatives() -> None:
     told = status(graph(annotations={"serving.kserve.io/deploymentMode": "Standard"}), observed())
 
-    assert (told["url"], told["deploymentMode"]) == ("http://ig-ns.example.com:8080", "Standard")
+    assert (told["url"], told["deploymentMode"]) == ("http://ig-ns.localhost:8080", "Standard")
     assert set(conditions(told)) == {"Ready", "Stopped"}
 
 
