@@ -5,10 +5,9 @@ import numpy as np
 import pytest
 
 from fairlead.protocols.message import Form, Meta, Payload
-from fairlead.protocols.seldon_v1 import answer_form, column_names, meta_object
+from fairlead.protocols.seldon_v1 import meta_object
 from fairlead.runtimes.answers import (
     answer_payload,
-    array_payload,
     data_of,
     features_of,
     merged_meta,
@@ -173,17 +172,6 @@ def test_meta_between_units_has_the_names_of_the_wire_and_is_the_methods_own(met
         if not isinstance(part, str):
             part.clear()
     assert meta == before
-
-
-@pytest.mark.parametrize("array", [np.array(1), np.zeros(3), np.zeros((2, 3)), np.zeros((2, 1025)), np.array([["a"]])])
-@pytest.mark.parametrize("names", [None, ["x"]])
-@pytest.mark.parametrize("asked", [Form.NDARRAY, Form.TENSOR, Form.EMPTY_DATA, Form.STRING])
-def test_an_array_is_written_in_the_form_and_with_the_names_of_the_table(
-    array: np.ndarray[Any, Any], names: list[str] | None, asked: Form
-) -> None:
-    payload = array_payload(array, asked, None if names is None else lambda: names)
-
-    assert (payload.form, payload.names) == (answer_form(asked, array), column_names(names, array))
 
 
 def test_a_copy_shares_nothing_that_can_be_written_into() -> None:

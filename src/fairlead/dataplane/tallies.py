@@ -94,7 +94,7 @@ class Quick:
 
     def observe(self, seconds: float) -> None:
         """Count one call in both. What is in the first bucket of the fine bounds is in the first of the others, so it
-        needs no search. Measured, both together: 0.15 us against 0.25 us."""
+        needs no search. Measured, both together: 0.17 us against 0.28 us."""
         if seconds > _FINEST:
             self._inside.observe(seconds)
             self._latency.observe(seconds)

@@ -136,11 +136,9 @@ def column_names(class_names: list[str] | None, array: Array) -> list[str]:
     """The names of an answer's columns; a list of single values has none."""
     if array.ndim < 2:
         return []
-    return class_names if class_names is not None else default_names(array.shape[1])
-
-
-def default_names(width: int) -> list[str]:
-    """What columns are called that nobody named."""
+    if class_names is not None:
+        return class_names
+    width = array.shape[1]
     return _DEFAULT_NAMES[:width] if width <= len(_DEFAULT_NAMES) else [f"t:{index}" for index in range(width)]
 
 

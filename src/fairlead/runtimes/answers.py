@@ -11,12 +11,10 @@ from typing import Any
 import numpy as np
 
 from fairlead.protocols.message import Form, Message, Meta, Payload
-from fairlead.protocols.seldon_v1 import answer_form, default_names
+from fairlead.protocols.seldon_v1 import answer_form, column_names
 from fairlead.runtimes.failures import BadData, unusable
 
 ClassNames = Callable[[], Any]
-
-_NDARRAY = Form.NDARRAY  # a member of an enum costs a call to look up
 
 
 def features_of(payload: Payload) -> Any:
@@ -69,13 +67,8 @@ def answer_payload(value: Any, asked: Form, class_names: ClassNames | None) -> P
 def array_payload(value: Any, asked: Form, class_names: ClassNames | None) -> Payload:
     """The payload for an array, or a list that is one."""
     array = value if isinstance(value, np.ndarray) else as_array(value)
-    # As `answer_form` and `column_names`, which are not called for what is usual: 0.2 us against 0.28 us.
-    shape = array.shape
-    form = asked if asked is _NDARRAY else answer_form(asked, array)
-    if len(shape) < 2:
-        return Payload(form, array, [])
-    names = None if class_names is None else class_names()
-    return Payload(form, array, default_names(shape[1]) if names is None else names)
+    given = class_names() if class_names is not None and array.ndim > 1 else None
+    return Payload(answer_form(asked, array), array, column_names(given, array))
 
 
 def as_array(values: list[Any]) -> np.ndarray[Any, Any]:
@@ -92,8 +85,8 @@ def meta_argument(message: Message) -> dict[str, Any] | None:
     if message.raw is not None:
         sent: dict[str, Any] | None = own_copy(message.raw.get("meta"))
         return sent
-    # As `own_copy(meta_object(meta))`, built straight: 0.25 us against 0.9 us. Request paths are text, which nobody can
-    # write into; what else a client sends in one is shared, and only its own answer could show it.
+    # As `own_copy(meta_object(meta))`, built straight: 0.14 us against 0.51 us. Request paths are text, which nobody
+    # can write into; what else a client sends in one is shared, and only its own answer could show it.
     meta = message.meta
     given: dict[str, Any] = {}
     if meta.puid:
@@ -118,7 +111,7 @@ def passed_on(arrived: Meta, path: tuple[str, str] | None) -> Meta:
 
 
 def passed_on_by_all(arrived: list[Meta], path: tuple[str, str] | None) -> Meta:
-    """The same for several messages. Measured, for two: 0.35 us against 1.0 us."""
+    """The same for several messages."""
     request_path = {} if path is None else {path[0]: path[1]}
     tags: dict[str, Any] = {}
     metrics: list[dict[str, Any]] = []

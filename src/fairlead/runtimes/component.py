@@ -163,7 +163,7 @@ class Component:
         if method is _ROUTE:
             return self._routed(value, message)
         if self._adds_nothing and type(value) is np.ndarray:
-            # What `_answer` gives, for the usual case. Measured, the whole call: 1.2 us against 4.2 us.
+            # What `_answer` gives, for the usual case. Measured, the whole call: 2.2 us against 4.2 us.
             return Message(array_payload(value, payload.form, class_names), passed_on(message.meta, self._path))
         return self._answer(unpacked(value), payload.form, [message.meta], class_names)
 

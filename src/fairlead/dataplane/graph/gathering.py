@@ -22,8 +22,8 @@ from fairlead.protocols.tensors import Tensor
 INSTANCES, PREDICTIONS = "instances", "predictions"
 
 
-# A graph of quick units never waits, so its steps need no coroutines. Measured, six no-op units in one worker: 17.5 us a
-# walk against 19.4 us with a coroutine for the chain and one for the branch, 29 us with one for each step.
+# A graph of quick units never waits, so its steps need no coroutines. Measured, six no-op units in one worker: 21.7 us
+# a walk against 22.4 us with a coroutine for the chain and one for the branch.
 Begun = Parcel | Step[Parcel]
 """The answer of a step, or what waits for it: a coroutine that has to be run."""
 
