@@ -62,6 +62,8 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):
     memory_limit_bytes: int | None = None
     threads: int = 1
     max_body_bytes: int = 100 * 1024 * 1024
+    log_env: dict[str, str] = {}
+    """Credentials for the stores that payload logs are written to."""
     single_unit: bool = False
     """Answer as one bare unit (the microservice contract) rather than as a whole graph."""
 

@@ -1,12 +1,13 @@
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from fairlead.backends.local.preparing import PreparationFailed, Preparer
 from fairlead.errors import StorageError, StorageUnavailable
-from fairlead.plan.model import Container, EnvVar, InitContainer, Mount, UserCode
+from fairlead.plan.model import Container, EnvVar, InitContainer, Logger, LogStore, Mount, UnitName, UserCode
 from fairlead.plan.status import Progress
 from support.local_world import OWNER, FakeFetcher, FakeLookup, artifact, component, unit
 
@@ -99,6 +100,20 @@ async def test_credentials_are_layered(stage: Stage) -> None:
         "AWS_SECRET_ACCESS_KEY": "from-secret",
         "B": "from-manifest",
     }
+
+
+async def test_payload_logs_have_credentials_of_their_own(stage: Stage) -> None:
+    stage.lookup.secrets["keys"] = {"RCLONE_CONFIG_S3_ACCESS_KEY_ID": b"a-key-to-hide"}
+    made = component(unit())
+    access = artifact(env_secret="keys")
+    logger = Logger(unit=UnitName(""), mode="all", url="s3://logs", store=LogStore(access=access))
+    logged = replace(made, revision=replace(made.revision, loggers=(logger,)))
+
+    prepared = await stage.preparer.prepare(OWNER, logged, Heard(), folders={})
+
+    assert prepared.log_env == {"RCLONE_CONFIG_S3_ACCESS_KEY_ID": "a-key-to-hide"}
+    assert "a-key-to-hide" in prepared.secrets
+    assert stage.fetcher.calls == []
 
 
 async def test_a_claim_is_looked_up_for_a_transfer_and_for_a_container(stage: Stage, tmp_path: Path) -> None:

@@ -125,6 +125,13 @@ class Artifacts:
         for uri, scope in self.fetcher.pins() - wanted:
             self.fetcher.unpin(uri, scope=scope)
 
+    async def credentials(self, namespace: str, artifact: Artifact) -> dict[str, str]:
+        """The variables of an access, for whoever asks a store himself. Raises as `fetch` does for references."""
+        env = await self._credentials(namespace, artifact)
+        if artifact.entry:
+            env |= (await self._entry(namespace, artifact.entry))[1]
+        return await self._with_authorities(namespace, env)
+
     async def _resolved(
         self,
         namespace: str,

@@ -91,6 +91,7 @@ def place(
         workdir=str(workdir),
         memory_limit_bytes=memory_limit_bytes(units),
         threads=threads(units),
+        log_env=dict(prepared.log_env),
     )
     main = Forked(
         spec=worker,

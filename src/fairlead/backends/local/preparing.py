@@ -25,13 +25,15 @@ from fairlead.plan.status import Cause, Progress
 class Prepared:
     """What is needed to start replicas: per unit its folder and its variables; volumes by `kind:name` for
     containers (folders of claims, contents of Secrets and ConfigMaps); init containers' variables by
-    `unit/container`; the Python of units that have libraries of their own; and the secret values among all of these."""
+    `unit/container`; the Python of units that have libraries of their own; what the stores
+    of payload logs are entered with; and the secret values among all of these."""
 
     folders: Mapping[str, Path] = field(default_factory=dict)
     env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     claims: Mapping[str, Path] = field(default_factory=dict)
     contents: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
     pythons: Mapping[str, Path] = field(default_factory=dict)
+    log_env: Mapping[str, str] = field(default_factory=dict)
     secrets: frozenset[str] = frozenset()
 
 
@@ -92,10 +94,22 @@ class Preparer:
                     env[key] = resolved.values
                     secrets |= resolved.secrets
                 await self._volumes(resolver, owner.namespace, unit, claims, contents, secrets)
+        log_env: dict[str, str] = {}
+        for logger in component.revision.loggers:
+            if logger.store is not None:
+                with _Naming(units[0]):
+                    log_env |= await self._artifacts.credentials(owner.namespace, logger.store.access)
+        secrets |= worth_hiding(log_env.values())
         found = await self._folders(owner, units, listener, folders)
         pythons = await self._pythons(component.revision, found, listener)
         return Prepared(
-            folders=found, env=env, claims=claims, contents=contents, pythons=pythons, secrets=frozenset(secrets)
+            folders=found,
+            env=env,
+            claims=claims,
+            contents=contents,
+            pythons=pythons,
+            log_env=log_env,
+            secrets=frozenset(secrets),
         )
 
     async def fetch(self, owner: Owner, unit: Unit, listener: Listener) -> Path:

@@ -24,6 +24,15 @@ class Sink(Protocol):
     def close(self) -> None: ...
 
 
+class Gathering(Sink, Protocol):
+    """A sink that gathers. `due_in_s` is how long what it holds may wait, `None` while that does not matter; `flush`
+    sends it."""
+
+    @property
+    def due_in_s(self) -> float | None: ...
+    def flush(self) -> None: ...
+
+
 class Counts:
     """What became of the events of one sink."""
 
@@ -81,7 +90,7 @@ class Dispatcher:
 
     def _serve(self) -> None:
         sink: Sink | None = None
-        while (write := self._next()) is not None:
+        while (write := self._next(sink)) is not None:
             try:
                 if sink is None:
                     sink = self._make_sink()
@@ -95,16 +104,30 @@ class Dispatcher:
                 with self._wake:
                     self._busy -= 1
         if sink is not None:
-            sink.close()
+            self._tidily(sink.close)
 
-    def _next(self) -> Write | None:
-        with self._wake:
-            while not self._waiting:
-                if self._is_closed:
-                    return None
-                self._wake.wait()
-            self._busy += 1
-            return self._waiting.popleft()
+    def _next(self, sink: Sink | None) -> Write | None:
+        while True:
+            with self._wake:
+                due_in_s: float | None = getattr(sink, "due_in_s", None)
+                while not self._waiting and due_in_s != 0.0:
+                    if self._is_closed:
+                        return None
+                    if not self._wake.wait(due_in_s):
+                        break  # it is due
+                if self._waiting:
+                    self._busy += 1
+                    return self._waiting.popleft()
+            flush: Callable[[], None] = sink.flush  # type: ignore[union-attr]  # only such sinks are ever due
+            self._tidily(flush)
+
+    def _tidily(self, finish: Callable[[], None]) -> None:
+        """What a sink does with what it had taken already; it fails as an event does."""
+        try:
+            finish()
+        except Exception as error:
+            self._count(is_sent=False)
+            self._complain("events were not sent: %s", error)
 
     def _count(self, *, is_sent: bool) -> None:
         with self._wake:

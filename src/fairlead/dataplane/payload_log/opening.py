@@ -5,15 +5,17 @@ from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from fairlead.dataplane.graph.contracts import CONTRACTS
+from fairlead.dataplane.payload_log import object_sink
 from fairlead.dataplane.payload_log.dispatching import Counts, Dispatcher, Sink
 from fairlead.dataplane.payload_log.file_sink import FileOptions, JsonLinesSink
 from fairlead.dataplane.payload_log.http_sink import HttpSink
 from fairlead.dataplane.payload_log.kafka_sink import DEFAULT_TOPIC, KafkaSink
+from fairlead.dataplane.payload_log.object_sink import ObjectOptions, ObjectSink
 from fairlead.dataplane.payload_log.parquet_sink import ParquetSink
 from fairlead.dataplane.payload_log.tapping import Origin, Tap
 from fairlead.dataplane.spec import WorkerSpec
 from fairlead.errors import ConfigError
-from fairlead.plan.model import LogStyle
+from fairlead.plan.model import LogStore, LogStyle
 
 DEFAULT_ENDPOINT = "REQUEST_LOGGER_DEFAULT_ENDPOINT"
 _QUEUE = {LogStyle.SELDON: 10_000, LogStyle.KSERVE: 100}
@@ -38,9 +40,9 @@ class PayloadLog:
             if key not in self._dispatchers:
                 self._dispatchers[key] = Dispatcher(
                     _without_secret(where),
-                    _opener(where, env),
+                    _opener(where, env) if logger.store is None else _store_opener(where, logger.store, spec),
                     limit=int(limit) if limit.isdigit() and int(limit) else _QUEUE[logger.style],
-                    threads=1 if where.startswith("file:") else _THREADS[logger.style],
+                    threads=1 if where.startswith("file:") or logger.store is not None else _THREADS[logger.style],
                 )
             wire = CONTRACTS[revision.protocol].wire
             self.taps[logger.unit] = Tap(logger, origin, self._dispatchers[key], wire, limit_bytes=spec.max_body_bytes)
@@ -84,6 +86,12 @@ def _opener(where: str, env: Mapping[str, str]) -> Callable[[], Sink]:
         options = FileOptions(where)
         return lambda: ParquetSink(options) if options.format == "parquet" else JsonLinesSink(options)
     raise ConfigError(f"payload log: {where!r} cannot be written to; expected http://, https://, kafka:// or file://")
+
+
+def _store_opener(where: str, store: LogStore, spec: WorkerSpec) -> Callable[[], Sink]:
+    object_sink.check(store)
+    folder = f"{spec.namespace}/{spec.service}/{spec.component}"
+    return lambda: ObjectSink(ObjectOptions(where, store, folder, spec.log_env))
 
 
 def _without_secret(where: str) -> str:

@@ -106,7 +106,7 @@ def _revision(pod: Pod, lowered: tuple[Lowered, ...], settings: Settings, findin
             also=tuple(also),
             labels=tuple(sorted(pod.labels.items())),
             annotations=tuple((name, value) for name, value in pod.annotations.items() if name == ENVIRONMENT),
-            loggers=lower_loggers(pod, settings.service.logger.default_url, findings),
+            loggers=lower_loggers(pod, settings.service, findings),
             batching=lower_batching(pod, findings) if Protocol.V1 in lowered[0].speaks else None,
             limits=lower_limits(pod),
             drain_s=DRAIN_S if grace is None else float(grace),
