@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from fairlead.cli.app import run
 from fairlead.cli.manifests import read_documents
 from fairlead.cli.reading import Reader
 from fairlead.dialects.catalog import Catalog
@@ -60,6 +61,16 @@ def test_a_manifest_may_refer_to_what_came_with_it(tmp_path: Path) -> None:
     assert [plan.owner.name for plan in plans(tmp_path, service, RUNTIME)] == ["iris"]
     with pytest.raises(InvalidManifest, match="no runtime found to support predictor"):
         plans(tmp_path, service)
+
+
+def test_host_names_end_in_the_domain_of_the_settings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "config.toml").write_text('domain = "models.lan"\n')
+    manifest = tmp_path / "m.yaml"
+    manifest.write_text(yaml.safe_dump(ISVC))
+
+    assert run(["plan", "-f", str(manifest), "--home", str(tmp_path)]) == 0
+
+    assert "route iris.default.models.lan/ -> predictor-00001" in capsys.readouterr().out
 
 
 def test_kinds_that_run_nothing_have_no_plan(tmp_path: Path) -> None:

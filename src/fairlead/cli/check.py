@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from fairlead.cli import output
-from fairlead.cli.configuration import read_catalog
+from fairlead.cli.configuration import read_catalog, read_settings
 from fairlead.cli.connection import home_at
 from fairlead.cli.exits import CommandFailed
 from fairlead.cli.kinds import unknown_kind
@@ -128,8 +128,8 @@ def plan(
         Where the installation keeps its things (default: $FAIRLEAD_HOME, ~/.fairlead).
     """
     documents = read_documents(file)
-    catalog = read_catalog(home_at(home), config)
-    reader = Reader.of(documents, catalog)
+    place = home_at(home)
+    reader = Reader.of(documents, read_catalog(place, config), domain=read_settings(place, config).domain)
     plans = [made for document in documents if (made := _lower(document, reader)) is not None]
     if output_ == "text":
         from fairlead.cli.plans import describe

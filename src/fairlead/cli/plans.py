@@ -54,7 +54,8 @@ def _unit(unit: Unit) -> Iterator[str]:
     for parameter in unit.parameters:
         yield f"  {parameter.name} = {parameter.value!r}"
     if unit.env:
-        yield f"  {len(unit.env)} environment variables (-o yaml shows them)"
+        count = len(unit.env)
+        yield f"  {count} environment variable{'s' if count > 1 else ''} (-o yaml shows them)"
 
 
 def _step(step: Step) -> Iterator[str]:

@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 _DEFAULT_NAMESPACE = "default"
 
 
-def dialects() -> "tuple[Dialect, ...]":
-    """All that there are."""
+def dialects(domain: str = "localhost") -> "tuple[Dialect, ...]":
+    """All that there are; `domain` is what the host names of services end in."""
     from fairlead.dialects.kserve import KServeDialect
     from fairlead.dialects.seldon import SeldonDialect
 
-    return SeldonDialect(), KServeDialect()
+    return SeldonDialect(), KServeDialect(domain=domain)
 
 
 def is_of(document: Document, kind: "Kind") -> bool:
@@ -39,11 +39,11 @@ class Reader:
     known: "tuple[Dialect, ...]" = field(default_factory=dialects)
 
     @classmethod
-    def of(cls, documents: Sequence[Document], catalog: "Catalog") -> "Reader":
+    def of(cls, documents: Sequence[Document], catalog: "Catalog", *, domain: str = "localhost") -> "Reader":
         """With these documents, and what an installation brings along, to refer to."""
         from fairlead.dialects.given import GivenWorld
 
-        known = dialects()
+        known = dialects(domain)
         seeds = [seed for dialect in known for seed in dialect.seeds()]
         given = [_placed(document, known) for document in documents if document.kind != "Secret"]
         return cls(catalog, GivenWorld([*given, *seeds]), known)
