@@ -182,6 +182,24 @@ async def test_who_waits_for_a_revision_that_is_replaced_is_served_by_the_next(i
         assert [request.path for request in worker.requests] == ["/0", "/1", "/2"]
 
 
+@pytest.mark.parametrize("refusal", ["", "first is scaled to zero replicas"])
+async def test_who_waits_where_no_requests_go_any_more_is_served_where_they_go(refusal: str) -> None:
+    async with bench() as made, wire_to(made.port) as wire:
+        waking = {"first": pool_of(), "second": pool_of()}
+        await made.serve(service("iris", waking, weights={"first": 100, "second": 0}))
+        await wire.send(b"".join(post(f"/seldon/ns/iris/{turn}") for turn in range(3)))
+        await until(lambda: waiting(made) == 3)
+
+        # A roll-back that is taken back at once: the old revision is still in the table, and then it is not.
+        kept = {"first": replace(pool_of(), refusal=refusal), "second": pool_of()}
+        await made.serve(service("iris", kept, weights={"second": 100}))
+        await made.serve(service("iris", {"second": pool_of()}))
+        worker = await made.worker("w")
+        await made.serve(service("iris", {"second": pool_of(worker)}))
+
+        assert await answers(wire, 3) == ["w"] * 3
+
+
 async def test_who_waits_for_a_service_that_is_removed_is_told_so() -> None:
     async with bench() as made, wire_to(made.port) as wire:
         await made.serve(service("iris", {"first": pool_of()}))

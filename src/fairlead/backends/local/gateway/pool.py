@@ -77,12 +77,14 @@ class Pool:
         if wanted.refusal:
             self._refuse_waiting()
 
-    def retire(self, heir: "Pool | None" = None) -> None:
-        """The component is gone from the table. What waited for it goes to the one that has its place, if there is."""
-        if heir is not None:
-            waiting, self._waiting = self._waiting, {}
-            for waiter in waiting:
-                waiter.move(heir)
+    def hand_over(self, heir: "Pool") -> None:
+        """No route leads here any more. What waits goes to the one that has its place."""
+        waiting, self._waiting = self._waiting, {}
+        for waiter in waiting:
+            waiter.move(heir)
+
+    def retire(self) -> None:
+        """The component is gone from the table."""
         self.update(routing.Pool(refusal=f"{self.name} was removed", protocol=self.wanted.protocol))
 
     @property

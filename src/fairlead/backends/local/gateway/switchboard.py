@@ -76,7 +76,6 @@ class Switchboard:
         """Serve what this table says. Requests that are under way stay where they are."""
         changed, gone = difference(self.table, table)
         unused: dict[Key, None] = {}
-        heirs: dict[Key, Serving] = {}
         for service in gone:
             entry = self._entries.pop(service.identity)
             unused |= dict.fromkeys(entry.keys)
@@ -84,12 +83,11 @@ class Switchboard:
         for service in changed:
             known = self._entries.get(service.identity)
             unused |= dict.fromkeys(known.keys) if known is not None else {}
-            heirs |= self._publish_service(service.identity, service)
+            self._publish_service(service.identity, service)
             for key in self._entries[service.identity].keys:
                 unused.pop(key, None)
         for key in unused:
-            heir = heirs.get(key)
-            self.servings.pop(key).pool.retire(heir.pool if heir is not None else None)
+            self.servings.pop(key).pool.retire()
         self._meters.forget(unused)
         self.table = table
         self.epoch = Epoch()
@@ -120,31 +118,33 @@ class Switchboard:
         for serving in self.servings.values():
             serving.pool.retire()
 
-    def _publish_service(self, identity: tuple[str, str, str], service: Service) -> dict[Key, Serving]:
-        """Gives the components that its routes lead to now, by those that they led to."""
+    def _publish_service(self, identity: tuple[str, str, str], service: Service) -> None:
         entry = self._entries.get(identity)
-        if entry is not None and entry.service == service:
-            return {}
         pools = _pools(service)
-        self._update_pools(pools)
+        for key in pools:
+            if key not in self.servings:
+                self.servings[key] = self._new_serving(key)
         if entry is not None and entry.service.routes == service.routes and entry.keys == pools.keys():
+            self._update_pools(pools)
             entry.service = service
-            return {}
+            return
         routes = _compile(service, self.servings)
         if entry is not None:
             _keep_turns(entry.routes, routes)
         before = entry.routes if entry is not None else []
         self._replace(before, routes)
         self._entries[identity] = Entry(service, routes, pools.keys())
-        return _heirs(before, routes)
+        self._update_pools({key: pools[key] for key in _keys_reached(routes)})
+        # Before the others learn that they are to refuse what waits for them.
+        for key, heir in _heirs(before, routes).items():
+            self.servings[key].pool.hand_over(heir.pool)
+        self._update_pools(pools)
 
     def _update_pools(self, pools: dict[Key, routing.Pool]) -> None:
         for key, wanted in pools.items():
-            serving = self.servings.get(key)
-            if serving is None:
-                serving = self.servings[key] = self._new_serving(key)
-            if serving.pool.wanted != wanted:
-                serving.pool.update(wanted)
+            pool = self.servings[key].pool
+            if pool.wanted != wanted:
+                pool.update(wanted)
 
     def _new_serving(self, key: Key) -> Serving:
         def poke() -> None:
@@ -195,18 +195,26 @@ def _compile(service: Service, servings: dict[Key, Serving]) -> list[CompiledRou
 
 
 def _heirs(old: list[CompiledRoute], new: list[CompiledRoute]) -> dict[Key, Serving]:
-    """Who takes the requests that a component had, by the routes that led there."""
+    """Who takes the requests that wait for components which no route leads to any more, by the routes that did."""
     now = {_match_of(route.route): route for route in new}
+    reached = _keys_reached(new)
     heirs: dict[Key, Serving] = {}
     for route in old:
         successor = now.get(_match_of(route.route))
-        if successor is None:
-            continue
-        shares = zip(successor.targets, successor.route.targets, strict=True)
-        heir = next((serving for serving, target in shares if target.weight > 0), None)
+        heir = next(_reached(successor), None) if successor is not None else None
         if heir is not None:
-            heirs |= {serving.key: heir for serving in route.targets if serving is not heir}
+            heirs |= {serving.key: heir for serving in route.targets if serving.key not in reached}
     return heirs
+
+
+def _keys_reached(routes: Iterable[CompiledRoute]) -> set[Key]:
+    return {serving.key for route in routes for serving in _reached(route)}
+
+
+def _reached(route: CompiledRoute) -> Iterator[Serving]:
+    """The components that get requests from it."""
+    shares = zip(route.targets, route.route.targets, strict=True)
+    return (serving for serving, target in shares if target.weight > 0)
 
 
 def _match_of(route: Route) -> tuple[object, ...]:
