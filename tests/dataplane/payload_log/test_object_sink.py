@@ -75,6 +75,9 @@ async def test_an_object_holds_as_many_as_the_manifest_gathers(s3: S3Server, buc
     surface = logging(s3, "request", format="csv", batch_size=2)
     await ask(surface, "e-1", "e-2", "e-3")
     await closed(surface, 3)  # which writes what is left
+    with fail_after(60):
+        while len(list(bucket.iterdir())) < 2:
+            await sleep(0.005)
 
     assert sorted(path.name for path in bucket.iterdir()) == ["e-1-request.csv", "e-3-request.csv"]
     rows = list(csv.DictReader(io.StringIO((bucket / "e-1-request.csv").read_text())))

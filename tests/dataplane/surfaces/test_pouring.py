@@ -142,16 +142,13 @@ async def test_text_and_bytes_without_a_type_are_octets(kind: str, tmp_path: Pat
 
 
 async def test_a_model_may_name_the_type_itself(tmp_path: Path) -> None:
-    over = surface(tmp_path, "kserve", "yield '{}'")
-    servable: Any = over.executor.units["m"]
-    model = servable.servable.model
-
-    async def predict(payload: Any, headers: Any = None, response_headers: Any = None) -> Any:
-        response_headers.update({"Content-Type": "application/x-ndjson", "X-Mine": "1"})
-        return model.pieces()
-
-    hook = servable.servable._predict
-    hook._function, hook._takes_response = predict, True
+    naming = "response_headers.update({'Content-Type': 'application/x-ndjson', 'X-Mine': '1'})"
+    source = KSERVE.replace("__init__(name)", "__init__(name, return_response_headers=True)")
+    source = source.replace("        return self.pieces()", f"        {naming}\n        return self.pieces()")
+    model = load(
+        user_unit(name="m", code=write(tmp_path, "Mine", f"{source}        yield '{{}}'\n")), protocol=Protocol.V1
+    )
+    over = served(worker_spec([unit("m")], call("m"), protocol=Protocol.V1), m=model)
     async with asked(over) as wire:
         lines = await head(wire)
         assert lines.count("content-type") == 1

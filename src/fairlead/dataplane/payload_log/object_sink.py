@@ -9,19 +9,14 @@ import csv
 import io
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from fairlead.dataplane.payload_log.event import Event
-from fairlead.errors import ConfigError, Retryable
+from fairlead.errors import ConfigError
 from fairlead.plan.model import LogStore
 from fairlead.protocols import jsontext
 from fairlead.runtimes.libraries import need
-
-if TYPE_CHECKING:
-    from obstore.store import ObjectStore
-
-_CONNECT_S, _READ_S = 5.0, 30.0
+from fairlead.storage.writing import Bucket
 
 
 class ObjectOptions(NamedTuple):
@@ -41,7 +36,11 @@ class ObjectSink:
         self._write = _WRITERS[options.store.format]
         self._waiting: dict[str, list[Event]] = {}
         self._since: dict[str, float] = {}
-        self._bucket, self._prefix = _opened(options)
+        try:
+            self._bucket = Bucket(options.url, options.env)
+        except ConfigError as error:
+            raise ConfigError(f"payload log: {error}") from error
+        self._folder = "/".join(part.strip("/") for part in (options.folder, options.store.path) if part)
 
     @property
     def due_in_s(self) -> float | None:
@@ -68,15 +67,10 @@ class ObjectSink:
         self.flush()
 
     def _flush(self, kind: str) -> None:
-        import obstore
-
         events = self._waiting.pop(kind)
         del self._since[kind]
         name = f"{events[0].attributes['id']}-{kind}.{self._options.store.format}"
-        try:
-            obstore.put(self._bucket, f"{self._prefix}/{name}".lstrip("/"), self._write(events))
-        except Exception as error:  # whatever the library raises; its words may hold an address with a key
-            raise Retryable(f"{name} was not written: {type(error).__name__}") from error
+        self._bucket.put(f"{self._folder}/{name}", self._write(events))
 
 
 def check(store: LogStore) -> None:
@@ -84,21 +78,6 @@ def check(store: LogStore) -> None:
     if store.format not in _WRITERS:
         known = ", ".join(_WRITERS)
         raise ConfigError(f"payload log: format {store.format!r} is not known; expected one of {known}")
-
-
-def _opened(options: ObjectOptions) -> "tuple[ObjectStore, str]":
-    from fairlead.storage.clouds.layer import Timeouts
-    from fairlead.storage.credentials import RcloneAccess, resolve
-    from fairlead.storage.uris import RemoteUri, parse
-
-    uri = parse(options.url)
-    if not isinstance(uri, RemoteUri):
-        raise ConfigError("payload log: the address names no bucket; expected s3://bucket/path")
-    access = resolve(uri, options.env, defaults={}, read_file=lambda path: Path(path).read_text())
-    if isinstance(access, RcloneAccess):
-        raise ConfigError("payload log: logs are written to S3, Google's and Azure's stores alone")
-    bucket = access.open(uri.bucket, Timeouts(connect_s=_CONNECT_S, read_s=_READ_S))
-    return bucket, "/".join(part.strip("/") for part in (uri.key, options.folder, options.store.path) if part)
 
 
 def _json(events: Sequence[Event]) -> bytes:
