@@ -28,4 +28,6 @@ def test_every_field_is_explained() -> None:
 
 
 def test_every_annotation_of_ours_is_explained() -> None:
-    assert {name for name in (header_patterns.HEADERS, options.RETRIES, options.FUSE) if f"`{name}" not in PAGE} == set()
+    assert {
+        name for name in (header_patterns.HEADERS, options.RETRIES, options.FUSE) if f"`{name}" not in PAGE
+    } == set()
