@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.drawing import draw
 from bench.scaling.simulating import Outcome, component, simulate
 from bench.scaling.traces import Trace, every
-from fairlead.plan.model import KnativeScaling
+from fairlead.plan.scaling import KnativeScaling
 
 OUT = Path("build/bench-scaling.json")
 _START_S = 2.0

@@ -10,18 +10,8 @@ from dataclasses import dataclass, field
 from bench.scaling.traces import Trace
 from fairlead.backends.local.scaling.scaler import Key, Load, Scaler, Seen
 from fairlead.backends.local.scaling.telling import Told
-from fairlead.plan.model import (
-    Call,
-    Component,
-    ComponentName,
-    Graph,
-    KnativeScaling,
-    Limits,
-    Method,
-    Revision,
-    ScalePolicy,
-    UnitName,
-)
+from fairlead.plan.model import Call, Component, ComponentName, Graph, Limits, Method, Revision, UnitName
+from fairlead.plan.scaling import KnativeScaling, ScalePolicy
 
 KEY: Key = ("InferenceService/default/iris", "predictor")
 _STEPS = 20

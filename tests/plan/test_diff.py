@@ -17,11 +17,11 @@ from fairlead.plan.model import (
     Resources,
     Revision,
     Route,
-    ScalePolicy,
     Target,
     Unit,
     UnitName,
 )
+from fairlead.plan.scaling import ScalePolicy
 
 UNIT = Unit(name=UnitName("m"), runtime="sklearn", artifact=Artifact(uri="gs://a"), image="sklearnserver:1")
 

@@ -25,12 +25,12 @@ from fairlead.plan.model import (
     Plan,
     Revision,
     Route,
-    ScalePolicy,
     Target,
     Unit,
     UnitName,
 )
 from fairlead.plan.routing import RouteTable
+from fairlead.plan.scaling import ScalePolicy
 from fairlead.plan.status import ComponentStatus, PlanStatus
 from support.supervising import RunningSupervisor, short_home, supervisor
 

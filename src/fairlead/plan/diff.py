@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterator, Mapping
 
 from fairlead.plan import quantity
-from fairlead.plan.model import Artifact, Component, Plan, Resources, Revision, Route, ScalePolicy, Unit
+from fairlead.plan.model import Artifact, Component, Plan, Resources, Revision, Route, Unit
+from fairlead.plan.scaling import ScalePolicy
 
 
 def diff(old: Plan | None, new: Plan | None) -> list[str]:

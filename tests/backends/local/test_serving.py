@@ -19,17 +19,8 @@ from fairlead.backends.local.gateway.client import GatewayClient
 from fairlead.backends.local.home import Home
 from fairlead.backends.local.ports import Ports
 from fairlead.errors import NotReady
-from fairlead.plan.model import (
-    Artifact,
-    Component,
-    KnativeScaling,
-    Parameter,
-    Plan,
-    Protocol,
-    ScalePolicy,
-    Unit,
-    UserCode,
-)
+from fairlead.plan.model import Artifact, Component, Parameter, Plan, Protocol, Unit, UserCode
+from fairlead.plan.scaling import KnativeScaling, ScalePolicy
 from fairlead.plan.status import Phase
 from fairlead.storage import Fetcher
 from support.grpc_channels import channel_to

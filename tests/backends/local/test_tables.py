@@ -3,8 +3,9 @@ from dataclasses import replace
 import pytest
 
 from fairlead.backends.local.tables import Serving, service_of
-from fairlead.plan.model import HorizontalScaling, KnativeScaling, Limits, Parameter, Plan, ScalePolicy
+from fairlead.plan.model import Limits, Parameter, Plan
 from fairlead.plan.routing import Endpoint, Pool
+from fairlead.plan.scaling import HorizontalScaling, KnativeScaling, ScalePolicy
 from fairlead.plan.status import Cause, ComponentStatus, Phase, PlanStatus
 from support.local_world import plan
 

@@ -3,7 +3,7 @@ import pytest
 from fairlead.dialects.kserve.annotations import DOMAIN, read_autoscaling
 from fairlead.dialects.kserve.autoscaler_config import AutoscalerConfig
 from fairlead.errors import InvalidManifest
-from fairlead.plan.model import KnativeScaling, ScaleMetric
+from fairlead.plan.scaling import KnativeScaling, ScaleMetric
 
 CONFIG = AutoscalerConfig()
 

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from fairlead.plan.model import ScalePolicy
+from fairlead.plan.scaling import ScalePolicy
 from support.sdep import lower, pod, predictor, sdep
 
 

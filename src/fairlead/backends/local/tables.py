@@ -3,8 +3,9 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from fairlead.plan.model import Component, KnativeScaling, Plan
+from fairlead.plan.model import Component, Plan
 from fairlead.plan.routing import REPLICA_LIMIT, Endpoint, HostCertificate, Pool, Service
+from fairlead.plan.scaling import KnativeScaling
 from fairlead.plan.status import ComponentStatus, Phase, PlanStatus
 
 MODEL_NAME = "model_name"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from fairlead.dialects.kserve import durations
 from fairlead.dialects.kserve.autoscaler_config import WINDOW_MAX_S, WINDOW_MIN_S, AutoscalerConfig
 from fairlead.errors import InvalidManifest, Problem, Where
-from fairlead.plan.model import KnativeScaling, ScaleMetric
+from fairlead.plan.scaling import KnativeScaling, ScaleMetric
 
 DOMAIN = "autoscaling.knative.dev/"
 KPA, HPA = "kpa.autoscaling.knative.dev", "hpa.autoscaling.knative.dev"

@@ -6,7 +6,7 @@ replace a fixed number; what they measure is not read, so their minimum holds.
 
 from fairlead.dialects.seldon.context import PredictorContext
 from fairlead.dialects.seldon.schema import SeldonPodSpec
-from fairlead.plan.model import ScalePolicy
+from fairlead.plan.scaling import ScalePolicy
 
 
 def lower_scale(context: PredictorContext) -> ScalePolicy:

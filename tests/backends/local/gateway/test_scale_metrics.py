@@ -8,7 +8,7 @@ from fairlead.backends.local.gateway.messages import ComponentScale, Scales
 from fairlead.backends.local.scaling.scaler import Load, Scaler, Seen
 from fairlead.backends.local.scaling.showing import tell
 from fairlead.errors import NotReady
-from fairlead.plan.model import KnativeScaling, ScalePolicy
+from fairlead.plan.scaling import KnativeScaling, ScalePolicy
 from support.gateways import Bench, bench, pool, service
 from support.local_world import FakeGateway, component
 from support.wire import get, wire_to

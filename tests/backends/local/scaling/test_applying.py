@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fairlead.backends.local.scaling.applying import Activity, Applied, Counts, Standing, apply, begin
 from fairlead.backends.local.scaling.kpa import Terms
-from fairlead.plan.model import KnativeScaling
+from fairlead.plan.scaling import KnativeScaling
 from support.naive_scale import NaiveScale
 
 TERMS = Terms(scaling=KnativeScaling())

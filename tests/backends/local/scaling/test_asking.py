@@ -9,7 +9,7 @@ from aiohttp import web
 
 from fairlead.backends.local.scaling.asking import Questions
 from fairlead.errors import NotReady
-from fairlead.plan.model import MetricTarget, ScaleMetric
+from fairlead.plan.scaling import MetricTarget, ScaleMetric
 
 pytestmark = pytest.mark.anyio
 

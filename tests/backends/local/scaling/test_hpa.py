@@ -6,7 +6,7 @@ import pytest
 
 from fairlead.backends.local.scaling.hpa import Bounds, Reading, State, begin, decide
 from fairlead.backends.local.scaling.rule import Verdict
-from fairlead.plan.model import HorizontalScaling, MetricTarget, ScaleMetric, ScalingPolicy, ScalingRules
+from fairlead.plan.scaling import HorizontalScaling, MetricTarget, ScaleMetric, ScalingPolicy, ScalingRules
 
 CPU = MetricTarget(metric=ScaleMetric.CPU, kind="utilization", target=80.0)
 MEMORY = MetricTarget(metric=ScaleMetric.MEMORY, kind="average", target=1000.0)

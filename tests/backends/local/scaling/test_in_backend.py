@@ -9,7 +9,8 @@ import pytest
 
 from fairlead.backends.local.gateway.messages import ComponentDemand, Demand
 from fairlead.backends.local.home import Home
-from fairlead.plan.model import Component, HorizontalScaling, KnativeScaling, MetricTarget, ScaleMetric, ScalePolicy
+from fairlead.plan.model import Component
+from fairlead.plan.scaling import HorizontalScaling, KnativeScaling, MetricTarget, ScaleMetric, ScalePolicy
 from fairlead.plan.status import Phase
 from support.local_world import World, component, control, plan, unit, world
 from support.supervising import RunningSupervisor, short_home, supervisor

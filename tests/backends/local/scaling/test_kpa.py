@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fairlead.backends.local.scaling.kpa import Decision, State, Terms, begin, decide, excess_at_start
-from fairlead.plan.model import KnativeScaling, ScaleMetric
+from fairlead.plan.scaling import KnativeScaling, ScaleMetric
 from support.naive_kpa import NaiveKpa, Settings
 
 DEFAULT = Terms(scaling=KnativeScaling())

@@ -8,15 +8,8 @@ import pytest
 
 from fairlead.backends.local.scaling.scaler import Key, Load, Scaler, Seen
 from fairlead.backends.local.scaling.telling import Told
-from fairlead.plan.model import (
-    Component,
-    HorizontalScaling,
-    KnativeScaling,
-    MetricTarget,
-    Resources,
-    ScaleMetric,
-    ScalePolicy,
-)
+from fairlead.plan.model import Component, Resources
+from fairlead.plan.scaling import HorizontalScaling, KnativeScaling, MetricTarget, ScaleMetric, ScalePolicy
 from support.local_world import component, unit
 
 pytestmark = pytest.mark.anyio

@@ -4,7 +4,7 @@ import pytest
 from bench.scaling.simulating import Outcome, Point, component, simulate
 from bench.scaling.traces import Trace, burst, idle, ramp
 
-from fairlead.plan.model import KnativeScaling
+from fairlead.plan.scaling import KnativeScaling
 
 START_S = 2.0
 

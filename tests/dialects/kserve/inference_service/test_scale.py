@@ -3,10 +3,10 @@ from typing import Any
 import pytest
 
 from fairlead.errors import InvalidManifest
-from fairlead.plan.model import (
+from fairlead.plan.model import Limits
+from fairlead.plan.scaling import (
     HorizontalScaling,
     KnativeScaling,
-    Limits,
     MetricTarget,
     ScaleMetric,
     ScalePolicy,

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from fairlead.errors import FairleadError, NotReady
-from fairlead.plan.model import MetricTarget
+from fairlead.plan.scaling import MetricTarget
 
 _PATIENCE_S = 10.0
 _GRAPHITE_SINCE = "-5min"

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from fairlead.backends.local.scaling.rule import Gauges, Verdict
-from fairlead.plan.model import HorizontalScaling, MetricTarget, ScaleMetric, ScalingPolicy, ScalingRules
+from fairlead.plan.scaling import HorizontalScaling, MetricTarget, ScaleMetric, ScalingPolicy, ScalingRules
 
 SYNC_S = 15.0
 """How often the rule is applied."""

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, replace
 
 from fairlead.backends.local.scaling.windows import Buckets
-from fairlead.plan.model import KnativeScaling, ScaleMetric
+from fairlead.plan.scaling import KnativeScaling, ScaleMetric
 
 _LEAST_TARGET = 0.01
 _DEFAULT_CONCURRENCY = 100.0

@@ -9,7 +9,7 @@ from fairlead.backends.local.scaling.hpa import Reading
 from fairlead.backends.local.scaling.usage import UsageMeter
 from fairlead.backends.local.scaling.watching import HorizontalWatch
 from fairlead.errors import FairleadError
-from fairlead.plan.model import MetricTarget, ScaleMetric
+from fairlead.plan.scaling import MetricTarget, ScaleMetric
 
 
 class _Used(NamedTuple):

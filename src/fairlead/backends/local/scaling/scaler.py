@@ -27,7 +27,8 @@ from fairlead.backends.local.scaling.watching import (
     requested_by,
     terms_of,
 )
-from fairlead.plan.model import Component, HorizontalScaling, KnativeScaling
+from fairlead.plan.model import Component
+from fairlead.plan.scaling import HorizontalScaling, KnativeScaling
 
 _TICK_S = 2
 _SILENCE_S = 3.0

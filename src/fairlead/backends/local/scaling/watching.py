@@ -9,7 +9,8 @@ from fairlead.backends.local.scaling.applying import Counts
 from fairlead.backends.local.scaling.hpa import Bounds, Reading
 from fairlead.backends.local.scaling.kpa import Terms
 from fairlead.backends.local.scaling.rule import Verdict
-from fairlead.plan.model import Component, HorizontalScaling, KnativeScaling, ScaleMetric
+from fairlead.plan.model import Component
+from fairlead.plan.scaling import HorizontalScaling, KnativeScaling, ScaleMetric
 
 Key = tuple[str, str]
 """A plan's key and a component's name."""

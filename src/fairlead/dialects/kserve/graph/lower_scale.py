@@ -8,7 +8,7 @@ from fairlead.dialects.kserve import annotations as knative
 from fairlead.dialects.kserve.autoscaler_config import read_autoscaler_config
 from fairlead.dialects.kserve.config import InferenceServiceConfig
 from fairlead.dialects.kserve.graph.schema import InferenceGraphSpec
-from fairlead.plan.model import HorizontalScaling, MetricTarget, ScaleMetric, ScalePolicy, ScalingRules
+from fairlead.plan.scaling import HorizontalScaling, MetricTarget, ScaleMetric, ScalePolicy, ScalingRules
 
 _CPU_PERCENT = 80.0
 

@@ -9,7 +9,7 @@ from fairlead.dialects.kserve.inference_service.schema import Metric
 from fairlead.dialects.kserve.inference_service.schema import MetricTarget as Written
 from fairlead.dialects.kserve.inference_service.settings import Settings
 from fairlead.plan import quantity
-from fairlead.plan.model import HorizontalScaling, MetricTarget, ScaleMetric, ScalingPolicy, ScalingRules
+from fairlead.plan.scaling import HorizontalScaling, MetricTarget, ScaleMetric, ScalingPolicy, ScalingRules
 
 DEFAULT_CPU_PERCENT = 80.0
 _RESOURCES = {"cpu": ScaleMetric.CPU, "memory": ScaleMetric.MEMORY}

@@ -14,7 +14,8 @@ from fairlead.dialects.kserve.inference_service.revisions import history_of, pin
 from fairlead.dialects.kserve.inference_service.template import PREDICTOR, ROLES, ComponentTemplate
 from fairlead.dialects.kserve.inference_service.traffic import Rollout, Share, rolled_back, shares_of
 from fairlead.dialects.kserve.inference_service.variants import Rolled, Variant
-from fairlead.plan.model import Component, ComponentName, ScalePolicy, Target
+from fairlead.plan.model import Component, ComponentName, Target
+from fairlead.plan.scaling import ScalePolicy
 
 TAG_ROUTING = "serving.kserve.io/enable-tag-routing"
 STOP = "serving.kserve.io/stop"

@@ -12,7 +12,8 @@ from fairlead.dialects.kserve.inference_service.horizontal import horizontal
 from fairlead.dialects.kserve.inference_service.pods import Pod
 from fairlead.dialects.kserve.inference_service.settings import Settings
 from fairlead.errors import InvalidManifest
-from fairlead.plan.model import HorizontalScaling, Limits, ScalePolicy
+from fairlead.plan.model import Limits
+from fairlead.plan.scaling import HorizontalScaling, ScalePolicy
 
 AUTOSCALER_CLASS = "serving.kserve.io/autoscalerClass"
 QUEUE_FACTOR = 10

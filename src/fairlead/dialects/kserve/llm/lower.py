@@ -41,10 +41,10 @@ from fairlead.plan.model import (
     Parameter,
     Plan,
     Revision,
-    ScalePolicy,
     Unit,
     UnitName,
 )
+from fairlead.plan.scaling import ScalePolicy
 
 COMPONENT = ComponentName("main")
 IMAGE = "vllm/vllm-openai"
