@@ -48,6 +48,7 @@ bench-scale: setup ## Measure a thousand deployments at zero replicas, and cold 
 bench-scaling: setup ## Run load traces through the autoscaler, with pictures for the docs; measure first requests to services at zero
 	$(BIN)/python -m bench.scaling
 	$(BIN)/python -m bench.scaling.cold
+	$(BIN)/python -m bench.scaling.cold --beside 1000 --out build/bench-scaling-cold-among-1000.json
 
 bench-rollout: setup ## Change, wake and grow InferenceServices under load, with pictures for the docs; every failed request is told
 	$(BIN)/python -m bench.rollout
