@@ -15,8 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+# What runtimes set for themselves in the process that loads them, which may be the tests' own.
+_NOT_OURS = frozenset(("HF_HUB_OFFLINE", "HF_HUB_DISABLE_TELEMETRY", "TOKENIZERS_PARALLELISM"))
 FAIRLEAD = Path(sys.executable).parent / "fairlead"
 SDEPS = "/apis/machinelearning.seldon.io/v1/namespaces/{namespace}/seldondeployments"
+
+
+def _surroundings() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name not in _NOT_OURS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +78,7 @@ class Installation:
             capture_output=True,
             text=True,
             timeout=100,
-            env={**os.environ, **self.env, "FAIRLEAD_HOME": str(self.home)},
+            env={**_surroundings(), **self.env, "FAIRLEAD_HOME": str(self.home)},
         )
         if check and done.returncode:
             raise AssertionError(f"fairlead {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}")
@@ -206,7 +212,7 @@ def start(home: Path, *, env: Mapping[str, str] | None = None) -> Installation:
         capture_output=True,
         text=True,
         timeout=90,
-        env={**os.environ, **(env or {})},
+        env={**_surroundings(), **(env or {})},
     )
     if done.returncode:
         raise AssertionError(f"fairlead up: {done.returncode}\n{done.stdout}\n{done.stderr}")

@@ -163,7 +163,7 @@ class Calls:
         return grpc_failure(GrpcCode.NOT_FOUND, f"nothing says which service {path} is for; {_hint(known)}")
 
     def _known(self) -> list[str]:
-        return [f"{service.namespace}/{service.name}" for service in self._view.services]
+        return sorted(f"{service.namespace}/{service.name}" for service in self._view.services)
 
     def _refuse(self, reply: ServerReply, response: Response) -> None:
         self._meters.unrouted += 1

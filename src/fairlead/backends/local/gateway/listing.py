@@ -95,7 +95,7 @@ class Pages:
 
     def _listing(self, head: Head) -> Response:
         wants_html = any(name == b"accept" and b"text/html" in value for name, value in head.headers)
-        listed = self._view.services
+        listed = sorted(self._view.services, key=lambda service: (service.namespace, service.name, service.kind))
         services = [self._describe(service) for service in listed]
         if wants_html:
             links = [_link_of(service, self._view.path_of(service)) for service in listed]
