@@ -12,7 +12,8 @@ from bench import fairlead_runs, report
 from bench.load import IRIS_ROW, Served, measure_in_turns, wrk
 from bench.model import train
 from bench.peers.run import PEERS, build, requirements, running
-from bench.servers import free_port, start
+from bench.ports import free_port
+from bench.servers import start
 
 
 def main() -> None:

@@ -21,7 +21,8 @@ from bench.__main__ import cores, floor
 from bench.fairlead_runs import SELDON, Asked, start_worker, user_class, v2_binary
 from bench.load import Figure, Served, measure, wrk
 from bench.model import train
-from bench.servers import Running, free_port, start
+from bench.ports import free_port
+from bench.servers import Running, start
 from fairlead.plan.model import ComponentName, Protocol, Revision, Route, Target
 from fairlead.plan.routing import Endpoint, Pool, RouteTable, Service
 

@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from bench.load import IRIS_ROW, Served
-from bench.servers import Running, free_port, start
+from bench.ports import free_port
+from bench.servers import Running, start
 from fairlead.dataplane.spec import Placement, TcpSocket, UnixSocket, WorkerSpec
 from fairlead.plan.model import (
     Branch,

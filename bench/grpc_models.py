@@ -24,7 +24,8 @@ from bench.grpc_unary import STREAMS
 from bench.load import cpu_seconds
 from bench.model import train
 from bench.peers.run import build, mlserver_argv, requirements
-from bench.servers import Running, free_port, start
+from bench.ports import free_port
+from bench.servers import Running, start
 from fairlead.dataplane.graph.driving import as_future
 from fairlead.dataplane.graph.remote import PeerFailed
 from fairlead.dataplane.net.grpc_peer import GrpcAnswer, GrpcPeer, PeerCall

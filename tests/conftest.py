@@ -1,6 +1,12 @@
 """Fixtures that every part of the suite may use."""
 
+import signal
+
 import pytest
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A script that runs the suite in its background has interrupts ignored, and every process of a test would inherit it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

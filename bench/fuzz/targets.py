@@ -14,7 +14,7 @@ import msgspec
 
 from bench.fairlead_runs import UNITS
 from bench.model import train
-from bench.servers import free_port
+from bench.ports import free_port
 from fairlead.dataplane.spec import Placement, TcpSocket, UnixSocket, WorkerSpec
 from fairlead.plan.model import (
     Call,

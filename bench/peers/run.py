@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.load import IRIS_ROW, Served
-from bench.servers import free_port, start
+from bench.ports import free_port
+from bench.servers import start
 
 HERE = Path(__file__).parent
 ENVIRONMENTS = Path(".peers")

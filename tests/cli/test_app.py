@@ -45,6 +45,22 @@ def test_without_an_instance_a_command_says_how_to_start_one(
     assert "start it with `fairlead up`" in capsys.readouterr().err
 
 
+def test_validate_warns_of_what_would_be_taken_and_not_run(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    manifest = tmp_path / "m.yaml"
+    manifest.write_text(
+        "apiVersion: serving.kserve.io/v1beta1\nkind: InferenceService\nmetadata:\n  name: a\n  annotations:\n"
+        "    autoscaling.knative.dev/window: 1s\nspec:\n  predictor:\n    model:\n"
+        "      modelFormat: {name: sklearn}\n      storageUri: gs://b/m\n"
+    )
+
+    assert run(["validate", "-f", str(manifest), "--home", str(tmp_path)]) == 0
+
+    told = capsys.readouterr()
+    assert f"{manifest}:1: InferenceService/a is valid" in told.out
+    assert "warning: with these files alone it would be taken and not run" in told.err
+    assert f"{manifest}:6: metadata.annotations.autoscaling.knative.dev/window: expected 6s <= 1s <= 1h0m0s" in told.err
+
+
 def test_validate_and_plan_need_no_server(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     manifest = tmp_path / "m.yaml"
     manifest.write_text(

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bench.ports import free_ports
 
 from fairlead.cli.app import run
-from support.free_ports import free_ports
 from support.instance import FAIRLEAD, call, until
 
 pytestmark = pytest.mark.slow

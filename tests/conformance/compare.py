@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from bench.peers.run import build, requirements  # noqa: E402 - the paths above come first
-from bench.servers import Running, free_port, start  # noqa: E402
+from bench.ports import free_port
+from bench.servers import Running, start  # noqa: E402
 
 from support.conformance_models import MIRROR, Place, Places  # noqa: E402
 from support.models import train_iris_sklearn  # noqa: E402

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bench.ports import free_ports
 
-from support.free_ports import free_ports
 from support.inference_services import PATH, ask, image, isvc, model, wait_for
 from support.instance import FAIRLEAD, Installation, call, installation, until
 from support.models import train_iris_sklearn

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bench.ports import free_ports
 
-from support.free_ports import free_ports
 from support.instance import FAIRLEAD, Installation, call, installation, until
 from support.manifests import images, sdep, sklearn
 from support.models import train_iris_sklearn

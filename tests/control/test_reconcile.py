@@ -281,7 +281,8 @@ async def test_many_manifests_at_once_are_all_applied_and_told_of(tmp_path: Path
                 await backend.news.put(PlanStatus(owner=plan.owner, components=(), routed=is_routed))
 
         async def are_available() -> bool:
-            return {(await state(store, name)).get("state") for name in names} == {"Available"}
+            things = (await store.list(THING)).items
+            return [thing.get("status", {}).get("state") for thing in things] == ["Available"] * len(names)
 
         await until(are_available)
 

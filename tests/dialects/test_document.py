@@ -29,6 +29,14 @@ def test_a_path_that_leads_to_nothing_has_the_line_around_it() -> None:
     assert str(loaded.where("spec.predictors[0].graph")) == "f.yaml:3: spec.predictors[0].graph"
 
 
+def test_a_key_with_dots_has_its_line_in_brackets_and_without() -> None:
+    loaded = load("metadata:\n  annotations:\n    a: b\n    x.dev/window: 1s\n", "f.yaml")[0]
+
+    for path in ("metadata.annotations[x.dev/window]", "metadata.annotations.x.dev/window"):
+        assert loaded.line(path) == 4
+    assert loaded.line("metadata.annotations.x.dev/target") == 2
+
+
 def test_problems_get_their_lines() -> None:
     loaded = load("spec:\n  name: a\n", "f.yaml")[0]
     error = InvalidManifest([Problem(where=Where(path="spec.name"), message="too short")], message="whole")

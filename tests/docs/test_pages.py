@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from bench.ports import free_ports
 
 from support.doc_pages import ROOT, Block, pages_with_commands, runnable
-from support.free_ports import free_ports
 
 _PORTS = {"8080": "FAIRLEAD_PORT", "8081": "FAIRLEAD_GRPC_PORT", "8090": "FAIRLEAD_CONTROL_PORT"}
 

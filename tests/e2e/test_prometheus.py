@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bench.ports import free_ports
 
-from support.free_ports import free_ports
 from support.instance import Installation, call, installation, until
 from support.manifests import sdep
 

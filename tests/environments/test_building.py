@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from bench.ports import free_ports
 
 from fairlead.environments import uv
 from fairlead.environments.building import Builder
 from fairlead.environments.failures import EnvironmentFailed, IndexUnavailable
 from fairlead.environments.mode import Mode
 from fairlead.runtimes.requirements import BadRequirements, Wanted
-from support.free_ports import free_ports
 from support.hanging_server import HangingServer
 from support.package_index import package_index
 from support.small_disk import run_on_small_disk

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from bench.ports import free_ports
 
 from support.doc_pages import ROOT
-from support.free_ports import free_ports
 from support.instance import lives, until
 
 pytestmark = pytest.mark.slow

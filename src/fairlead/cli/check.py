@@ -60,7 +60,17 @@ def _check(document: Document, reader: Reader) -> list[str]:
         output.note(f"{place.file}:{place.line}: warning: {place.path} is no field and is dropped{hint}")
     if not failures:
         output.say(f"{document.where}: {document.label} is valid")
+        _tell_what_stops_it(document, reader)
     return failures
+
+
+def _tell_what_stops_it(document: Document, reader: Reader) -> None:
+    """Some manifests are taken and then cannot run. It may be what the server has that these files lack."""
+    try:
+        reader.plan(document)
+    except FairleadError as problem:
+        reasons = str(located(document, problem)).replace("\n", "\n  ")
+        output.note(f"{document.where}: warning: with these files alone it would be taken and not run:\n  {reasons}")
 
 
 def _unknown_fields(document: Document, dialect: "Dialect") -> "list[UnknownField]":

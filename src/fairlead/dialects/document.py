@@ -57,10 +57,15 @@ class Loaded:
     lines: Mapping[str, int] = field(default_factory=dict)
 
     def line(self, path: str) -> int:
-        """The line of a value, or of the nearest value around it when the path leads to nothing."""
-        while path and path not in self.lines:
-            path = path[: max(path.rfind("."), path.rfind("["), 0)]
-        return self.lines.get(path, 0)
+        """The line of a value, or of the nearest value around it when the path leads to nothing. A key with dots is
+        found with and without its brackets."""
+        nearest = path
+        while nearest and nearest not in self.lines:
+            nearest = nearest[: max(nearest.rfind("."), nearest.rfind("["), 0)]
+            dotted = f"{nearest}[{path[len(nearest) + 1 :]}]"
+            if dotted in self.lines:
+                return self.lines[dotted]
+        return self.lines.get(nearest, 0)
 
     def where(self, path: str) -> Where:
         """A place in this document for a message."""

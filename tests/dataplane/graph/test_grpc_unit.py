@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bench.ports import free_ports
 
 from fairlead.dataplane.graph.driving import as_future
 from fairlead.dataplane.graph.parcel import Parcel, Stopped, Walk
@@ -18,7 +19,6 @@ from fairlead.protocols.exchange import Reply, Request
 from fairlead.protocols.grpc import grpc_failure
 from fairlead.protocols.message import Form, Message, Payload
 from fairlead.runtimes.component import Component
-from support.free_ports import free_ports
 from support.grpc_calls import Caller, Failed, calling
 from support.serving import Fake, call, served, unit, worker_spec
 

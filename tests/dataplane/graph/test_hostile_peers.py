@@ -10,11 +10,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 
 import pytest
+from bench.ports import free_ports
 
 from fairlead.dataplane.graph.driving import as_future
 from fairlead.dataplane.graph.remote import Answer, Peer, PeerFailed
 from fairlead.errors import GrpcCode
-from support.free_ports import free_ports
 from support.table_peer import listening, read_head
 
 pytestmark = pytest.mark.anyio

@@ -8,6 +8,7 @@ from typing import Any
 
 import grpc
 import pytest
+from bench.ports import free_ports
 
 from fairlead.dataplane.graph.driving import Later, as_future
 from fairlead.dataplane.graph.remote import PeerFailed
@@ -15,7 +16,6 @@ from fairlead.dataplane.net.grpc_peer import GrpcAnswer, GrpcPeer
 from fairlead.errors import GrpcCode
 from fairlead.protocols.grpc import frame_message
 from support import h2_frames as by_hand
-from support.free_ports import free_ports
 from support.grpc_servers import Method, grpc_server
 from support.h2_frames import PREFACE, Seen, block, frame, read_frames
 from support.loops import BOTH_LOOPS, LOOP_NAMES

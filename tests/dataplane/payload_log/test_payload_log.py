@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from anyio import fail_after, sleep
+from bench.ports import free_ports
 
 from fairlead.dataplane.payload_log.event import Event
 from fairlead.dataplane.payload_log.kafka_sink import KafkaSink
@@ -15,7 +16,6 @@ from fairlead.dataplane.payload_log.redaction import redacted
 from fairlead.errors import ConfigError
 from fairlead.plan.model import Branch, Call, Feedback, Logger, LogStyle, Method, Protocol, UnitName
 from support.cloud_event_sink import CloudEventSink, cloud_event_sink
-from support.free_ports import free_ports
 from support.serving import Fake, Served, served, unit, worker_spec
 
 pytestmark = pytest.mark.anyio

@@ -7,10 +7,10 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
+from bench.ports import free_ports
 
 from fairlead.plan.model import Batching, Feedback, Node, Protocol, Unit, UnitName
 from fairlead.protocols.exchange import Request, Response
-from support.free_ports import free_ports
 from support.loopback_server import loopback_server
 from support.serving import JSON, Served, call, header, served, worker_spec
 

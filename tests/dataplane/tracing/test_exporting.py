@@ -4,9 +4,9 @@ import logging
 from collections.abc import Callable
 
 import pytest
+from bench.ports import free_ports
 
 from fairlead.dataplane.tracing.settings import settings_of
-from support.free_ports import free_ports
 from support.otlp_collector import collector
 
 pytestmark = pytest.mark.slow

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bench.ports import free_ports
 
 from fairlead.plan.model import Logger, Protocol, UnitName
 from fairlead.protocols.exchange import Request, Response, ServerReply
-from support.free_ports import free_ports
 from support.serving import JSON, Served, call, header, served, unit, worker_spec
 
 pytestmark = pytest.mark.anyio
