@@ -5,7 +5,7 @@ import signal
 import pytest
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    # A script that runs the suite in its background has interrupts ignored, and every process of a test would inherit it.
+    # So it is when a script runs the suite in its background, and every process of a test would inherit it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

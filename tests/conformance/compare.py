@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
 from bench.peers.run import build, requirements  # noqa: E402 - the paths above come first
-from bench.ports import free_port
+from bench.ports import free_port  # noqa: E402
 from bench.servers import Running, start  # noqa: E402
 
 from support.conformance_models import MIRROR, Place, Places  # noqa: E402

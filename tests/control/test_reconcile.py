@@ -212,7 +212,7 @@ async def open_store(folder: Path) -> AsyncIterator[Store]:
 async def until(check: Callable[[], Awaitable[bool]]) -> None:
     async with asyncio.timeout(10):
         while not await check():
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.005)
 
 
 async def state(store: Store, name: str) -> dict[str, Any]:
