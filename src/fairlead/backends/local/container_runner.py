@@ -37,7 +37,7 @@ class Engine:
     command: str
 
     async def call(self, *arguments: str, timeout_s: float = 30.0) -> tuple[int, str]:
-        """Run to the end; its status and what it wrote."""
+        """Run to the end; its status and what it wrote. Whoever stops waiting ends the command."""
         process = await asyncio.create_subprocess_exec(
             self.command,
             *arguments,
@@ -49,9 +49,11 @@ class Engine:
             async with asyncio.timeout(timeout_s):
                 output, _ = await process.communicate()
         except TimeoutError:
-            process.kill()
-            await process.wait()
             return 124, f"{self.command} {arguments[0]} did not answer within {timeout_s:g} seconds"
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
         return process.returncode or 0, output.decode("utf-8", "replace").strip()
 
 
