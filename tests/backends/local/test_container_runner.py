@@ -6,7 +6,6 @@ import pytest
 
 from fairlead.backends.local.container_runner import Engine
 
-
 pytestmark = pytest.mark.anyio
 
 
