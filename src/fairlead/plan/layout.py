@@ -128,9 +128,9 @@ class Service:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backing:
-    """A share of a rule's requests: a Service (of the layout, or any other of the namespace) and its port. `name` is the
-    manifest's word for what stands behind it. `subset` are labels of the pods meant, for routers that select by them.
-    `weight` is relative; zero gets none."""
+    """A share of a rule's requests: a Service (of the layout, or any other of the namespace; with dots, a host name
+    elsewhere) and its port. `name` is the manifest's word for what stands behind it. `subset` are labels of the pods
+    meant, for routers that select by them. `weight` is relative; zero gets none."""
 
     service: str
     port: int
@@ -169,7 +169,9 @@ class Retries:
 class Rule:
     """Requests that match (all of what is given) go to the backings by weight. `is_grpc` says that they are gRPC calls.
     `path_prefix` ends at a segment; `path_pattern` is a regular expression of the whole path. `rewrite` replaces the
-    prefix. `name` tells the rules of an exposure apart (`rest`, `grpc`)."""
+    prefix. `name` tells the rules of an exposure apart (`rest`, `grpc`). `hosts` are those of the exposure's that the
+    rule is for, where one object holds the rules of several (an Ingress); empty for all. A header `Host` among
+    `set_headers` is the authority that the backing is asked by."""
 
     name: str
     backings: tuple[Backing, ...]
@@ -182,6 +184,7 @@ class Rule:
     timeout_s: float | None = None
     retries: Retries | None = None
     is_grpc: bool = False
+    hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,6 +42,14 @@ class IngressConfig(Object):
     ingress_gateway: str = ""
     disable_ingress_creation: bool = False
     disable_istio_virtual_host: bool = False
+    enable_gateway_api: bool | None = None
+    """What the ways in of a cluster are written as; `None` leaves it to the installation."""
+    kserve_ingress_gateway: str = ""
+    ingress_class_name: str = ""
+    disable_http_route_timeout: bool = Field(default=False, alias="disableHTTPRouteTimeout")
+    local_gateway: str = ""
+    local_gateway_service: str = ""
+    knative_local_gateway_service: str = ""
 
 
 class S3Config(Object):
@@ -92,8 +100,15 @@ class HeadersConfig(Object):
 
 
 class RouterConfig(Object):
-    """Inference graphs."""
+    """Inference graphs. An `image` that is empty is ours."""
 
+    image: str = ""
+    image_pull_policy: str = ""
+    image_pull_secrets: list[str] = Field(default_factory=list)
+    memory_request: str = "100Mi"
+    memory_limit: str = "1Gi"
+    cpu_request: str = "100m"
+    cpu_limit: str = "1"
     headers: HeadersConfig = Field(default_factory=HeadersConfig)
 
 
