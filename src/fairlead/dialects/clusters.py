@@ -41,6 +41,13 @@ class ClusterSettings:
         """The image of ours that has this runtime."""
         return self.runtime_images.get(runtime, self.image)
 
+    def value(self, path: str, default: Any = None) -> Any:
+        """What a chart value says (`istio.gateway`); the default where the installation's values do not have it."""
+        found: Any = self.values
+        for name in path.split("."):
+            found = found.get(name) if isinstance(found, Mapping) else None
+        return default if found is None else found
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
