@@ -5,6 +5,7 @@ from typing import Any
 
 from fairlead.dialects.base import ALONE, Document, Happened, Kind, World
 from fairlead.dialects.catalog import Catalog
+from fairlead.dialects.clusters import ClusterSettings, Observed
 from fairlead.dialects.given import GivenWorld
 from fairlead.dialects.kserve import config
 from fairlead.dialects.kserve.caches.part import (
@@ -20,10 +21,12 @@ from fairlead.dialects.kserve.inference_service.revision_part import RevisionPar
 from fairlead.dialects.kserve.llm.part import LlmConfigPart, LlmServicePart
 from fairlead.dialects.kserve.part import Part
 from fairlead.dialects.kserve.serving_runtime.part import ClusterServingRuntimePart, ServingRuntimePart
+from fairlead.dialects.kserve.site import site_of
 from fairlead.dialects.kserve.storage_container.part import StorageContainerPart
 from fairlead.dialects.kserve.trained_model.part import TrainedModelPart
 from fairlead.dialects.openapi import pruned
 from fairlead.errors import FairleadError, InvalidManifest, Problem, Where
+from fairlead.plan.layout import Layout
 from fairlead.plan.model import Plan
 from fairlead.plan.status import PlanStatus
 
@@ -80,6 +83,29 @@ class KServeDialect:
     def derived_status(self, doc: Document, *, now: str, world: World = ALONE) -> dict[str, Any] | None:
         """The status of a document without a plan."""
         return self._part(doc).derived_status(doc, now, self._furnished(world))
+
+    def lay_out(self, doc: Document, *, settings: ClusterSettings, catalog: Catalog, world: World = ALONE) -> Layout:
+        """How a valid document lies in a cluster."""
+        return self._part(doc).lay_out(doc, site_of(settings, world, catalog))
+
+    def cluster_status(
+        self,
+        doc: Document,
+        layout: Layout,
+        observed: Observed,
+        *,
+        settings: ClusterSettings,
+        now: str,
+        world: World = ALONE,
+    ) -> dict[str, Any]:
+        """The document's new status, of the objects that the cluster has."""
+        return self._part(doc).cluster_status(doc, layout, observed, now, site_of(settings, world))
+
+    def cluster_failed_status(
+        self, doc: Document, error: FairleadError, *, now: str, world: World = ALONE
+    ) -> dict[str, Any]:
+        """The status of a document that cannot be laid out, or whose objects were refused."""
+        return self._part(doc).cluster_failed_status(doc, error, now, self._furnished(world))
 
     def events(self, doc: Document, status: Mapping[str, Any]) -> Sequence[Happened]:
         """What a change of status is worth telling."""

@@ -6,7 +6,10 @@ from typing import Any
 
 from fairlead.dialects.base import Document, Happened, Kind, World
 from fairlead.dialects.catalog import Catalog
+from fairlead.dialects.clusters import Observed
+from fairlead.dialects.kserve.site import Site
 from fairlead.errors import FairleadError, InvalidManifest, Problem, Where
+from fairlead.plan.layout import Layout
 from fairlead.plan.model import Plan
 from fairlead.plan.status import PlanStatus
 
@@ -51,6 +54,19 @@ class Part:
     def derived_status(self, doc: Document, now: str, world: World) -> dict[str, Any] | None:  # noqa: ARG002
         """Its status when it has no plan."""
         return None
+
+    def lay_out(self, doc: Document, site: Site) -> Layout:  # noqa: ARG002
+        """How it lies in a cluster."""
+        problem = Problem(where=Where(path="kind"), field="kind", message="nothing is made for this kind in a cluster")
+        raise InvalidManifest([problem])
+
+    def cluster_status(self, doc: Document, layout: Layout, observed: Observed, now: str, site: Site) -> dict[str, Any]:
+        """Its status, of the objects that the cluster has of it."""
+        raise NotImplementedError
+
+    def cluster_failed_status(self, doc: Document, error: FairleadError, now: str, world: World) -> dict[str, Any]:
+        """Its status when it cannot be laid out, or its objects were refused."""
+        return self.failed_status(doc, error, now, world)
 
     def events(self, doc: Document, status: Mapping[str, Any]) -> Sequence[Happened]:  # noqa: ARG002
         """What a change of its status is worth telling."""

@@ -7,6 +7,7 @@ from fairlead.dialects.base import Document, Happened, World
 from fairlead.dialects.catalog import Catalog
 from fairlead.dialects.kserve.config import read_config
 from fairlead.dialects.kserve.inference_service import crd
+from fairlead.dialects.kserve.inference_service.cluster.layout import lay_out
 from fairlead.dialects.kserve.inference_service.defaults import with_defaults
 from fairlead.dialects.kserve.inference_service.events import happened
 from fairlead.dialects.kserve.inference_service.planning import lower
@@ -18,8 +19,10 @@ from fairlead.dialects.kserve.inference_service.status_failed import failed
 from fairlead.dialects.kserve.inference_service.validating import validate
 from fairlead.dialects.kserve.inference_service.validating.walking import servers_of
 from fairlead.dialects.kserve.part import Part
+from fairlead.dialects.kserve.site import Site
 from fairlead.dialects.kserve.storage_container.naming import check_container
 from fairlead.errors import FairleadError
+from fairlead.plan.layout import Layout
 from fairlead.plan.model import Plan
 from fairlead.plan.status import PlanStatus
 
@@ -63,6 +66,11 @@ class InferenceServicePart(Part):
     def failed_status(self, doc: Document, error: FairleadError, now: str, world: World) -> dict[str, Any]:
         """Its status when it cannot be lowered."""
         return failed(doc, error, world=world, now=now)
+
+    def lay_out(self, doc: Document, site: Site) -> Layout:
+        """How it lies in a cluster."""
+        _check_container(read(doc).spec.predictor, site.world)
+        return lay_out(doc, site)
 
     def events(self, doc: Document, status: Mapping[str, Any]) -> Sequence[Happened]:
         """What a change of its status is worth telling."""

@@ -1,0 +1,1 @@
+"""How an InferenceService lies in a cluster, and what its objects there make of its status."""

@@ -1,0 +1,11 @@
+"""The layout of an InferenceService: what runs, as its mode has it, and the ways in."""
+
+from fairlead.dialects.base import Document
+from fairlead.dialects.kserve.inference_service.cluster.standard import lay_out_standard
+from fairlead.dialects.kserve.site import Site
+from fairlead.plan.layout import Layout
+
+
+def lay_out(doc: Document, site: Site) -> Layout:
+    """The layout of a defaulted document. Raises `InvalidManifest` for what cannot be laid out."""
+    return lay_out_standard(doc, site)
