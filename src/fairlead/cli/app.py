@@ -17,6 +17,7 @@ _RUNNING = Group.create_ordered("This machine")
 _OBJECTS = Group.create_ordered("Objects")
 _USING = Group.create_ordered("Using models")
 _CHECKING = Group.create_ordered("Without a server")
+_PODS = Group.create_ordered("In a pod of Kubernetes")
 
 _COMMANDS: tuple[tuple[str, Group, str], ...] = (
     ("fairlead.cli.up:up", _RUNNING, "Start Fairlead on this machine."),
@@ -35,6 +36,7 @@ _COMMANDS: tuple[tuple[str, Group, str], ...] = (
     ("fairlead.cli.check:validate", _CHECKING, "Check manifests."),
     ("fairlead.cli.check:plan", _CHECKING, "Show what manifests would run."),
     ("fairlead.cli.version:version", _CHECKING, "Print the version."),
+    ("fairlead.cli.storage_initializer:storage_initializer", _PODS, "Fetch models into folders."),
 )
 
 
@@ -50,7 +52,7 @@ def build() -> App:
         help_epilogue="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 timed out, 130 interrupted.",
     )
     for path, group, text in _COMMANDS:
-        app.command(path, name=path.rpartition(":")[2], group=group, help=text)
+        app.command(path, name=path.rpartition(":")[2].replace("_", "-"), group=group, help=text)
     return app
 
 
