@@ -13,6 +13,14 @@ from pydantic import Field, ValidationError
 
 from fairlead.dialects.base import Document, World
 from fairlead.dialects.kserve import autoscaler_config
+from fairlead.dialects.kserve.pod_sections import (
+    CollectorConfig,
+    ContainerDefaults,
+    MetricsConfig,
+    RolloutStrategy,
+    ServiceConfig,
+    StorageInitializerConfig,
+)
 from fairlead.dialects.podspec import Object
 from fairlead.errors import ConfigError
 
@@ -29,6 +37,7 @@ class DeployConfig(Object):
     """How services run that do not say."""
 
     default_deployment_mode: str = ""
+    deployment_rollout_strategy: RolloutStrategy | None = None
 
 
 class IngressConfig(Object):
@@ -87,6 +96,9 @@ class LoggerConfig(Object):
     """Where payload logs go that do not say."""
 
     default_url: str = "http://default-broker"
+    ca_bundle: str = ""
+    ca_cert_file: str = "service-ca.crt"
+    tls_skip_verify: bool = False
     storage: dict[str, Any] | None = None
     marshaller_url: str = ""
     batch_size: int | None = None
@@ -178,6 +190,13 @@ class InferenceServiceConfig(Object):
     explainers: ExplainersConfig = Field(default_factory=ExplainersConfig)
     inference_service: ServiceDefaults = Field(default_factory=ServiceDefaults)
     autoscaler: WindowsConfig = Field(default_factory=WindowsConfig)
+    storage_initializer: StorageInitializerConfig = Field(default_factory=StorageInitializerConfig)
+    agent: ContainerDefaults = Field(default_factory=ContainerDefaults)
+    metrics_aggregator: MetricsConfig = Field(default_factory=MetricsConfig)
+    service: ServiceConfig = Field(default_factory=ServiceConfig)
+    open_telemetry_collector: CollectorConfig = Field(
+        default_factory=CollectorConfig, alias="opentelemetryCollector"
+    )
     local_model: LocalModelConfig = Field(default_factory=LocalModelConfig)
     security: SecurityConfig = Field(default_factory=SecurityConfig)
     multi_node: MultiNodeConfig = Field(default_factory=MultiNodeConfig)

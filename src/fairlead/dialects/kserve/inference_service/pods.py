@@ -97,8 +97,26 @@ class Pod:
         return next((volume for volume in self.volumes if volume.name == name), None)
 
 
-def pod_of(template: ComponentTemplate, findings: Findings, explainers: ExplainersConfig) -> Pod | None:
-    """The pod; `None`, with the reason among the findings, when there is none to be had."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assembled:
+    """A pod as JSON. `containers` are by name, each with where the manifest has it; `main` names the component's own.
+    `pod` has the component's part of the manifest over what the runtime says of the pod itself."""
+
+    containers: Mapping[str, tuple[dict[str, Any], str]]
+    main: str
+    pod: dict[str, Any]
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    protocol: str
+    model: Model | None
+
+    def init_containers(self, template: ComponentTemplate) -> list[dict[str, Any]]:
+        """What the manifest has run before."""
+        return [_named(one, template) for one in template.spec.get("initContainers") or ()]
+
+
+def assembled(template: ComponentTemplate, findings: Findings, explainers: ExplainersConfig) -> Assembled | None:
+    """The pod as JSON; `None`, with the reason among the findings, when there is none to be had."""
     spec = template.spec
     runtime = template.runtime if template.role == PREDICTOR and spec.get("model") is not None else None
     added, model = Added(protocol=""), None
@@ -109,13 +127,29 @@ def pod_of(template: ComponentTemplate, findings: Findings, explainers: Explaine
     containers, main = _containers(template, runtime, added, findings, explainers)
     if main is None:
         return None
+    return Assembled(
+        containers=containers,
+        main=main,
+        pod=merged_pods(_pod_level(runtime), spec),
+        labels=_labels(template, runtime, added),
+        annotations=_annotations(template, runtime),
+        protocol=added.protocol,
+        model=model,
+    )
+
+
+def pod_of(template: ComponentTemplate, findings: Findings, explainers: ExplainersConfig) -> Pod | None:
+    """The pod; `None`, with the reason among the findings, when there is none to be had."""
+    spec, found = template.spec, assembled(template, findings, explainers)
+    if found is None:
+        return None
+    main = found.main
     try:
-        pod = merged_pods(_pod_level(runtime), spec)
-        volumes = tuple(Volume.model_validate(one) for one in pod.get("volumes") or ())
-        placed = {name: Placed(container=_typed(one), path=path) for name, (one, path) in containers.items()}
+        volumes = tuple(Volume.model_validate(one) for one in found.pod.get("volumes") or ())
+        placed = {name: Placed(container=_typed(one), path=path) for name, (one, path) in found.containers.items()}
         inits = tuple(
-            Placed(container=_typed(_named(one, template)), path=f"spec.{template.role}.initContainers[{index}]")
-            for index, one in enumerate(spec.get("initContainers") or ())
+            Placed(container=_typed(one), path=f"spec.{template.role}.initContainers[{index}]")
+            for index, one in enumerate(found.init_containers(template))
         )
     except ValidationError as error:
         findings.refuse(f"spec.{template.role}", str(error.errors()[0]["msg"]))
@@ -128,10 +162,10 @@ def pod_of(template: ComponentTemplate, findings: Findings, explainers: Explaine
         others=tuple(one for name, one in placed.items() if name not in (main, TRANSFORMER_CONTAINER)),
         inits=inits,
         volumes=volumes,
-        protocol=added.protocol or _said_protocol(placed[main].container),
-        labels=_labels(template, runtime, added),
-        annotations=_annotations(template, runtime),
-        model=model,
+        protocol=found.protocol or _said_protocol(placed[main].container),
+        labels=found.labels,
+        annotations=found.annotations,
+        model=found.model,
         art=ArtExplainer.model_validate(spec["art"]) if template.role == EXPLAINER and spec.get("art") else None,
     )
 
