@@ -43,7 +43,7 @@ def outcome(folder: Path, dialect: Dialect, *, is_stored: bool = False) -> tuple
 
 def planned(folder: Path, dialect: Dialect, doc: Document, *, is_stored: bool = False) -> Plan:
     """The plan of a folder's manifest. Raises what the dialect raises."""
-    catalog, world = _catalog(folder), _world(folder, dialect.seeds() if is_stored else ())
+    catalog, world = catalog_of(folder), _world(folder, dialect.seeds() if is_stored else ())
     doc = dialect.default(doc, world=world) if is_stored else doc
     dialect.validate(doc, catalog=catalog, world=world)
     return dialect.lower(doc, catalog=catalog, world=world)
@@ -57,14 +57,15 @@ def refusal(folder: Path, dialect: Dialect) -> str:
     old = load(before.read_text(), before.name)[0].doc if before.exists() else None
     defaulted = dialect.default(loaded.doc, world=world)
     try:
-        dialect.validate(defaulted, catalog=_catalog(folder), old=old, world=world)
+        dialect.validate(defaulted, catalog=catalog_of(folder), old=old, world=world)
     except InvalidManifest as error:
         problems = "".join(f"{problem}\n" for problem in loaded.locate(error).problems)
         return f"{error}\n\n{problems}"
     return ""
 
 
-def _catalog(folder: Path) -> Catalog:
+def catalog_of(folder: Path) -> Catalog:
+    """What the folder's configuration has in place of images."""
     config = folder / "config.toml"
     return Catalog.from_config(tomllib.loads(config.read_text()) if config.exists() else {}, CONFIG_FOLDER)
 

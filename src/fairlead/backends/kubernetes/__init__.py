@@ -1,0 +1,1 @@
+"""A cluster as the place that makes a layout true."""
