@@ -52,6 +52,7 @@ class InlinePod(Object):
     topology_spread_constraints: KeptList = Field(default_factory=list, description="How replicas are spread.")
     scheduler_name: str = Field(default="", description="Who chooses the node.")
     scheduling_gates: KeptList = Field(default_factory=list, description="What scheduling waits for.")
+    scheduling_group: Kept = Field(default=None, description="Pods that are scheduled together.")
     priority: int | None = Field(default=None, description="Priority as a number.")
     priority_class_name: str = Field(default="", description="Priority by name.")
     preemption_policy: str = Field(default="", description="Whether others make room.")

@@ -1,0 +1,1 @@
+"""What an installation on a cluster consists of, and putting it there."""
