@@ -23,6 +23,7 @@ GRPC_PATTERN = r"^/inference\.GRPCInferenceService/.*$"
 ALL_PATHS = r"^/.*$"
 _GRPC_CONTENT = HeaderRule(name="content-type", value="^application/grpc.*", is_regex=True)
 _H2C = "kubernetes.io/h2c"
+_NOT_COPIED = frozenset(("kubectl.kubernetes.io/last-applied-configuration",))
 _PORT = 80
 _ALL = 100
 
@@ -92,7 +93,7 @@ class _Ways:
             name=addresses.name,
             hosts=tuple(dict.fromkeys(host for rule in rules for host in rule.hosts)),
             rules=tuple(rules),
-            annotations=_annotations(addresses.doc),
+            annotations=copied_annotations(addresses.doc),
             ingress_class=addresses.site.config.ingress.ingress_class_name,
         )
 
@@ -107,8 +108,8 @@ class _Ways:
             name=name,
             hosts=hosts,
             rules=tuple(rules),
-            labels=_labels(self.addresses.doc),
-            annotations=_annotations(self.addresses.doc),
+            labels=own_labels(self.addresses.doc),
+            annotations=copied_annotations(self.addresses.doc),
             gateways=(gateway,) if gateway else (),
         )
 
@@ -178,14 +179,12 @@ def _grpc_port(service: Service | None) -> int:
     return next((port.port for port in ports if port.app_protocol == _H2C), _http_port(service))
 
 
-def _annotations(doc: Document) -> dict[str, str]:
+def copied_annotations(doc: Document) -> dict[str, str]:
     """A service's annotations are for whatever implements its ways in, too."""
     own = doc["metadata"].get("annotations") or {}
     return {key: value for key, value in own.items() if key not in _NOT_COPIED}
 
 
-_NOT_COPIED = frozenset(("kubectl.kubernetes.io/last-applied-configuration",))
-
-
-def _labels(doc: Document) -> dict[str, str]:
+def own_labels(doc: Document) -> dict[str, str]:
+    """A service's labels, and whose object it is."""
     return {**(doc["metadata"].get("labels") or {}), "serving.kserve.io/inferenceservice": doc["metadata"]["name"]}

@@ -27,10 +27,12 @@ def standard_ingress_condition(
     down = _first_down(conditions, roles, is_routes=is_routes)
     if down is not None:
         return down
-    if not layout.exposures or routing is Routing.NONE:
-        return Condition(type=INGRESS_READY, is_true=True)
-    missing = next(_missing(layout, observed, routing), None)
-    return missing or Condition(type=INGRESS_READY, is_true=True)
+    return missing_way(layout, observed, routing) or Condition(type=INGRESS_READY, is_true=True)
+
+
+def missing_way(layout: Layout, observed: Observed, routing: Routing) -> Condition | None:
+    """What is wrong with the first way in that is not as it should be."""
+    return None if routing is Routing.NONE else next(_missing(layout, observed, routing), None)
 
 
 def _first_down(conditions: Sequence[Condition], roles: Sequence[str], *, is_routes: bool) -> Condition | None:
