@@ -52,6 +52,10 @@ class Kind:
     """Whether those that read this kind look at its status too."""
     webhook: str = ""
     """The name that a refusal by the dialect's rules gives of its webhook; empty for `v1.v{kind}.kb.io`."""
+    is_refused_plainly: bool = False
+    """Whether that webhook only forbids, with its sentence, where others name the fields that are wrong."""
+    defaulter: str = ""
+    """The name of the webhook that fills fields in before an object is stored; empty where none does."""
 
 
 class World(Protocol):

@@ -49,6 +49,7 @@ class LocalModelCachePart(Part):
         is_namespaced=False,
         reads=("ConfigMap", INFERENCE_SERVICE),
         webhook="localmodelcache.kserve-webhook-server.validator",
+        is_refused_plainly=True,
         columns=(_AGE,),
     )
 
@@ -96,6 +97,7 @@ class LocalModelNamespaceCachePart(LocalModelCachePart):
         singular="localmodelnamespacecache",
         reads=("ConfigMap", INFERENCE_SERVICE),
         webhook="localmodelnamespacecache.kserve-webhook-server.validator",
+        is_refused_plainly=True,
         columns=(_AGE,),
     )
 

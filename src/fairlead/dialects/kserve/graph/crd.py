@@ -18,6 +18,7 @@ INFERENCE_GRAPH = Kind(
     # A graph follows what its services are called and whether they are ready, and the settings of all routers.
     reads=(SERVICE, "ConfigMap"),
     webhook="inferencegraph.kserve-webhook-server.validator",
+    is_refused_plainly=True,
     columns=(
         Column(name="URL", type="string", path=".status.url", description="Where to send requests"),
         Column(

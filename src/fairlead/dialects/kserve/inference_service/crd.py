@@ -23,6 +23,8 @@ INFERENCE_SERVICE = Kind(
     reads=("ServingRuntime", "ClusterServingRuntime", "ConfigMap", "ClusterStorageContainer", "TrainedModel"),
     is_watched_with_status=True,
     webhook="inferenceservice.kserve-webhook-server.validator",
+    is_refused_plainly=True,
+    defaulter="inferenceservice.kserve-webhook-server.defaulter",
     columns=(
         Column(name="URL", type="string", path=".status.url", description="Where to send predictions"),
         Column(

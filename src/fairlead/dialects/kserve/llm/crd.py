@@ -19,6 +19,7 @@ LLM_INFERENCE_SERVICE = Kind(
     # What is merged below it, who has its names, and which other service has its model's name.
     reads=(CONFIG_KIND, "ConfigMap", "ClusterStorageContainer", KIND, *OTHERS),
     webhook="llminferenceservice.kserve-webhook-server.validator",
+    is_refused_plainly=True,
     columns=(
         Column(name="URL", type="string", path=".status.url", description="Where to send requests"),
         Column(
@@ -49,6 +50,7 @@ LLM_INFERENCE_SERVICE_CONFIG = Kind(
     is_planned=False,
     has_status=False,
     webhook="llminferenceserviceconfig.kserve-webhook-server.validator",
+    is_refused_plainly=True,
     columns=(
         Column(name="Age", type="date", path=".metadata.creationTimestamp", description="Time since it was created"),
     ),

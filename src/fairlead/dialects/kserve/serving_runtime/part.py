@@ -39,6 +39,7 @@ class ServingRuntimePart(Part):
         is_planned=False,
         columns=_COLUMNS,
         webhook="servingruntime.kserve-webhook-server.validator",
+        is_refused_plainly=True,
     )
 
     def schema(self) -> dict[str, Any]:
@@ -67,6 +68,7 @@ class ClusterServingRuntimePart(ServingRuntimePart):
         is_planned=False,
         columns=_COLUMNS,
         webhook="clusterservingruntime.kserve-webhook-server.validator",
+        is_refused_plainly=True,
     )
 
     def seeds(self) -> Sequence[Document]:

@@ -28,6 +28,7 @@ class TrainedModelPart(Part):
         is_planned=False,
         reads=(INFERENCE_SERVICE,),
         webhook="trainedmodel.kserve-webhook-server.validator",
+        is_refused_plainly=True,
         columns=(
             Column(name="URL", type="string", path=".status.url", description="Where to send requests"),
             Column(
