@@ -121,7 +121,7 @@ def test_an_address_that_is_complete_keeps_its_bucket() -> None:
 def test_a_bundle_that_is_named_and_missing_is_an_error(tmp_path: Path) -> None:
     env = {"CA_BUNDLE_CONFIGMAP_NAME": "corporate", "CA_BUNDLE_VOLUME_MOUNT_POINT": str(tmp_path)}
 
-    with pytest.raises(StorageError, match="corporate, but .*cabundle.crt cannot be read"):
+    with pytest.raises(StorageError, match=r"corporate, but .*cabundle.crt cannot be read"):
         initialize([(str(tmp_path), tmp_path / "models")], env, unpacks=True)
 
 

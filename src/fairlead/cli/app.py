@@ -36,6 +36,7 @@ _COMMANDS: tuple[tuple[str, Group, str], ...] = (
     ("fairlead.cli.check:validate", _CHECKING, "Check manifests."),
     ("fairlead.cli.check:plan", _CHECKING, "Show what manifests would run."),
     ("fairlead.cli.version:version", _CHECKING, "Print the version."),
+    ("fairlead.cli.engine:engine", _PODS, "Orchestrate the graph of a Seldon predictor."),
     ("fairlead.cli.storage_initializer:storage_initializer", _PODS, "Fetch models into folders."),
 )
 

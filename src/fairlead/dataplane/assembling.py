@@ -17,11 +17,12 @@ from fairlead.dataplane.graph.remote_unit import RemoteUnit
 from fairlead.dataplane.graph.units import GraphUnit, LocalUnit
 from fairlead.dataplane.loading import is_elsewhere
 from fairlead.dataplane.metering import Meters, Place
-from fairlead.dataplane.spec import Placement, WorkerSpec
+from fairlead.dataplane.spec import Checking, Placement, WorkerSpec
 from fairlead.plan.model import Protocol, Unit
 from fairlead.runtimes.base import Servable
 
 if TYPE_CHECKING:
+    from fairlead.dataplane.graph.checking import Check
     from fairlead.dataplane.tracing.tracer import Tracer
 
 
@@ -105,6 +106,21 @@ def _local(
 
 
 def _remote(unit: Unit, placement: Placement | None, spec: WorkerSpec, meters: Meters) -> GraphUnit:
+    made = _made_remote(unit, placement, spec, meters)
+    if spec.checking is not Checking.ANSWERS and isinstance(made, RemoteUnit):
+        made.check = _check(unit, placement, spec, made.peer)
+    return made
+
+
+def _check(unit: Unit, placement: Placement | None, spec: WorkerSpec, peer: Peer) -> "Check":
+    from fairlead.dataplane.graph.checking import connecting, healthy
+
+    asking = healthy(peer, spec.revision.protocol) if spec.checking is Checking.IS_HEALTHY else None
+    host, port, _ = split(unit, (placement.address if placement is not None else "") or unit.url)
+    return asking or connecting(host, port)
+
+
+def _made_remote(unit: Unit, placement: Placement | None, spec: WorkerSpec, meters: Meters) -> GraphUnit:
     address = (placement.address if placement is not None else "") or unit.url
     revision, limit_bytes = spec.revision, spec.max_body_bytes
     if revision.protocol is Protocol.RAW:

@@ -5,6 +5,8 @@ length and a msgpack-encoded message of the types below, tagged by name. Either 
 stream as "stop".
 """
 
+from enum import StrEnum
+
 import msgspec
 
 from fairlead.plan.model import Revision
@@ -39,6 +41,29 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
     kept: str = ""
 
 
+class OwnDoor(msgspec.Struct, frozen=True, kw_only=True):
+    """Ports at which one unit of a graph answers for itself, as if it ran in a process of its own."""
+
+    unit: str
+    listen: list[TcpSocket]
+
+
+class Checking(StrEnum):
+    """When a unit in another process counts as ready: it answers HTTP, its port takes connections, or what it says of
+    its health is good."""
+
+    ANSWERS = "answers"
+    CONNECTS = "connects"
+    IS_HEALTHY = "is-healthy"
+
+
+class Tls(msgspec.Struct, frozen=True, kw_only=True):
+    """Files with the certificate and the key that clients of `http` and `grpc` are shown."""
+
+    certificate: str
+    key: str
+
+
 class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):
     """One replica of one revision."""
 
@@ -66,6 +91,11 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Credentials for the stores that payload logs are written to."""
     single_unit: bool = False
     """Answer as one bare unit (the microservice contract) rather than as a whole graph."""
+    own_doors: list[OwnDoor] = []
+    checking: Checking = Checking.ANSWERS
+    metrics_path: str = ""
+    """Where all metrics are besides /prometheus and /metrics."""
+    tls: Tls | None = None
 
 
 class Loading(msgspec.Struct, frozen=True, tag=True):

@@ -15,7 +15,8 @@ import socket
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 from fairlead.dataplane.access_log import open_log
 from fairlead.dataplane.access_policy import VARIABLE
@@ -41,20 +42,27 @@ from fairlead.protocols.streaming import is_streamed
 from fairlead.runtimes import registry
 from fairlead.runtimes.base import Servable
 
+if TYPE_CHECKING:
+    import ssl
+
 _log = logging.getLogger(__name__)
 _FIRST_LOOK_S = 0.02
 _LAST_LOOK_S = 0.5
 
 Say = Callable[[FromWorker], None]
+Around = Callable[[ServerHandler, Executor], ServerHandler]
 
 
 class _Server(Protocol):
     async def drain(self, grace_s: float) -> None: ...
 
 
-def main(spec: WorkerSpec, channel: socket.socket | None, *, load: Load = registry.load) -> int:
+def main(
+    spec: WorkerSpec, channel: socket.socket | None, *, load: Load = registry.load, around: Around | None = None
+) -> int:
     """Run one worker in this process until it is told to stop; gives the exit status. `channel` is the connected
-    socket to the supervisor; without one the worker stops on SIGTERM and SIGINT."""
+    socket to the supervisor; without one the worker stops on SIGTERM and SIGINT. `around` puts a handler before the
+    worker's own."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     # Ctrl-C reaches every process of a terminal; the supervisor decides what it means for its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN if channel is not None else signal.default_int_handler)
@@ -70,13 +78,21 @@ def main(spec: WorkerSpec, channel: socket.socket | None, *, load: Load = regist
     gc.collect()
     gc.freeze()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_Worker(spec, servables, link, say).run())
+        return runner.run(_Worker(spec, servables, link, say, around).run())
 
 
 class _Worker:
     """A worker whose units are loaded."""
 
-    def __init__(self, spec: WorkerSpec, servables: Mapping[str, Servable], link: Channel | None, say: Say) -> None:
+    def __init__(
+        self,
+        spec: WorkerSpec,
+        servables: Mapping[str, Servable],
+        link: Channel | None,
+        say: Say,
+        around: Around | None = None,
+    ) -> None:
+        self._around: Around = around or _as_it_is
         self._spec = spec
         self._servables = servables
         self._link = link
@@ -102,7 +118,8 @@ class _Worker:
                 from fairlead.dataplane.observed import Observed
 
                 surface = Observed(surface, self._spec, log=log, tracer=tracer)
-            port = await self._listen(surface, meters)
+            port = await self._listen(self._around(surface, executor), meters)
+            await self._open_own_doors(executor, meters)
         except (FairleadError, OSError) as error:
             self._say(_not_listening(error))
             return 1
@@ -141,9 +158,9 @@ class _Worker:
         if spec.http is not None:
             http = HttpServer(surface, limits=limits, refuse=refuse, streams=is_streamed)
             self._servers.append(http)
-            port = await http.listen(spec.http)
+            port = await http.listen(spec.http, tls=_tls(spec))
             if spec.grpc is not None:
-                await http.listen(spec.grpc)
+                await http.listen(spec.grpc, tls=_tls(spec))
         if spec.frames is not None:
             counts = partial(snapshot, spec, meters)
             frames = FrameServer(surface, limits=limits, refuse=refuse, streams=is_streamed, counts=counts)
@@ -154,6 +171,20 @@ class _Worker:
             self._servers.append(exposed)
             await exposed.listen(spec.metrics)
         return port
+
+    async def _open_own_doors(self, executor: Executor, meters: Meters) -> None:
+        """Where units of the graph answer for themselves."""
+        if not self._spec.own_doors:
+            return
+        from fairlead.dataplane.own_doors import surface_of
+
+        for door in self._spec.own_doors:
+            surface = surface_of(door.unit, self._spec, executor, meters)
+            limits = Limits(body_bytes=self._spec.max_body_bytes)
+            server = HttpServer(surface, limits=limits, refuse=refusal, streams=is_streamed)
+            self._servers.append(server)
+            for where in door.listen:
+                await server.listen(where)
 
     async def _all_answer(self, executor: Executor) -> bool:
         """Wait until every unit answers; false when told to stop before."""
@@ -210,6 +241,18 @@ def _about(spec: WorkerSpec) -> dict[str, str]:
         "fairlead.revision": spec.revision.hash,
         "service.instance.id": spec.replica,
     }
+
+
+def _as_it_is(surface: ServerHandler, _executor: Executor) -> ServerHandler:
+    return surface
+
+
+def _tls(spec: WorkerSpec) -> "ssl.SSLContext | None":
+    if spec.tls is None:
+        return None
+    from fairlead.dataplane.net.tls import server_context
+
+    return server_context(Path(spec.tls.certificate), Path(spec.tls.key))
 
 
 def _metrics_path(spec: WorkerSpec) -> str:

@@ -1,8 +1,8 @@
 """The storage initializer: fills a pod's model folder before its server starts.
 
-Arguments, variables and messages are those of KServe's and Seldon's own initializers, so a manifest that spells the init
-container out, or a ConfigMap that configures it, means the same here. The transfer itself is `fairlead.storage`'s; what
-is here decides what goes where and puts finished files in place.
+Arguments, variables and messages are those of KServe's and Seldon's own initializers, so a manifest that spells the
+init container out, or a ConfigMap that configures it, means the same here. The transfer itself is `fairlead.storage`'s;
+what is here decides what goes where and puts finished files in place.
 
 A download is collected in a hidden folder beside its target, on the same volume: files reach their place by renaming,
 nothing is written twice, and an init container that is started again goes on where it was stopped.

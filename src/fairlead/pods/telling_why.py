@@ -1,5 +1,5 @@
-"""Why a container of a pod ended, where Kubernetes looks for it: the termination message, which `kubectl describe pod` and
-our own status show. Nothing of a credential is in it."""
+"""Why a container of a pod ended, where Kubernetes looks for it: the termination message, which `kubectl describe pod`
+and our own status show. Nothing of a credential is in it."""
 
 import contextlib
 from collections.abc import Mapping

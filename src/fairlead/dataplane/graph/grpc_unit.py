@@ -130,7 +130,7 @@ class GrpcUnit(RemoteUnit):
 
     async def is_ready(self) -> bool:
         """Whether the address gives any answer."""
-        if self._speaks_http:
+        if self._speaks_http or self.check is not None:
             return await super().is_ready()
         try:
             await self._grpc_peer.call(_HEALTH, [], b"", _READY_S)

@@ -11,6 +11,7 @@ import math
 from time import perf_counter
 from typing import Any
 
+from fairlead.dataplane.graph.checking import Check
 from fairlead.dataplane.graph.contracts import METHOD_HEADER, Contract
 from fairlead.dataplane.graph.parcel import JSON, Parcel, Refused, Stopped, Walk, plain
 from fairlead.dataplane.graph.remote import Answer, Peer, PeerFailed
@@ -57,6 +58,8 @@ class RemoteUnit:
         self._timeout_s = timeout_s
         self._grpc_timeout_s = grpc_timeout_s
         self._limit_bytes = limit_bytes
+        self.check: Check | None = None
+        """Asked instead of the unit's own status, where an orchestrator has another idea of ready."""
 
     def at_once(self, method: Method, parcel: Parcel, walk: Walk) -> Parcel | None:  # noqa: ARG002 - a seam's signature
         """Never: somebody else has to answer."""
@@ -120,6 +123,8 @@ class RemoteUnit:
     async def is_ready(self) -> bool:
         """Whether the address gives any HTTP answer. A unit that only accepts connections while it crashes and
         restarts is not ready."""
+        if self.check is not None:
+            return await self.check()
         try:
             await self.peer.call("GET", self._contract.status_path(self.unit.name), [], b"", timeout_s=1.0)
         except PeerFailed:

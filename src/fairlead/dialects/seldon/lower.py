@@ -31,6 +31,7 @@ from fairlead.plan.model import (
     Plan,
     Protocol,
     Revision,
+    Unit,
     UnitName,
 )
 
@@ -87,7 +88,7 @@ def _component(context: PredictorContext) -> Component:
     return Component(
         name=ComponentName(predictor.name),
         full_name=predictor_key(sdep, predictor),
-        revision=_revision(context),
+        revision=lower_revision(context),
         scale=lower_scale(context),
         group=deployment_names(sdep, predictor)[0],
         progress_deadline_s=PROGRESS_DEADLINE_S if deadline is None else float(deadline),
@@ -95,7 +96,8 @@ def _component(context: PredictorContext) -> Component:
     )
 
 
-def _revision(context: PredictorContext) -> Revision:
+def lower_revision(context: PredictorContext, *, units: tuple[Unit, ...] | None = None) -> Revision:
+    """The revision of a predictor; with `units`, made of those instead of what its containers are."""
     sdep, predictor = context.sdep, context.predictor
     settings = annotations.of_predictor(sdep, predictor)
     pods = predictor.component_specs
@@ -105,7 +107,7 @@ def _revision(context: PredictorContext) -> Revision:
     return seal(
         Revision(
             hash="",
-            units=lower_units(context),
+            units=lower_units(context) if units is None else units,
             graph=lower_graph(predictor.graph),
             protocol=_PROTOCOLS[sdep.spec.protocol],
             labels=tuple(sorted(labels.items())),

@@ -24,10 +24,11 @@ _CONTAINER = Entry(runtime="container")
 def lower_units(outer: PredictorContext) -> tuple[Unit, ...]:
     """The units of a predictor, parents first."""
     warn_of_pods(outer)
-    return tuple(_unit(context) for context in outer.nodes())
+    return tuple(lower_unit(context) for context in outer.nodes())
 
 
-def _unit(context: NodeContext) -> Unit:
+def lower_unit(context: NodeContext) -> Unit:
+    """The unit of one node."""
     parameters = lower_parameters(context.node.parameters, context.path, context.findings)
     if is_builtin(context.node):
         return _builtin(context, parameters)

@@ -77,7 +77,8 @@ class GraphRoutes:
         routes["/api/v1.0/metadata"] = {"GET": self._graph_metadata}
         routes["/ready"] = {ANY: self._ready}
         routes["/live"] = {ANY: _live}
-        routes["/prometheus"] = routes["/metrics"] = {ANY: self._prometheus}
+        for path in {"/prometheus", "/metrics", self._spec.metrics_path or "/metrics"}:
+            routes[path] = {ANY: self._prometheus}
         return routes
 
     def find(self, path: str) -> Verbs | None:
