@@ -1,13 +1,25 @@
 """A whole layout as objects. Pure and deterministic: equal layouts and settings give equal objects in equal order."""
 
+from collections.abc import Callable, Mapping
+
+from fairlead.backends.kubernetes.render import ambassador, gateway_api, ingress, istio, knative, own_gateway
 from fairlead.backends.kubernetes.render.budgets import budget
 from fairlead.backends.kubernetes.render.deployments import deployment
+from fairlead.backends.kubernetes.render.network_policy import policies
 from fairlead.backends.kubernetes.render.place import Object, Place
 from fairlead.backends.kubernetes.render.scalers import scaler
 from fairlead.backends.kubernetes.render.services import service
-from fairlead.backends.kubernetes.render.written import Written
+from fairlead.backends.kubernetes.render.written import Written, joined
 from fairlead.dialects.clusters import ClusterSettings
-from fairlead.plan.layout import Layout, Workload
+from fairlead.errors import Problem, UnrunnableManifest, Where
+from fairlead.plan.layout import Exposure, Layout, OnDemandWorkload, Routing, Workload
+
+_ROUTERS: Mapping[Routing, Callable[[Exposure, Place], Written]] = {
+    Routing.GATEWAY_API: gateway_api.ways_in,
+    Routing.ISTIO: istio.ways_in,
+    Routing.AMBASSADOR: ambassador.ways_in,
+    Routing.INGRESS: ingress.ways_in,
+}
 
 
 def render(layout: Layout, settings: ClusterSettings) -> list[Object]:
@@ -20,14 +32,46 @@ def rendered(layout: Layout, settings: ClusterSettings) -> Written:
     """The same with what waits for the workloads apart, and with warnings. Raises `InvalidManifest` for what nothing in
     the cluster can run."""
     place = Place(owner=layout.owner, settings=settings)
-    objects = [
+    routing = layout.routing or settings.routing
+    ways = joined(_way(exposure, routing, place) for exposure in layout.exposures)
+    inside = Written(objects=tuple(_inside(layout, place, ways, routing)), warnings=layout.warnings)
+    return joined((inside, *(_on_demand(one, place) for one in layout.on_demand), ways))
+
+
+def _inside(layout: Layout, place: Place, ways: Written, routing: Routing) -> list[Object]:
+    """What is no way in: names come before the pods that look them up, policies before the pods that they are for."""
+    calls = gateway_api.ports_of_calls(layout) if routing is Routing.GATEWAY_API else {}
+    none: frozenset[int] = frozenset()
+    return [
         *(place.adopted(config) for config in layout.configs),
-        *(service(one, place, http2=frozenset()) for one in layout.services),
+        *policies(layout, place),
+        *(
+            service(one, place, annotations=ways.annotations.get(one.name), http2=calls.get(one.name, none))
+            for one in layout.services
+        ),
         *(made for workload in layout.workloads for made in _workload(workload, place)),
     ]
-    return Written(objects=tuple(objects), warnings=layout.warnings)
 
 
 def _workload(workload: Workload, place: Place) -> list[Object]:
     made = (deployment(workload, place), budget(workload, place), scaler(workload, place))
     return [one for one in made if one is not None]
+
+
+def _on_demand(workload: OnDemandWorkload, place: Place) -> Written:
+    if place.settings.has_knative:
+        return knative.service(workload, place)
+    if place.settings.has_own_gateway:
+        return Written(objects=tuple(own_gateway.objects(workload, place)))
+    message = f"{workload.name} comes and goes with its requests, which needs Knative or Fairlead's own gateway"
+    raise UnrunnableManifest([Problem(where=Where(), message=f"{message}: set knative.enabled or ownGateway.enabled")])
+
+
+def _way(exposure: Exposure, routing: Routing, place: Place) -> Written:
+    router = _ROUTERS.get(routing)
+    if router is None:
+        return Written()
+    found = router(exposure, place)
+    if not exposure.is_after_ready:
+        return found
+    return Written(late=found.objects, warnings=found.warnings, annotations=found.annotations)
