@@ -194,9 +194,7 @@ class InferenceServiceConfig(Object):
     agent: ContainerDefaults = Field(default_factory=ContainerDefaults)
     metrics_aggregator: MetricsConfig = Field(default_factory=MetricsConfig)
     service: ServiceConfig = Field(default_factory=ServiceConfig)
-    open_telemetry_collector: CollectorConfig = Field(
-        default_factory=CollectorConfig, alias="opentelemetryCollector"
-    )
+    open_telemetry_collector: CollectorConfig = Field(default_factory=CollectorConfig, alias="opentelemetryCollector")
     local_model: LocalModelConfig = Field(default_factory=LocalModelConfig)
     security: SecurityConfig = Field(default_factory=SecurityConfig)
     multi_node: MultiNodeConfig = Field(default_factory=MultiNodeConfig)

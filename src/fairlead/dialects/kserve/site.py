@@ -19,6 +19,10 @@ class Site:
     world: World
     catalog: Catalog = field(default_factory=Catalog)
 
+    def is_ours(self, image: str) -> bool:
+        """Whether an image has our program as its entry point."""
+        return image in (self.settings.image, *self.settings.runtime_images.values())
+
 
 def site_of(settings: ClusterSettings, world: World, catalog: Catalog | None = None) -> Site:
     """The cluster that a world is of. Raises `ConfigError` for settings that cannot be read."""

@@ -1,6 +1,7 @@
 """Which cache holds the model at a URI."""
 
 from dataclasses import dataclass
+from hashlib import sha256
 
 from fairlead.dialects.base import Document, World
 from fairlead.dialects.kserve.caches.schema import CACHE, NAMESPACE_CACHE
@@ -35,3 +36,8 @@ def holds(cache: Document, uri: str) -> bool:
     """Whether a URI is that of the cached model, or below it."""
     source = str(cache["spec"]["sourceModelUri"]).rstrip("/")
     return uri.rstrip("/") == source or uri.startswith(f"{source}/")
+
+
+def key_of(source_uri: str) -> str:
+    """The folder below `models/` in which the nodes of a cluster keep the model of a cache."""
+    return sha256(source_uri.encode()).hexdigest()[:16]
