@@ -78,5 +78,12 @@ def _shape(schema: dict[str, Any]) -> Iterator[str]:
 
 
 def _is_of(value: Any, kind: str | None) -> bool:
-    types = {"object": dict, "array": list, "string": str, "integer": int, "number": (int, float), "boolean": bool}
+    types: dict[str, type | tuple[type, ...]] = {
+        "object": dict,
+        "array": list,
+        "string": str,
+        "integer": int,
+        "number": (int, float),
+        "boolean": bool,
+    }
     return kind is not None and isinstance(value, types[kind])

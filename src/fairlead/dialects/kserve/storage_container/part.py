@@ -39,6 +39,7 @@ class StorageContainerPart(Part):
         singular="clusterstoragecontainer",
         is_namespaced=False,
         has_status=False,
+        is_refused_plainly=True,
         is_planned=False,
     )
 
