@@ -45,7 +45,7 @@ def service_url(name: str, namespace: str, world: World) -> str:
     doc = world.get(SERVICE, namespace, name)
     if doc is None:
         raise ServiceMissing(name)
-    path = "" if _holds_many(doc) else predict_path(doc, world)
+    path = "" if holds_many(doc) else predict_path(doc, world)
     return f"http://{hosts.inside(name, namespace)[0]}{path}"
 
 
@@ -113,7 +113,7 @@ def _protocols_of(runtime: str, namespace: str, world: World) -> Sequence[str] |
     return None
 
 
-def _holds_many(doc: Document) -> bool:
+def holds_many(doc: Document) -> bool:
     """Whether a service's predictor is there for models that come later; then a request must name its own path."""
     predictor = doc["spec"].get("predictor") or {}
     if _variable(_container(doc, "predictor"), "MULTI_MODEL_SERVER").lower() == "true":

@@ -16,7 +16,9 @@ from fairlead.dialects.kserve.inference_service.planning import ingress_of
 from fairlead.dialects.kserve.inference_service.routes import Addressed
 from fairlead.dialects.kserve.inference_service.template import PREDICTOR, ROLES, TRANSFORMER
 from fairlead.dialects.kserve.site import Site
-from fairlead.plan.layout import Service
+from fairlead.plan.layout import Routing, Service
+
+_POD_PORT = 8080
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +103,7 @@ def standard_address(addresses: Addresses, services: Sequence[Service]) -> str:
     port = ""
     if service is not None and service.is_headless:
         target = service.ports[0].target if service.ports else 0
-        port = f":{target if isinstance(target, int) and target else 8080}"
+        port = f":{target if isinstance(target, int) and target else _POD_PORT}"
     return f"http://{addresses.inside(name)}{port}"
 
 
@@ -109,3 +111,22 @@ def standard_part_url(addresses: Addresses, role: str) -> str:
     """`status.components.*.url` of Standard mode, whose scheme is always the same."""
     host = addresses.inside(addresses.service(role)) if addresses.is_internal else addresses.part_host(role)
     return f"http://{host}"
+
+
+def expected_address(doc: Document, site: Site) -> str:
+    """Where a service is going to be asked inside the cluster, for those that refer to it before it has been ready."""
+    addresses = addresses_of(doc, site)
+    if not addresses.place.is_knative:
+        port = f":{_POD_PORT}" if site.config.service.service_cluster_ip_none else ""
+        return f"http://{addresses.inside(addresses.service(addresses.entry))}{port}"
+    is_named = has_virtual_host(site)
+    return f"http://{addresses.inside(addresses.name if is_named else addresses.service(addresses.entry))}"
+
+
+def has_virtual_host(site: Site) -> bool:
+    """Whether services of Knative's mode get a VirtualService: where the installation routes by Istio, or KServe's
+    settings name the gateway of it. Elsewhere there is no such kind, and a service would wait for it for ever."""
+    config, settings = site.config.ingress, site.settings
+    if config.disable_istio_virtual_host or not settings.has_knative:
+        return False
+    return settings.routing is Routing.ISTIO or bool(config.local_gateway)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from fairlead.dialects.base import Document
 from fairlead.dialects.clusters import Observed
 from fairlead.dialects.kserve.inference_service import told
-from fairlead.dialects.kserve.inference_service.cluster.addresses import Addresses, addresses_of
+from fairlead.dialects.kserve.inference_service.cluster.addresses import Addresses, addresses_of, has_virtual_host
 from fairlead.dialects.kserve.inference_service.cluster.knative_rollout import advanced, shares
 from fairlead.dialects.kserve.inference_service.cluster.knative_view import (
     CONFIGURATIONS,
@@ -18,7 +18,6 @@ from fairlead.dialects.kserve.inference_service.cluster.knative_view import (
     view_of,
 )
 from fairlead.dialects.kserve.inference_service.cluster.knative_ways import (
-    has_virtual_host,
     is_behind_own_gateway,
     knative_routing,
     whole_host,

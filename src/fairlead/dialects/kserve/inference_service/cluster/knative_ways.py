@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from fairlead.dialects.base import Document
 from fairlead.dialects.kserve.graph.targets import model_name
 from fairlead.dialects.kserve.inference_service import hosts, told
-from fairlead.dialects.kserve.inference_service.cluster.addresses import Addresses
+from fairlead.dialects.kserve.inference_service.cluster.addresses import Addresses, has_virtual_host
 from fairlead.dialects.kserve.inference_service.cluster.knative_rollout import shares
 from fairlead.dialects.kserve.inference_service.cluster.standard_ways import (
     EXPLAIN_PATTERN,
@@ -23,21 +24,12 @@ from fairlead.dialects.kserve.inference_service.cluster.standard_ways import (
 )
 from fairlead.dialects.kserve.inference_service.template import EXPLAINER
 from fairlead.dialects.kserve.site import Site
-from fairlead.plan.layout import Backing, Exposure, Routing, Rule, Service
+from fairlead.plan.layout import Backing, Exposure, Labels, Routing, Rule, Service
 
 LOCAL_GATEWAY = "knative-serving/knative-local-gateway"
 LOCAL_GATEWAY_SERVICE = "knative-local-gateway.istio-system.svc.cluster.local"
 MESH = "mesh"
 _PORT = 80
-
-
-def has_virtual_host(site: Site) -> bool:
-    """Whether services get a VirtualService: where the installation routes by Istio, or KServe's settings name the
-    gateway of it. Elsewhere there is no such kind, and a service would never be ready for want of one."""
-    config, settings = site.config.ingress, site.settings
-    if config.disable_istio_virtual_host or not settings.has_knative:
-        return False
-    return settings.routing is Routing.ISTIO or bool(config.local_gateway)
 
 
 def is_behind_own_gateway(site: Site) -> bool:
@@ -153,6 +145,22 @@ def _gateway_ways(addresses: Addresses) -> Iterator[Exposure]:
             name = f"{tag}-{service}"
             rule = _to(addresses, role, "rest", asked=name)
             yield _way(addresses, name, (addresses.place.outside(name),), [rule])
+
+
+def outside_way(doc: Document, site: Site, host: str, labels: Labels) -> Exposure:
+    """The outside name of something with one workload on demand behind our gateway, called as its owner."""
+    metadata, gateway = doc["metadata"], site.config.ingress.kserve_ingress_gateway
+    name = str(metadata["name"])
+    inside = f"{name}.{metadata.get('namespace', '')}.svc.{site.settings.cluster_domain}"
+    backing = Backing(service=name, port=_PORT, name=name)
+    return Exposure(
+        name=name,
+        hosts=(host,),
+        rules=(Rule(name="rest", backings=(backing,), set_headers={"Host": inside}),),
+        labels=labels,
+        gateways=(gateway,) if gateway else (),
+        ingress_class=site.config.ingress.ingress_class_name,
+    )
 
 
 def _to(addresses: Addresses, role: str, name: str, *, path_pattern: str = "", asked: str = "") -> Rule:
