@@ -5,16 +5,21 @@ from typing import Any
 
 from fairlead.dialects.base import Document, Happened, World
 from fairlead.dialects.catalog import Catalog
+from fairlead.dialects.clusters import Observed
 from fairlead.dialects.kserve.config import read_config
 from fairlead.dialects.kserve.graph import crd
 from fairlead.dialects.kserve.graph import status as telling
 from fairlead.dialects.kserve.graph.addresses import addressed
+from fairlead.dialects.kserve.graph.cluster.layout import lay_out
+from fairlead.dialects.kserve.graph.cluster.status import cluster_status
 from fairlead.dialects.kserve.graph.lower import lower
 from fairlead.dialects.kserve.graph.schema import GROUP, KIND, VERSION, InferenceGraph
 from fairlead.dialects.kserve.graph.validate import validate
 from fairlead.dialects.kserve.part import Part
+from fairlead.dialects.kserve.site import Site
 from fairlead.dialects.reading import Identity, read_as
 from fairlead.errors import FairleadError
+from fairlead.plan.layout import Layout
 from fairlead.plan.model import Plan
 from fairlead.plan.status import PlanStatus
 
@@ -49,6 +54,14 @@ class InferenceGraphPart(Part):
     def failed_status(self, doc: Document, error: FairleadError, now: str, world: World) -> dict[str, Any]:  # noqa: ARG002
         """Its status when it cannot be lowered."""
         return telling.failed_status(doc, error.reason, str(error), now=now)
+
+    def lay_out(self, doc: Document, site: Site) -> Layout:
+        """How it lies in a cluster."""
+        return lay_out(_read(doc), doc, site)
+
+    def cluster_status(self, doc: Document, layout: Layout, observed: Observed, now: str, site: Site) -> dict[str, Any]:  # noqa: ARG002
+        """Its status, of the objects that the cluster has, and of its services."""
+        return cluster_status(_read(doc), doc, observed, site, now=now)
 
     def events(self, doc: Document, status: Mapping[str, Any]) -> Sequence[Happened]:
         """Becoming ready, and being so no more."""

@@ -87,7 +87,7 @@ def _conditions(graph: InferenceGraph, observed: PlanStatus, world: World, *, is
     if not observed.routed:
         message = "waiting for the gateway to route to it"
         routed = Condition(type=ROUTES, is_true=None, reason="IngressNotConfigured", message=message)
-    theirs = _of_services(graph, world)
+    theirs = of_services(graph, world)
     yield Condition(type=STOPPED, is_true=False)
     if is_knative:
         yield ours
@@ -112,7 +112,7 @@ def _of_component(component: ComponentStatus | None) -> Condition:
     return Condition(type=CONFIGURATIONS, is_true=None, reason="Deploying", message=_doing(component))
 
 
-def _of_services(graph: InferenceGraph, world: World) -> Condition | None:
+def of_services(graph: InferenceGraph, world: World) -> Condition | None:
     """The first service that a graph asks and cannot rely on."""
     namespace = graph.metadata.namespace
     steps = (step for node in graph.spec.nodes.values() for step in node.steps)

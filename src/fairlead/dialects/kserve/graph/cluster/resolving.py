@@ -26,7 +26,7 @@ def resolved(graph: InferenceGraph, doc: Document, site: Site) -> str:
         ]
         nodes[name] = {**written, "steps": steps}
     read = {**{key: doc["spec"][key] for key in _READ_BY_ROUTERS if doc["spec"].get(key)}, "nodes": nodes}
-    return json.dumps(read, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(read, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
 
 
 def _url(step: GraphStep, namespace: str, site: Site) -> dict[str, str]:
