@@ -5,12 +5,16 @@ from typing import Any
 
 from fairlead.dialects.base import Column, Document, Kind, World
 from fairlead.dialects.catalog import Catalog
+from fairlead.dialects.clusters import Observed
 from fairlead.dialects.kserve.part import Part
+from fairlead.dialects.kserve.site import Site
+from fairlead.dialects.kserve.trained_model.cluster import cluster_status
 from fairlead.dialects.kserve.trained_model.schema import GROUP, KIND, VERSION, TrainedModel, TrainedModelSpec
 from fairlead.dialects.kserve.trained_model.status import INFERENCE_SERVICE, status_of
 from fairlead.dialects.kserve.trained_model.validate import validate
 from fairlead.dialects.openapi import conditions_schema, resource_schema
 from fairlead.dialects.reading import Identity, read_as
+from fairlead.plan.layout import Layout
 
 _IDENTITY = Identity(GROUP, (VERSION,), KIND)
 
@@ -52,8 +56,15 @@ class TrainedModelPart(Part):
         validate(_read(doc), _read(old) if old is not None else None)
 
     def derived_status(self, doc: Document, now: str, world: World) -> dict[str, Any]:
-        """What has become of it in its service."""
+        """What has become of it in its service. Where no plan is made of that, it lies in a cluster."""
+        parent = str((doc.get("spec") or {}).get("inferenceService") or "")
+        if world.plan(INFERENCE_SERVICE, doc["metadata"].get("namespace", ""), parent) is None:
+            return cluster_status(doc, world, now)
         return status_of(doc, world, now)
+
+    def cluster_status(self, doc: Document, layout: Layout, observed: Observed, now: str, site: Site) -> dict[str, Any]:  # noqa: ARG002
+        """What its service says of it."""
+        return cluster_status(doc, site.world, now)
 
 
 def _read(doc: Document) -> TrainedModel:

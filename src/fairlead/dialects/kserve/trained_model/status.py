@@ -23,14 +23,19 @@ def status_of(doc: Document, world: World, now: str) -> dict[str, Any]:
     namespace = metadata.get("namespace", "")
     name = (doc.get("spec") or {}).get("inferenceService", "")
     parent = world.get(INFERENCE_SERVICE, namespace, name)
-    found = _conditions(doc, name, parent, world)
-    is_ready = _all_true([truth for _, truth, _, _ in found])
+    found = [*conditions_of(doc, name, parent, world), *(_framework(doc) if parent is not None else ())]
+    is_ready = all_true([truth for _, truth, _, _ in found])
     first = next(((reason, message) for _, truth, reason, message in found if truth is not True), ("", ""))
     model = _hosted(doc, name, world)
     if is_ready:
         is_ready, *why = _loaded(model)
         first = why[0], why[1]
-    conditions = [*found, ("Ready", is_ready, *first)]
+    return status_with(doc, parent, [*found, ("Ready", is_ready, *first)], now)
+
+
+def status_with(doc: Document, parent: Document | None, conditions: list[_Condition], now: str) -> dict[str, Any]:
+    """A status of these conditions, with the model's addresses."""
+    metadata = doc["metadata"]
     status = {
         "conditions": _written(conditions, doc.get("status") or {}, now),
         "observedGeneration": metadata.get("generation", 0),
@@ -38,7 +43,8 @@ def status_of(doc: Document, world: World, now: str) -> dict[str, Any]:
     return status | (_addresses(parent, metadata["name"]) if parent is not None else {})
 
 
-def _conditions(doc: Document, name: str, parent: Document | None, world: World) -> list[_Condition]:
+def conditions_of(doc: Document, name: str, parent: Document | None, world: World) -> list[_Condition]:
+    """What is said of a model's server: whether it is ready, is one for models of others, and has room for this one."""
     if parent is None:
         missing = f"InferenceService {name} does not exist"
         return [
@@ -58,7 +64,6 @@ def _conditions(doc: Document, name: str, parent: Document | None, world: World)
             has_room,
             *(("", "") if has_room else ("MemoryResourceNotAvailable", _NO_MEMORY)),
         ),
-        *_framework(doc),
     ]
 
 
@@ -94,7 +99,8 @@ def _is_ready(parent: Document) -> bool:
     return any(one.get("type") == "Ready" and one.get("status") == "True" for one in conditions)
 
 
-def _all_true(truths: list[bool | None]) -> bool | None:
+def all_true(truths: list[bool | None]) -> bool | None:
+    """Whether all are; `None` while that is not known."""
     if any(truth is False for truth in truths):
         return False
     return None if any(truth is None for truth in truths) else True

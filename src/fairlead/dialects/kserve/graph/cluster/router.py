@@ -58,12 +58,12 @@ def _container(graph: InferenceGraph, doc: Document, site: Site, findings: Findi
     if options.is_fused:
         findings.warn(f"annotation {FUSE} is not used in a cluster: services are asked where they are")
     headers = (*config.headers.propagate, *options.headers)
-    # An image of somebody else's is a router; ours is one when it is told so.
-    duty = ["router"] if site.is_ours(image) else []
     return {
         "name": graph.metadata.name,
         "image": image,
-        "args": [*duty, "--graph-json", resolved(graph, doc, site)],
+        # An image of somebody else's is a router; ours is one when it is told so.
+        **({"command": ["fairlead", "router"]} if site.is_ours(image) else {}),
+        "args": ["--graph-json", resolved(graph, doc, site)],
         **({"env": [{"name": PROPAGATED, "value": ",".join(headers)}]} if headers else {}),
         "imagePullPolicy": config.image_pull_policy or site.settings.image_pull_policy,
         "readinessProbe": _READY,

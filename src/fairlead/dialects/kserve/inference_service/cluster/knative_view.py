@@ -14,8 +14,7 @@ from fairlead.dialects.clusters import Observed
 from fairlead.dialects.kserve.inference_service.conditions import Condition
 from fairlead.dialects.kserve.inference_service.traffic import Share
 
-KNATIVE_SERVICE = "KnativeService"
-"""The key of `Service` of `serving.knative.dev` among what was observed."""
+_GROUP = "serving.knative.dev/"
 READY, CONFIGURATIONS, ROUTES = "Ready", "ConfigurationsReady", "RoutesReady"
 _TRUTHS = {"True": True, "False": False}
 
@@ -49,8 +48,9 @@ class KnativeView:
 def view_of(name: str, observed: Observed, *, asked: Sequence[Share], url: str, address: str) -> KnativeView:
     """What there is of the component of this name. `asked`, `url` and `address` are what our own gateway makes true,
     where there is no Knative to tell."""
-    service = observed.get(KNATIVE_SERVICE, name)
-    if service is not None:
+    service = observed.get("KnativeService", name) or observed.get("Service", name)
+    # The core has a kind of the same name, which may stand under it.
+    if service is not None and str(service.get("apiVersion")).startswith(_GROUP):
         return _of_service(service)
     revisions = _deployments(name, observed)
     if not revisions:
