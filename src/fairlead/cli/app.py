@@ -35,8 +35,10 @@ _COMMANDS: tuple[tuple[str, Group, str], ...] = (
     ("fairlead.cli.serve:serve", _USING, "Serve one model folder or one Python class, without Fairlead around it."),
     ("fairlead.cli.check:validate", _CHECKING, "Check manifests."),
     ("fairlead.cli.check:plan", _CHECKING, "Show what manifests would run."),
+    ("fairlead.cli.render:render", _CHECKING, "Show the Kubernetes objects of manifests."),
     ("fairlead.cli.version:version", _CHECKING, "Print the version."),
     ("fairlead.cli.engine:engine", _PODS, "Orchestrate the graph of a Seldon predictor."),
+    ("fairlead.cli.model_server:model_server", _PODS, "Serve a model folder with a KServe runtime's flags."),
     ("fairlead.cli.storage_initializer:storage_initializer", _PODS, "Fetch models into folders."),
 )
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from fairlead.cli.pod_logging import configure_logging
+from fairlead.cli.pod_logging import in_pod
 
 
 def engine(*arguments: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> int:
@@ -25,5 +25,4 @@ def engine(*arguments: Annotated[str, Parameter(allow_leading_hyphen=True)]) -> 
     """
     from fairlead.pods.engine import level_of, run
 
-    configure_logging(level_of(arguments, os.environ))
-    return run(arguments, os.environ)
+    return in_pod(lambda: run(arguments, os.environ), level=level_of(arguments, os.environ))

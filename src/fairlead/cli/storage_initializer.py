@@ -1,14 +1,11 @@
 """`fairlead storage-initializer`: an init container's whole work."""
 
-import logging
 import os
-import sys
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from fairlead.cli.exits import CommandFailed
-from fairlead.errors import FairleadError
+from fairlead.cli.pod_logging import in_pod
 
 
 def storage_initializer(
@@ -29,16 +26,9 @@ def storage_initializer(
         Leave a model that is one archive (zip, tar, tar.gz, tgz) as it is; without this it is unpacked.
     """
     from fairlead.pods.initializing import initialize, pairs_of
-    from fairlead.pods.telling_why import tell_why
 
-    logging.basicConfig(stream=sys.stderr, level="INFO", format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    try:
-        wanted = pairs_of(pairs)
-        initialize(wanted, os.environ, unpacks=not keep_archives)
-    except FairleadError as error:
-        raise CommandFailed(tell_why(str(error), os.environ)) from error
-    for uri, folder in wanted:
-        from fairlead.storage.uris import without_secrets
+    def run() -> int:
+        initialize(pairs_of(pairs), os.environ, unpacks=not keep_archives)
+        return 0
 
-        logging.getLogger("fairlead").info("%s is in %s", without_secrets(uri), folder)
-    return 0
+    return in_pod(run, level="INFO")

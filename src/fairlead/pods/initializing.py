@@ -9,6 +9,7 @@ nothing is written twice, and an init container that is started again goes on wh
 """
 
 import json
+import logging
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,9 @@ from fairlead.errors import StorageError
 from fairlead.storage import Fetcher, secret_entries
 from fairlead.storage.cache import remove_tree
 from fairlead.storage.clouds.layer import CA_PEM
+from fairlead.storage.uris import without_secrets
+
+log = logging.getLogger(__name__)
 
 USAGE = "Usage: initializer-entrypoint src_uri_0 dest_path_0 ... src_uri_n dest_path_n"
 PLACEHOLDER = "<scheme-placeholder>://"
@@ -57,10 +61,12 @@ def bring(uri: str, folder: Path, env: Mapping[str, str], *, unpacks: bool) -> N
     # A volume may be as full as the model is large, so its parts are not kept anywhere else.
     collected = folder / _COLLECTED
     folder.mkdir(parents=True, exist_ok=True)
+    log.info("fetching %s into %s", without_secrets(uri), folder)
     fetcher = Fetcher(collected, defaults={**env, **own}, in_place_bytes=sys.maxsize)
     found = fetcher.fetch(source, env=_authorities(env), unpacks=unpacks)
     put_in_place(found, folder)
     remove_tree(collected)
+    log.info("%s is complete", folder)
 
 
 def located(uri: str, env: Mapping[str, str]) -> tuple[str, dict[str, str]]:

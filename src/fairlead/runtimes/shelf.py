@@ -35,6 +35,7 @@ from fairlead.runtimes.repository import RepositoryUnit
 EVICT = "evict_models"
 """The parameter of units that make room."""
 _LIST = "models.json"
+_COMPLETE = "SUCCESS.*"
 
 Load = Callable[[LoadContext], Servable]
 
@@ -83,6 +84,13 @@ def read_list(kept: Path) -> list[Shelved]:
     ]
 
 
+def models_in(folder: Path, runtime: str) -> list[Shelved]:
+    """The models that somebody else puts into a folder, each in one of its name. KServe's puller marks what is complete
+    with a file `SUCCESS.<hash>`, whose name is another one for another version."""
+    complete = [path for path in sorted(folder.iterdir()) if any(path.glob(_COMPLETE))] if folder.is_dir() else []
+    return [Shelved(name=path.name, runtime=runtime, folder=str(path)) for path in complete]
+
+
 def load(context: LoadContext, make: Load) -> RepositoryUnit:
     """The unit. `make` loads one model; models that are on the list come with the first look at it."""
     return RepositoryUnit(_NoModel(context.unit.name), Shelf(context, make))
@@ -107,7 +115,7 @@ class Shelf:
     def look_again(self) -> list[RepositoryModel]:
         """Take in what is new or different, let go of what is gone, and say how all of them are."""
         with self._changing:
-            wanted = {one.name: one for one in read_list(self._context.kept)} if self._context.kept else {}
+            wanted = {one.name: one for one in self._wanted()}
             for name, known in list(self._listed.items()):
                 if wanted.get(name) != known:
                     self._drop(name)
@@ -127,6 +135,10 @@ class Shelf:
         """Whether it is on the list."""
         return name in self._listed
 
+    def finds(self, name: str) -> bool:
+        """Whether somebody has put a model of that name into its folder that it does not know of yet."""
+        return self._context.folder is not None and any(one.name == name for one in self._wanted())
+
     def model(self, name: str, version: str = "") -> Servable:  # noqa: ARG002 - these have no versions
         """The model of that name, loaded for this if it made room before."""
         found = self._loaded.get(name)
@@ -142,6 +154,7 @@ class Shelf:
     def load(self, name: str) -> None:
         """Load it (again)."""
         with self._changing:
+            self._take_note(name)
             self._require(name)
             self._let_go.discard(name)
             self._drop(name)
@@ -153,6 +166,7 @@ class Shelf:
             self._require(name)
             self._let_go.add(name)
             self._drop(name)
+            self._take_note(name)
 
     def close(self) -> None:
         """Let all of them go."""
@@ -167,6 +181,22 @@ class Shelf:
         is_there = name in self._loaded or (self._evicts and not reason)
         state = ModelState.READY if is_there else ModelState.UNAVAILABLE
         return RepositoryModel(name=name, version="", state=state, reason=reason)
+
+    def _wanted(self) -> list[Shelved]:
+        if self._context.folder is not None:
+            return models_in(self._context.folder, self._context.unit.runtime)
+        return read_list(self._context.kept) if self._context.kept else []
+
+    def _take_note(self, name: str) -> None:
+        """Of a folder, which has no list that anybody changes: one that came or went since the last look."""
+        if self._context.folder is None:
+            return
+        found = next((one for one in self._wanted() if one.name == name), None)
+        if found is not None:
+            self._listed[name] = found
+        else:
+            self._listed.pop(name, None)
+            self._let_go.discard(name)
 
     def _require(self, name: str) -> None:
         if name not in self._listed:

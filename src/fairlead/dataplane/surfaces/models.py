@@ -249,7 +249,7 @@ class Models:
 
     async def load(self, name: str) -> None:
         """Answer for a model (again). Raises `ModelNotFound` for a name nobody knows, and `LoadError`."""
-        holder = self._holder(name)
+        holder = self._holder(name) or next((shelf for shelf in self._shelves if shelf.finds(name)), None)
         if holder is not None:
             try:
                 await self._in_turn().call(holder.load, name)
