@@ -10,6 +10,7 @@ from fairlead.dialects.base import Document
 from fairlead.dialects.findings import Findings
 from fairlead.dialects.kserve.autoscaler_config import read_autoscaler_config
 from fairlead.dialects.kserve.inference_service.cluster.addresses import addresses_of
+from fairlead.dialects.kserve.inference_service.cluster.asked import asked_templates
 from fairlead.dialects.kserve.inference_service.cluster.knative_features import warnings_of
 from fairlead.dialects.kserve.inference_service.cluster.knative_rollout import traffic
 from fairlead.dialects.kserve.inference_service.cluster.knative_scaling import scaled
@@ -21,7 +22,6 @@ from fairlead.dialects.kserve.inference_service.cluster.knative_ways import (
 from fairlead.dialects.kserve.inference_service.cluster.pods import ComposedPod, composed_pod
 from fairlead.dialects.kserve.inference_service.cluster.standard import owner_of
 from fairlead.dialects.kserve.inference_service.cluster.standard_ways import own_labels
-from fairlead.dialects.kserve.inference_service.lower import templates_of
 from fairlead.dialects.kserve.inference_service.rollout import annotation, is_stopped
 from fairlead.dialects.kserve.inference_service.template import ComponentTemplate
 from fairlead.dialects.kserve.site import Site
@@ -51,7 +51,7 @@ def lay_out_knative(doc: Document, site: Site) -> Layout:
     if is_stopped(doc):
         return Layout(owner=owner_of(doc))
     findings = Findings()
-    templates = templates_of(doc, world=site.world, is_knative=True)
+    templates = asked_templates(doc, site, is_knative=True)
     pods = [(template, composed_pod(template, site, findings)) for template in templates]
     made = [(template, pod) for template, pod in pods if pod is not None]
     if settings.has_knative:
