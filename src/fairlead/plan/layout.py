@@ -115,7 +115,7 @@ class ServicePort:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Service:
     """A name inside the cluster. With `external_name` it stands for another, and has neither selector nor ports of its
-    own pods."""
+    own pods. One that `has_unready` leads to pods that are not ready, too: to those that wait for each other."""
 
     name: str
     selector: Labels = field(default_factory=dict)
@@ -123,6 +123,7 @@ class Service:
     labels: Labels = field(default_factory=dict)
     annotations: Labels = field(default_factory=dict)
     is_headless: bool = False
+    has_unready: bool = False
     external_name: str = ""
 
 
@@ -247,3 +248,5 @@ class Layout:
     """Where the dialect's own configuration says how; `None` leaves it to the installation."""
     warnings: tuple[str, ...] = ()
     mentions: tuple[tuple[str, str], ...] = ()
+    is_frozen: bool = False
+    """Objects that are there are left as they are: what is new is not the document, but what it refers to."""

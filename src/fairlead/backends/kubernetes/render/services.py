@@ -30,6 +30,8 @@ def _own(given: Service, http2: frozenset[int]) -> Object:
         spec["clusterIP"] = "None"
     if given.selector:
         spec["selector"] = {**given.selector}
+    if given.has_unready:
+        spec["publishNotReadyAddresses"] = True
     return {**spec, "ports": [_port(port, is_http2=port.port in http2) for port in given.ports]}
 
 

@@ -36,7 +36,7 @@ def lower(doc: Document, *, catalog: Catalog, world: World) -> Plan:
     if deployment_mode(doc, mode) == MODEL_MESH:
         findings.warn("deploymentMode ModelMesh is not there: the service runs by itself, as in Standard mode")
     if not is_knative(doc, mode):
-        _warn_of_percents(templates, doc, findings)
+        warn_of_percents(templates, doc, findings)
     rolled = [replace(one, timeout_s=_timeout_s(one)) for one in rolled_of(doc, templates, world)]
     ingress = ingress_of(settings.service.ingress)
     conflicts = conflicts_of(doc, world, ingress, mode)
@@ -97,7 +97,8 @@ def _timeout_s(rolled: Rolled) -> float | None:
     return timeout_s(newest.template)
 
 
-def _warn_of_percents(templates: Sequence[ComponentTemplate], doc: Document, findings: Findings) -> None:
+def warn_of_percents(templates: Sequence[ComponentTemplate], doc: Document, findings: Findings) -> None:
+    """Say of shares in Standard mode that nobody gets them."""
     for role in dict.fromkeys(template.role for template in templates):
         if traffic_percent(doc, role) is not None:
             findings.warn(

@@ -12,11 +12,10 @@ from typing import Any
 from fairlead.dialects.findings import Findings
 from fairlead.dialects.kserve.inference_service.cluster.credentials import give_credentials, give_store
 from fairlead.dialects.kserve.inference_service.cluster.draft import Draft, add_env, add_mount
+from fairlead.dialects.kserve.inference_service.cluster.hosting import is_host, model_config, model_config_name
 from fairlead.dialects.kserve.inference_service.cluster.probes import passed_on, port_of
 from fairlead.dialects.kserve.inference_service.cluster.transfers import identity_of
 from fairlead.dialects.kserve.inference_service.runtime_defaults import MODELS
-from fairlead.dialects.kserve.inference_service.template import PREDICTOR
-from fairlead.dialects.kserve.trained_model.parents import holds_models
 
 Json = dict[str, Any]
 
@@ -27,20 +26,6 @@ _CA_FOLDER = "/etc/tls/logger"
 _LOGGER_ACCOUNT = "logger-sa"
 _STORES = ("s3://", "gs://", "abfs://", "abfss://", "wasb://", "wasbs://", "azureblob://", "https+blob://")
 _MODES = ("all", "request", "response")
-
-
-def model_config_name(service: str) -> str:
-    """The ConfigMap with the models that a server of others' holds."""
-    return f"modelconfig-{service}-0"
-
-
-def is_host(draft: Draft) -> bool:
-    """Whether the predictor serves models of others (TrainedModels). One that mounts a volume of its own where models
-    are has its model there."""
-    if draft.template.role != PREDICTOR or draft.template.canary:
-        return False
-    has_own = any(one.get("mountPath", "").rstrip("/") == MODELS for one in draft.main.get("volumeMounts") or ())
-    return not has_own and holds_models({"spec": {PREDICTOR: draft.template.spec}})
 
 
 def add_agent(draft: Draft, findings: Findings) -> bool:
@@ -95,6 +80,7 @@ def _take_over(draft: Draft, container: Json) -> None:
 def _pulls(draft: Draft, container: Json) -> Iterator[str]:
     """Models of others: which ones is in a ConfigMap, and they come to a folder that the server looks into."""
     name = model_config_name(draft.template.service)
+    draft.configs.append(model_config(draft))
     draft.add_volume({"name": _CONFIG_VOLUME, "configMap": {"name": name}})
     draft.add_volume({"name": _MODEL_VOLUME, "emptyDir": {}})
     add_mount(container, {"name": _CONFIG_VOLUME, "mountPath": CONFIGS, "readOnly": True})

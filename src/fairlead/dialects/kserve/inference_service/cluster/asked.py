@@ -1,5 +1,5 @@
-"""What a document asks a cluster for: the templates of its components, whose runtimes are as they are stored, so that no
-field of theirs is lost."""
+"""What a document asks a cluster for: the templates of its components, whose runtimes are as they are stored, so that
+no field of theirs is lost."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -16,7 +16,8 @@ from fairlead.dialects.kserve.inference_service.cluster.draft import DEFAULT_POR
 from fairlead.dialects.kserve.inference_service.cluster.metrics import select_accelerator, tell_metrics
 from fairlead.dialects.kserve.inference_service.cluster.probes import probe_servers
 from fairlead.dialects.kserve.inference_service.cluster.provisioning import provision
-from fairlead.dialects.kserve.inference_service.template import ComponentTemplate
+from fairlead.dialects.kserve.inference_service.injected import predictor_host
+from fairlead.dialects.kserve.inference_service.template import PREDICTOR, ComponentTemplate
 from fairlead.dialects.kserve.site import Site
 from fairlead.plan.layout import PodTemplate
 
@@ -42,11 +43,16 @@ class ComposedPod:
         return int(self.ports[0].get("containerPort") or DEFAULT_PORT) if self.ports else DEFAULT_PORT
 
 
-def composed_pod(template: ComponentTemplate, site: Site, findings: Findings) -> ComposedPod | None:
-    """The pod of a component; `None`, with the reason among the findings, when there is none to be had."""
+def composed_pod(
+    template: ComponentTemplate, site: Site, findings: Findings, *, predictor: str = ""
+) -> ComposedPod | None:
+    """The pod of a component; `None`, with the reason among the findings, when there is none to be had. `predictor` is
+    what the predictor's Service is called, where it is not called as it usually is."""
     draft = draft_of(template, site, findings)
     if draft is None:
         return None
+    if predictor and template.role != PREDICTOR:
+        _call(draft, predictor)
     if template.runtime is not None:
         draft.mentions.append((str(template.runtime["kind"]), str(template.runtime["name"])))
     ports = tuple(draft.entry.get("ports") or ())
@@ -66,6 +72,12 @@ def composed_pod(template: ComponentTemplate, site: Site, findings: Findings) ->
     )
 
 
+def _call(draft: Draft, predictor: str) -> None:
+    """Point a transformer or explainer to the predictor's Service."""
+    usual, actual = predictor_host(draft.template), f"{predictor}.{draft.template.namespace}"
+    draft.main["args"] = [actual if word == usual else word for word in draft.main.get("args") or ()]
+
+
 def pod_template(template: ComponentTemplate, site: Site, findings: Findings) -> PodTemplate | None:
     """The pod alone."""
     composed = composed_pod(template, site, findings)
@@ -73,16 +85,10 @@ def pod_template(template: ComponentTemplate, site: Site, findings: Findings) ->
 
 
 def _settle(draft: Draft) -> None:
-    """What images need, and in Standard mode the values that Kubernetes would fill in, so that they show."""
-    settings = draft.site.settings
-    ours = [one for one in (*draft.containers, *draft.inits) if draft.site.is_ours(str(one.get("image")))]
-    for one in ours:
-        one.setdefault("imagePullPolicy", settings.image_pull_policy)
-    if ours and settings.image_pull_secrets:
-        known = list(draft.fields.get("imagePullSecrets") or ())
-        names = {one.get("name") for one in known}
-        known += [{"name": name} for name in settings.image_pull_secrets if name not in names]
-        draft.fields["imagePullSecrets"] = known
+    """When our image is pulled, and in Standard mode the values that Kubernetes would fill in, so that they show."""
+    for one in (*draft.containers, *draft.inits):
+        if draft.site.is_ours(str(one.get("image"))):
+            one.setdefault("imagePullPolicy", draft.site.settings.image_pull_policy)
     if draft.template.is_knative:
         return
     for one in (*draft.containers, *draft.inits):

@@ -5,16 +5,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from fairlead.dialects.kserve.inference_service.cluster.draft import DEFAULT_PORT, Draft
+from fairlead.dialects.kserve.inference_service.schema import PREDICTOR_CONTAINER, TRANSFORMER_CONTAINER
 
 Json = dict[str, Any]
 
+_PROBED = (PREDICTOR_CONTAINER, TRANSFORMER_CONTAINER)
 _OF_AGENT = ("httpGet", "tcpSocket")
 
 
 def probe_servers(draft: Draft) -> None:
     """A connection is enough for a server that does not say when it is ready."""
     for server in draft.servers():
-        if not server.get("readinessProbe"):
+        if server["name"] in _PROBED and not server.get("readinessProbe"):
             server["readinessProbe"] = {
                 "tcpSocket": {"port": port_of(server)},
                 "timeoutSeconds": 1,

@@ -58,7 +58,9 @@ def _claimed(draft: Draft, wanted: Wanted) -> None:
 
 
 def _volume_of(draft: Draft, claim: str) -> str:
-    wanted: dict[str, Any] = {"claimName": claim, "readOnly": False}
+    # Knative takes claims that are written to only where it is told to.
+    is_locked = draft.template.is_knative and is_read_only(draft)
+    wanted: dict[str, Any] = {"claimName": claim, "readOnly": is_locked}
     mine = [one for one in draft.volumes if str(one.get("name")).startswith(CLAIM_VOLUME)]
     for one in mine:
         if (one.get("persistentVolumeClaim") or {}).get("claimName") == claim:
