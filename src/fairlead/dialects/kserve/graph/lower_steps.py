@@ -43,6 +43,8 @@ class Lowering:
     world: World
     domain: str
     findings: Findings
+    is_in_cluster: bool = False
+    """Names of services mean what they mean in a cluster: each is an address of its own, with a port."""
     units: dict[tuple[str, str], Unit] = field(default_factory=dict)
 
     def steps(self) -> Graph:
@@ -107,7 +109,7 @@ class Lowering:
             return Enter(name=ROOT)
         if parts.scheme not in ("http", "https") or not host:
             self.findings.refuse(f"{path}.serviceUrl", f"{url!r} is no URL; expected http://host/path or https://…")
-        is_inside = host.endswith((*_INSIDE, f".{self.domain}"))
+        is_inside = not self.is_in_cluster and host.endswith((*_INSIDE, f".{self.domain}"))
         if is_inside and port is not None:
             # Our own services have no ports: one gateway answers for them all.
             url = parts._replace(netloc=host).geturl()
