@@ -49,7 +49,7 @@ def _check(document: Document, reader: Reader) -> list[str]:
     dialect = reader.dialect_of(document)
     if dialect is None:
         return _check_core(document, reader)
-    failures = _check_metadata(document)
+    failures = check_metadata(document)
     try:
         reader.admitted(document, dialect)
     except FairleadError as problem:
@@ -92,13 +92,14 @@ def _check_core(document: Document, reader: Reader) -> list[str]:
         versions = [(kind, version) for kind in (*kinds, *reader.kinds) for version in kind.versions]
         known = {(kind.kind, f"{kind.group}/{version}".lstrip("/")) for kind, version in versions}
         return [unknown_kind(document, known)]
-    failures = _check_metadata(document)
+    failures = check_metadata(document)
     if not failures:
         output.say(f"{document.where}: {document.label}: nothing else to check for this kind")
     return failures
 
 
-def _check_metadata(document: Document) -> list[str]:
+def check_metadata(document: Document) -> list[str]:
+    """What is wrong with a document's name, labels and annotations, as one message with all of it."""
     problems = list(_metadata_problems(document))
     return [str(located(document, InvalidManifest(problems)))] if problems else []
 

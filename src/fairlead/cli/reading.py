@@ -37,6 +37,8 @@ class Reader:
     catalog: "Catalog"
     world: "World"
     known: "tuple[Dialect, ...]" = field(default_factory=dialects)
+    namespace: str = _DEFAULT_NAMESPACE
+    """Of objects that name none."""
 
     @classmethod
     def of(cls, documents: Sequence[Document], catalog: "Catalog", *, domain: str = "localhost") -> "Reader":
@@ -47,6 +49,17 @@ class Reader:
         seeds = [seed for dialect in known for seed in dialect.seeds()]
         given = [_placed(document, known) for document in documents if document.kind != "Secret"]
         return cls(catalog, GivenWorld([*given, *seeds]), known)
+
+    @classmethod
+    def of_cluster(cls, documents: Sequence[Document], catalog: "Catalog", *, namespace: str) -> "Reader":
+        """With these documents, and the kinds that an installation in a cluster brings along, to refer to: of Secrets
+        the names of their keys. Its settings are the dialects' own business, since values files shape them."""
+        from fairlead.dialects.given import GivenWorld
+
+        known = dialects()
+        seeds = [seed for dialect in known for seed in dialect.seeds() if seed["kind"] != "ConfigMap"]
+        given = [_without_values(_placed(document, known, namespace)) for document in documents]
+        return cls(catalog, GivenWorld([*given, *seeds]), known, namespace)
 
     @property
     def kinds(self) -> "tuple[Kind, ...]":
@@ -64,7 +77,7 @@ class Reader:
 
     def admitted(self, document: Document, dialect: "Dialect") -> dict[str, Any]:
         """The document as it would be stored. Raises `InvalidManifest` with what the dialect's rules say."""
-        defaulted = dialect.default(_placed(document, self.known), world=self.world)
+        defaulted = dialect.default(_placed(document, self.known, self.namespace), world=self.world)
         dialect.validate(defaulted, catalog=self.catalog, world=self.world)
         return defaulted
 
@@ -77,10 +90,18 @@ class Reader:
         return dialect.lower(admitted, catalog=self.catalog, world=self.world) if kind.is_planned else None
 
 
-def _placed(document: Document, known: "Sequence[Dialect]") -> dict[str, Any]:
+def _placed(document: Document, known: "Sequence[Dialect]", namespace: str = _DEFAULT_NAMESPACE) -> dict[str, Any]:
     """The document in the namespace that an object without one gets."""
     content = deepcopy(document.content)
     is_wide = any(is_of(document, kind) and not kind.is_namespaced for dialect in known for kind in dialect.kinds)
     if not is_wide and document.kind != "Namespace" and isinstance(content.get("metadata"), dict):
-        content["metadata"]["namespace"] = content["metadata"].get("namespace") or _DEFAULT_NAMESPACE
+        content["metadata"]["namespace"] = content["metadata"].get("namespace") or namespace
     return content
+
+
+def _without_values(content: dict[str, Any]) -> dict[str, Any]:
+    if content["kind"] != "Secret":
+        return content
+    keys = {**(content.get("data") or {}), **(content.get("stringData") or {})}
+    kept = {key: value for key, value in content.items() if key not in ("data", "stringData")}
+    return {**kept, "data": dict.fromkeys(keys, "")}

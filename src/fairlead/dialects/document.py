@@ -33,6 +33,7 @@ _TAGS = {
     "tag:yaml.org,2002:binary": "string",
 }
 _JSON_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\]]|[^\s{}\[\],:"]+')
+NOT_AN_OBJECT = "a manifest must be an object with apiVersion and kind"
 
 Path = tuple[str | int, ...]
 
@@ -218,7 +219,7 @@ class _Builder:
             if value is None:
                 continue
             if not isinstance(value, dict):
-                self._refuse(root.line, "a manifest must be an object with apiVersion and kind")
+                self._refuse(root.line, NOT_AN_OBJECT)
             yield Loaded(value, self._file, dict(self._lines))
 
     def _node(self, event: _Event, depth: int) -> _Node:

@@ -18,7 +18,6 @@ class Sort(StrEnum):
     TEXTS = "a list of text"
     LIST = "a list"
     MAPPING = "a mapping"
-    ANY = "anything"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +52,40 @@ _SELDON = {
     Sort.NUMBER: """
         executor.port executor.requestLogger.workQueueSize executor.requestLogger.writeTimeoutMs
         predictiveUnit.httpPort predictiveUnit.grpcPort""",
-    Sort.MAPPING: "predictor_servers storageInitializer explainer credentials",
+    Sort.MAPPING: "predictor_servers storageInitializer explainer credentials relatedImages",
+}
+_KSERVE = {
+    Sort.TEXT: """
+        controller.gateway.domain controller.gateway.domainTemplate controller.gateway.urlScheme
+        controller.gateway.pathTemplate controller.gateway.localGateway.gateway
+        controller.gateway.localGateway.gatewayService controller.gateway.localGateway.knativeGatewayService
+        controller.gateway.ingressGateway.kserveGateway controller.gateway.ingressGateway.gateway
+        controller.gateway.ingressGateway.className
+        storage.image storage.tag agent.image agent.tag router.image router.tag router.imagePullPolicy
+        storage.resources.requests.cpu storage.resources.requests.memory
+        storage.resources.limits.cpu storage.resources.limits.memory
+        storage.cpuModelcar storage.memoryModelcar storage.caBundleConfigMapName storage.caBundleVolumeMountPath
+        storage.storageSpecSecretName storage.storageSecretNameAnnotation
+        storage.s3.accessKeyIdName storage.s3.secretAccessKeyName storage.s3.endpoint storage.s3.useHttps
+        storage.s3.region storage.s3.verifySSL storage.s3.useVirtualBucket storage.s3.useAccelerate
+        storage.s3.useAnonymousCredential storage.s3.CABundle storage.s3.CABundleConfigMap
+        inferenceservice.resources.requests.cpu inferenceservice.resources.requests.memory
+        inferenceservice.resources.limits.cpu inferenceservice.resources.limits.memory
+        autoscaler.scaleUpStabilizationWindowSeconds autoscaler.scaleDownStabilizationWindowSeconds
+        opentelemetryCollector.scrapeInterval opentelemetryCollector.metricReceiverEndpoint
+        opentelemetryCollector.metricScalerEndpoint""",
+    Sort.FLAG: """
+        controller.gateway.disableIstioVirtualHost controller.gateway.disableIngressCreation
+        controller.gateway.ingressGateway.enableGatewayApi storage.enableModelcar
+        metricsaggregator.enableMetricAggregation metricsaggregator.enablePrometheusScraping
+        security.autoMountServiceAccountToken service.serviceClusterIPNone""",
+    Sort.NUMBER: "storage.uidModelcar",
+    Sort.TEXTS: "controller.gateway.additionalIngressDomains router.imagePullSecrets",
 }
 
+_MODES = ("Knative", "Standard", "Serverless", "RawDeployment", "ModelMesh")
 _CHOICES = (
+    Value("kserve.controller.deploymentMode", Sort.TEXT, _MODES),
     Value("image.pullPolicy", Sort.TEXT, ("Always", "IfNotPresent", "Never")),
     Value("routing", Sort.TEXT, ROUTINGS),
     Value("ingress.rewrite", Sort.TEXT, ("nginx", "none")),
@@ -64,9 +93,11 @@ _CHOICES = (
 )
 
 
-def _listed(table: dict[Sort, str]) -> Iterator[Value]:
-    return (Value(path, sort) for sort, paths in table.items() for path in paths.split())
+def _listed(table: dict[Sort, str], prefix: str = "") -> Iterator[Value]:
+    return (Value(f"{prefix}{path}", sort) for sort, paths in table.items() for path in paths.split())
 
 
-ACCEPTED: dict[str, Value] = {value.path: value for value in (*_CHOICES, *_listed(_OURS), *_listed(_SELDON))}
+ACCEPTED: dict[str, Value] = {
+    value.path: value for value in (*_CHOICES, *_listed(_OURS), *_listed(_SELDON), *_listed(_KSERVE, "kserve."))
+}
 """Every value by its path."""

@@ -5,13 +5,13 @@ values themselves in it for the dialects, each of which reads its own.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from typing import Any
 
 from fairlead.backends.kubernetes.accepted_values import ACCEPTED, Sort, Value
 from fairlead.dialects.clusters import DEFAULT_IMAGE, ClusterSettings
-from fairlead.dialects.document import Loaded, load
+from fairlead.dialects.document import NOT_AN_OBJECT, Loaded, load
 from fairlead.errors import InvalidManifest, Problem
 from fairlead.plan.layout import Routing
 
@@ -26,11 +26,21 @@ class Values:
 
 def read(text: str, file: str) -> Values:
     """The settings of a values file; an empty one is an installation without any. Raises `InvalidManifest`."""
-    loaded = load(text, file)
+    loaded = _load(text, file)
     if len(loaded) > 1:
         where = loaded[1].where("")
         raise InvalidManifest([Problem(where=where, message="a values file is one document, and this is a second")])
     return _read(loaded[0]) if loaded else Values(ClusterSettings())
+
+
+def _load(text: str, file: str) -> list[Loaded]:
+    """Values are read by the rules of manifests, which say what a manifest must be."""
+    try:
+        return load(text, file)
+    except InvalidManifest as error:
+        message = "a values file must be a mapping of names to values"
+        problems = [replace(one, message=one.message.replace(NOT_AN_OBJECT, message)) for one in error.problems]
+        raise InvalidManifest(problems) from error
 
 
 def _read(loaded: Loaded) -> Values:
@@ -127,7 +137,6 @@ _READERS: Mapping[Sort, Callable[[Any], Any]] = {
     Sort.TEXTS: _texts,
     Sort.LIST: lambda item: item if isinstance(item, list) else None,
     Sort.MAPPING: lambda item: dict(item) if isinstance(item, Mapping) else None,
-    Sort.ANY: lambda item: item,
 }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fairlead.dialects.base import Document, World
 from fairlead.dialects.clusters import ClusterSettings
 from fairlead.dialects.kserve import autoscaler_config, config
+from fairlead.dialects.kserve.chart_values import with_values
 from fairlead.plan.model import Plan
 from fairlead.plan.status import PlanStatus
 
@@ -17,7 +18,9 @@ def cluster_config(settings: ClusterSettings) -> dict[str, str]:
     """The data of `inferenceservice-config` as an installation writes it."""
     has_revisions = settings.has_knative or settings.has_own_gateway
     mode = {"defaultDeploymentMode": "Knative" if has_revisions else "Standard"}
-    return {**config.shipped_config(config.DEFAULT_DOMAIN), "deploy": json.dumps(mode)}
+    shipped = {key: json.loads(text) for key, text in config.shipped_config(config.DEFAULT_DOMAIN).items()}
+    sections = with_values({**shipped, "deploy": mode}, settings)
+    return {key: json.dumps(value) for key, value in sections.items()}
 
 
 def config_map(namespace: str, name: str, data: Mapping[str, str]) -> Document:
