@@ -1,0 +1,382 @@
+"""The operator: everything wired together, from the first question to the API server until somebody says stop.
+
+In this order: what does the cluster serve; what is in it; follow it; become the leader; work. Losing the lead ends the
+process at once, and Kubernetes starts it again: nothing that was begun as a leader may go on.
+"""
+
+import asyncio
+import contextlib
+import logging
+import os
+import random
+import socket
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from lightkube.config.kubeconfig import SingleConfig
+
+from fairlead.backends.kubernetes.operator.api import Api
+from fairlead.backends.kubernetes.operator.cache import Cache
+from fairlead.backends.kubernetes.operator.connecting import connect
+from fairlead.backends.kubernetes.operator.discovery import Served, discover, settings_here
+from fairlead.backends.kubernetes.operator.followed import Followed
+from fairlead.backends.kubernetes.operator.leading import Election, Terms
+from fairlead.backends.kubernetes.operator.limiting import Bucket
+from fairlead.backends.kubernetes.operator.lookups import Followers
+from fairlead.backends.kubernetes.operator.metering import Meter
+from fairlead.backends.kubernetes.operator.queueing import Patience, WorkQueue
+from fairlead.backends.kubernetes.operator.reconciling import Again, Reconciler
+from fairlead.backends.kubernetes.operator.recording import Recorder
+from fairlead.backends.kubernetes.operator.resources import (
+    NAMESPACE,
+    OWNED,
+    REFERENCES,
+    ObjectKey,
+    ResourceType,
+    TypeKey,
+)
+from fairlead.backends.kubernetes.operator.serving import Pages
+from fairlead.backends.kubernetes.operator.sweeping import Sweeper
+from fairlead.backends.kubernetes.operator.triggering import Triggers
+from fairlead.backends.kubernetes.operator.watching import Watches
+from fairlead.backends.kubernetes.operator.writing import Writer
+from fairlead.dialects.catalog import Catalog
+from fairlead.dialects.clusters import ClusterSettings
+from fairlead.errors import FairleadError, Retryable
+
+_log = logging.getLogger(__name__)
+
+Json = dict[str, Any]
+
+_DEFINITION = ResourceType(
+    group="apiextensions.k8s.io",
+    versions=("v1",),
+    kind="CustomResourceDefinition",
+    plural="customresourcedefinitions",
+    is_namespaced=False,
+)
+_CALL_TIMEOUT_S = 30.0
+_GRACE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How to run. No `namespaces` means all. `shared` are namespaces whose ConfigMaps are for everybody."""
+
+    settings: ClusterSettings
+    namespaces: tuple[str, ...] = ()
+    shared: frozenset[str] = frozenset()
+    controller_id: str = ""
+    host: str = "0.0.0.0"  # noqa: S104 - in a pod, for the kubelet and Prometheus
+    metrics_port: int = 8080
+    health_port: int = 8081
+    workers: int = 8
+    calls_per_s: float = 50.0
+    call_burst: int = 100
+    elects: bool = True
+    lease: str = "operator.fairlead.dev"
+    terms: Terms = field(default_factory=Terms)
+    patience: Patience = field(default_factory=Patience)
+    sweep_every_s: float = 600.0
+    settle_s: float = 1.0
+    """How long to wait for more changes of what the cluster serves before asking for all of it."""
+
+
+class Operator:
+    """`followed` says which kinds and by whom. One instance runs once."""
+
+    def __init__(self, config: SingleConfig, followed: Sequence[Followed], options: Options, catalog: Catalog) -> None:
+        self.options = options
+        self._config = config
+        self._followed: Mapping[TypeKey, Followed] = {
+            one.type.key: one for one in followed if not one.kind.is_read_only
+        }
+        self.meter = Meter()
+        now = time.monotonic
+        bucket = Bucket(per_s=options.calls_per_s, burst=options.call_burst, now=now)
+        self._client = connect(config, timeout_s=_CALL_TIMEOUT_S)
+        self._api = Api(self._client, bucket, self.meter)
+        self.queue: WorkQueue[ObjectKey] = WorkQueue(now, random.random, options.patience)
+        kinds = (*(one.type for one in self._followed.values()), *REFERENCES, NAMESPACE)
+        self.cache = Cache({kind.key for kind in kinds}, {kind.group for kind in self._followed})
+        self._served = Served()
+        followers = Followers()
+        self._triggers = Triggers(
+            cache=self.cache, followed=self._followed, followers=followers, enqueue=self.queue.add
+        )
+        self._identity = f"{socket.gethostname()}_{os.urandom(8).hex()}"
+        self._reconciler = Reconciler(
+            api=self._api,
+            cache=self.cache,
+            served=self._served,
+            writer=Writer(self._api, self.cache, self._served),
+            recorder=Recorder(self._api, clock, now, instance=self._identity),
+            followed=self._followed,
+            read={kind.kind: kind.key for kind in kinds},
+            cluster_wide=frozenset(kind.kind for kind in kinds if not kind.is_namespaced),
+            settings=options.settings,
+            catalog=catalog,
+            clock=clock,
+            hear=self._triggers.hear_own,
+            controller_id=options.controller_id,
+            is_cluster_wide=not options.namespaces,
+            followers=followers,
+        )
+        self._sweeper = Sweeper(
+            api=self._api,
+            cache=self.cache,
+            hear=self._triggers.hear,
+            namespaces=options.namespaces,
+            shared=options.shared | {options.settings.namespace},
+        )
+        self._watches = Watches(config, options.namespaces, self._heard, self.meter.restarts.inc)
+        self._election = Election(
+            api=self._api,
+            namespace=options.settings.namespace,
+            name=options.lease,
+            identity=self._identity,
+            now=now,
+            clock=micro_clock,
+            terms=options.terms,
+        )
+        self.pages = Pages(
+            host=options.host,
+            metrics_port=options.metrics_port,
+            health_port=options.health_port,
+            meter=self.meter,
+            is_ready=lambda: self._is_synced,
+        )
+        self._is_synced = False
+        self._to_sweep: dict[TypeKey, float] = {}
+        self._wants_discovery = asyncio.Event()
+        self._stopping = False
+
+    async def run(self, stop: asyncio.Event) -> int:
+        """Run until `stop`; the exit status, which is not 0 when the lead was lost."""
+        self._measure()
+        await self.pages.open()
+        try:
+            return await self._until(stop, self._live())
+        finally:
+            await self._watches.stop()
+            await self._election.release()
+            await self._client.aclose()
+            await self.pages.close()
+
+    async def _until(self, stop: asyncio.Event, living: Awaitable[None]) -> int:
+        async def work() -> None:
+            await living
+
+        life, stopped = asyncio.create_task(work()), asyncio.create_task(stop.wait())
+        await asyncio.wait({life, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        is_asked = stopped.done()
+        stopped.cancel()
+        if is_asked:
+            await self._finish()
+        life.cancel()
+        try:
+            await life
+        except asyncio.CancelledError:
+            return 0
+        return 0 if is_asked else 1
+
+    async def _finish(self) -> None:
+        """Take nothing new, and give what is under way a while to end."""
+        _log.info("stopping")
+        self._stopping = True
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GRACE_S):
+                await self.queue.idle()
+
+    async def _live(self) -> None:
+        await self._insist("learning what the cluster serves", self._discover)
+        for kind in self._kinds():
+            await self._insist(f"listing {kind.plural}", partial(self._sweeper.sweep, kind))
+        await self._insist("listing ConfigMaps", self._sweeper.sweep_shared)
+        self._watch()
+        self._is_synced = True
+        _log.info("%d objects of %d kinds are known", self.cache.count(), len(self._kinds()))
+        async with asyncio.TaskGroup() as tasks:
+            following = [tasks.create_task(each) for each in (self._sweep_on(), self._discover_on())]
+            if self.options.elects:
+                await self._election.win()
+            self.meter.leader.set(1)
+            await self._insist("looking for what was replaced", self._reconciler.writer.find_left)
+            self._triggers.everything()
+            working = [tasks.create_task(self._work()) for _ in range(self.options.workers)]
+            if self.options.elects:
+                await self._election.hold()
+                self.meter.leader.set(0)
+                for task in (*working, *following):
+                    task.cancel()
+
+    async def _insist(self, what: str, do: Callable[[], Awaitable[None]]) -> None:
+        """Do this, however long the API server is away."""
+        failures = 0
+        while True:
+            try:
+                return await do()
+            except FairleadError as error:
+                failures += 1
+                delay_s = Patience(longest_s=15.0).delay_s(failures, random.random())  # noqa: S311
+                _log.warning("%s: %s; trying again", what, error)
+                await asyncio.sleep(delay_s)
+
+    async def _discover(self) -> None:
+        wanted = (*(one.type for one in self._followed.values()), *OWNED, *REFERENCES, NAMESPACE, _DEFINITION)
+        found = await discover(self._api, wanted)
+        self._served.types = found.types
+        self._reconciler.settings = settings_here(self.options.settings, self._served)
+
+    def _kinds(self) -> list[ResourceType]:
+        """What is followed: definitions and namespaces by an operator for the whole cluster alone."""
+        is_for_all = not self.options.namespaces
+        return [
+            kind
+            for key, kind in self._served.types.items()
+            if is_for_all or key not in (NAMESPACE.key, _DEFINITION.key)
+        ]
+
+    def _watch(self) -> None:
+        self._watches.start(kind for kind in self._kinds() if kind.key not in self._sweeper.forbidden)
+
+    def _heard(self, kind: TypeKey, type_: str, doc: Json) -> None:
+        if kind == _DEFINITION.key:
+            if type_:
+                self._wants_discovery.set()
+            return
+        if not type_:
+            # One of a list: whatever went since the last one is not in it.
+            self._to_sweep.setdefault(kind, time.monotonic() + 60.0)
+        metadata = doc["metadata"]
+        if type_ == "DELETED":
+            key = ObjectKey(kind.group, kind.kind, metadata.get("namespace") or "", metadata["name"])
+            change = self.cache.drop(key, str(metadata.get("uid", "")))
+        else:
+            change = self.cache.take(kind, doc)
+        if change is not None:
+            self._triggers.hear(change)
+
+    async def _sweep_on(self) -> None:
+        swept_at = time.monotonic()
+        while True:
+            await asyncio.sleep(min(5.0, self.options.sweep_every_s))
+            now = time.monotonic()
+            if now - swept_at >= self.options.sweep_every_s:
+                swept_at = now
+                self._to_sweep |= {kind.key: now for kind in self._kinds()}
+            for kind in [kind for kind in self._kinds() if self._to_sweep.get(kind.key, now + 1) <= now]:
+                self._to_sweep.pop(kind.key, None)
+                with self._calmly(f"listing {kind.plural}"):
+                    await self._sweeper.sweep(kind)
+            with self._calmly("listing ConfigMaps"):
+                await self._sweeper.sweep_shared()
+
+    async def _discover_on(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.options.sweep_every_s):
+                    await self._wants_discovery.wait()
+            await asyncio.sleep(self.options.settle_s)
+            self._wants_discovery.clear()
+            before = dict(self._served.types)
+            with self._calmly("learning what the cluster serves"):
+                await self._discover()
+                if self._served.types != before:
+                    await self._follow_anew(before)
+
+    async def _follow_anew(self, before: Mapping[TypeKey, ResourceType]) -> None:
+        now = self._served.types
+        _log.info(
+            "the cluster serves other kinds now: %s",
+            ", ".join(
+                [
+                    *(f"+{key.kind}" for key in now if key not in before),
+                    *(f"-{key.kind}" for key in before if key not in now),
+                ]
+            ),
+        )
+        for key in before:
+            if key not in now:
+                self.cache.clear(key)
+        await self._watches.stop()
+        for kind in self._kinds():
+            if kind.key not in before:
+                await self._insist(f"listing {kind.plural}", partial(self._sweeper.sweep, kind))
+        self._watch()
+        self._triggers.everything()
+
+    @contextlib.contextmanager
+    def _calmly(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except FairleadError as error:
+            _log.warning("%s: %s", what, error)
+
+    async def _work(self) -> None:
+        while True:
+            key = await self.queue.take()
+            if self._stopping:
+                self.queue.done(key)
+                return
+            started, result = time.monotonic(), "error"
+            try:
+                result = await self._reconcile(key)
+            finally:
+                self.queue.done(key)
+                self.meter.reconciled(key.kind, result, time.monotonic() - started)
+
+    async def _reconcile(self, key: ObjectKey) -> str:
+        """One reconcile with whatever comes of it; the word for that."""
+        try:
+            again_s = await self._reconciler.reconcile(key)
+        except Again:
+            self.queue.add(key)
+            return "conflict"
+        except Retryable as error:
+            delay_s = self.queue.retry(key, at_least_s=error.after_s or 0.0)
+            _log.info("%s: %s; again in %.1f s", key, error, delay_s)
+            return "later"
+        except FairleadError as error:
+            _log.warning("%s: %s", key, error)
+            await self._fail(key, error)
+            return "refused"
+        except Exception as error:
+            _log.exception("%s: internal error", key)
+            await self._fail(key, FairleadError(f"internal error: {type(error).__name__}: {error}"))
+            return "error"
+        self.queue.forgive(key)
+        if again_s is not None:
+            self.queue.add(key, after_s=again_s)
+        return "done"
+
+    async def _fail(self, key: ObjectKey, error: FairleadError) -> None:
+        self.queue.retry(key)
+        try:
+            await self._reconciler.fail(key, error)
+        except Again:
+            self.queue.add(key)
+        except Retryable as away:
+            _log.info("%s: its status could not be written: %s", key, away)
+        except Exception:
+            _log.exception("%s: its status could not be written", key)
+
+    def _measure(self) -> None:
+        self.meter.leader.set(0)
+        self.meter.queued.set_function(lambda: len(self.queue))
+        self.meter.working.set_function(lambda: self.queue.working)
+        self.meter.objects.set_function(self.cache.count)
+
+
+def clock() -> str:
+    """Now, as Kubernetes writes times."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def micro_clock() -> str:
+    """Now, as Leases write times."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
