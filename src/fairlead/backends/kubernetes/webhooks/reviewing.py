@@ -1,8 +1,8 @@
 """What the webhooks answer: an AdmissionReview to an AdmissionReview, by the rules of the dialects.
 
-Pure but for the world it looks at. Nothing is remembered and nothing is changed by an answer, so a dry run is a run like
-any other. A review that cannot be read is the caller's mistake (`BadRequest`); an object that cannot be accepted is an
-answer; an exception of ours is neither, and the API server does with it what `failurePolicy` says.
+Pure but for the world it looks at. Nothing is remembered and nothing is changed by an answer, so a dry run is a run
+like any other. A review that cannot be read is the mistake of who asks (`BadRequest`); an object that cannot be
+accepted is an answer; an exception of ours is neither, and the API server does with it what `failurePolicy` says.
 """
 
 import base64
