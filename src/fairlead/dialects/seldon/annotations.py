@@ -19,8 +19,9 @@ ENVIRONMENT = "fairlead.dev/environment"
 LOG_REDACT = "fairlead.dev/log-redact"
 BATCH_SIZE, BATCH_LATENCY = "fairlead.dev/batch-size", "fairlead.dev/batch-latency-ms"
 CONCURRENCY, QUEUE = "fairlead.dev/max-concurrency", "fairlead.dev/max-queue"
+FUSE = "fairlead.dev/fuse"
 _OURS = "fairlead.dev/"
-_KNOWN = (ENVIRONMENT, LOG_REDACT, BATCH_SIZE, BATCH_LATENCY, CONCURRENCY, QUEUE)
+_KNOWN = (ENVIRONMENT, LOG_REDACT, BATCH_SIZE, BATCH_LATENCY, CONCURRENCY, QUEUE, FUSE)
 MESSAGE_SIZE = "seldon.io/grpc-max-message-size"
 ENGINE_PREFIX, SEPARATE_ENGINE = "seldon.io/engine-", "seldon.io/engine-separate-pod"
 

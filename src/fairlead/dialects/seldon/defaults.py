@@ -13,8 +13,20 @@ from fairlead.dialects.seldon.graph import UNKNOWN, find_container, is_prepackag
 from fairlead.dialects.seldon.names import container_service
 from fairlead.dialects.seldon.schema import Endpoint, PredictiveUnit, PredictorSpec, SeldonDeployment, SeldonPodSpec
 
-FIRST_HTTP_PORT, FIRST_GRPC_PORT, FIRST_METRICS_PORT = 9000, 9500, 6000
 SEPARATE_ENGINE_ANNOTATION = "seldon.io/engine-separate-pod"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbering:
+    """Where counting starts, and what the port of a container's own metrics is called."""
+
+    http: int = 9000
+    grpc: int = 9500
+    metrics: int = 6000
+    metrics_name: str = "metrics"
+
+
+DEFAULT_NUMBERING = Numbering()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,26 +51,27 @@ class _Numbers:
     """Ports are counted over the whole deployment. HTTP and gRPC numbers belong to a container's name, so two
     predictors with a container of one name share them; every container gets some, also outside the graph."""
 
+    start: Numbering
     http: dict[str, int] = field(default_factory=dict)
-    metrics: int = FIRST_METRICS_PORT
+    metrics: int = 0
 
     def take(self, name: str) -> tuple[int, int]:
         number = self.http.setdefault(name, len(self.http))
-        return FIRST_HTTP_PORT + number, FIRST_GRPC_PORT + number
+        return self.start.http + number, self.start.grpc + number
 
     def take_metrics(self) -> int:
         self.metrics += 1
-        return self.metrics - 1
+        return self.start.metrics + self.metrics - 1
 
 
-def apply_defaults(sdep: SeldonDeployment, *, catalog: Catalog) -> Defaulted:
+def apply_defaults(sdep: SeldonDeployment, *, catalog: Catalog, numbering: Numbering = DEFAULT_NUMBERING) -> Defaulted:
     """The deployment with every default filled in."""
     sdep = sdep.model_copy(deep=True)
     sdep.metadata.namespace = sdep.metadata.namespace or "default"
     sdep.spec.protocol = servers.canonical_protocol(sdep.spec.protocol)
     sdep.spec.transport = sdep.spec.transport or "rest"
     sdep.spec.server_type = sdep.spec.server_type or "rpc"
-    numbers = _Numbers()
+    numbers = _Numbers(numbering)
     ports: dict[tuple[int, str], Ports] = {}
     for index, predictor in enumerate(sdep.spec.predictors):
         predictor.labels.setdefault("version", predictor.name)
@@ -94,7 +107,8 @@ def _number_containers(
 def _own_ports(container: Container, http: int, grpc: int, numbers: _Numbers) -> Ports:
     """A port that the container names itself replaces the number it was given."""
     given = {port.name: port.container_port for port in container.ports}
-    metrics = given["metrics"] if "metrics" in given else numbers.take_metrics()
+    name = numbers.start.metrics_name
+    metrics = given[name] if name in given else numbers.take_metrics()
     return Ports(given.get("http", http), given.get("grpc", grpc), metrics)
 
 

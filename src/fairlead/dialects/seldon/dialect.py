@@ -5,12 +5,15 @@ from typing import Any
 
 from fairlead.dialects.base import ALONE, Document, Happened, Kind, World
 from fairlead.dialects.catalog import Catalog
+from fairlead.dialects.clusters import ClusterSettings, Observed
 from fairlead.dialects.openapi import pruned
 from fairlead.dialects.seldon import crd, reading, status
+from fairlead.dialects.seldon.cluster import cluster_status, lay_out
 from fairlead.dialects.seldon.lower import lower
 from fairlead.dialects.seldon.schema import KIND
 from fairlead.dialects.seldon.validate import validate
 from fairlead.errors import FairleadError
+from fairlead.plan.layout import Layout
 from fairlead.plan.model import Plan
 from fairlead.plan.status import PlanStatus
 
@@ -81,6 +84,34 @@ class SeldonDialect:
         world: World = ALONE,  # noqa: ARG002
     ) -> dict[str, Any]:
         """The status of a document that cannot be lowered."""
+        return status.failed(doc, str(error), now=now)
+
+    def lay_out(self, doc: Document, *, settings: ClusterSettings, catalog: Catalog, world: World = ALONE) -> Layout:
+        """How a valid document lies in a cluster."""
+        return lay_out(doc, settings=settings, catalog=catalog, world=world)
+
+    def cluster_status(
+        self,
+        doc: Document,
+        layout: Layout,
+        observed: Observed,
+        *,
+        settings: ClusterSettings,
+        now: str,
+        world: World = ALONE,  # noqa: ARG002
+    ) -> dict[str, Any]:
+        """The document's new status, from what a cluster has of its layout."""
+        return cluster_status(doc, layout, observed, settings=settings, now=now)
+
+    def cluster_failed_status(
+        self,
+        doc: Document,
+        error: FairleadError,
+        *,
+        now: str,
+        world: World = ALONE,  # noqa: ARG002
+    ) -> dict[str, Any]:
+        """The status of a document that cannot be laid out, or whose objects were refused."""
         return status.failed(doc, str(error), now=now)
 
     def derived_status(self, doc: Document, *, now: str, world: World = ALONE) -> None:

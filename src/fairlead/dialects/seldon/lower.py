@@ -52,14 +52,14 @@ def lower(sdep: SeldonDeployment, *, catalog: Catalog) -> Plan:
     findings = Findings()
     defaulted = apply_defaults(sdep, catalog=catalog)
     sdep = defaulted.deployment
-    _check_names(sdep, findings)
+    check_names(sdep, findings)
     components = tuple(_component(context) for context in predictor_contexts(defaulted, catalog, findings))
     routes = lower_routes(sdep, findings)
     certificates = lower_certificates(sdep)
     _warn(sdep, findings)
     findings.check()
     return Plan(
-        owner=_owner(sdep),
+        owner=owner_of(sdep),
         components=components,
         routes=routes,
         secrets=tuple(sorted({*secret_names(components), *(one.secret for one in certificates)})),
@@ -70,7 +70,8 @@ def lower(sdep: SeldonDeployment, *, catalog: Catalog) -> Plan:
     )
 
 
-def _owner(sdep: SeldonDeployment) -> Owner:
+def owner_of(sdep: SeldonDeployment) -> Owner:
+    """The resource that everything made for it belongs to."""
     meta = sdep.metadata
     return Owner(
         api_version=sdep.api_version,
@@ -161,7 +162,8 @@ def _loggers(context: PredictorContext, env: tuple[EnvVar, ...]) -> tuple[Logger
     return tuple(loggers)
 
 
-def _check_names(sdep: SeldonDeployment, findings: Findings) -> None:
+def check_names(sdep: SeldonDeployment, findings: Findings) -> None:
+    """Refuse what is no name."""
     named = [("metadata.name", sdep.metadata.name), ("metadata.namespace", sdep.metadata.namespace)]
     for index, predictor in enumerate(sdep.spec.predictors):
         named.append((f"spec.predictors[{index}].name", predictor.name))

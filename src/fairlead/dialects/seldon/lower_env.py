@@ -21,7 +21,7 @@ from fairlead.plan.model import EnvVar
 MODELS = "/mnt/models"
 MODEL_VERSION = "v1"
 """The version that every model of a prepackaged server has under the v2 protocol."""
-_MLSERVER_CLASSES = {
+MLSERVER_CLASSES = {
     "SKLEARN_SERVER": "mlserver_sklearn.SKLearnModel",
     "XGBOOST_SERVER": "mlserver_xgboost.XGBoostModel",
     "MLFLOW_SERVER": "mlserver_mlflow.MLflowRuntime",
@@ -84,7 +84,7 @@ def _fixed(context: NodeContext) -> dict[str, str]:
         variables["PREDICTIVE_UNIT_PARAMETERS"] = parameters_text([*node.parameters, model])
         if sdep.spec.protocol == servers.V2:
             variables |= {"MLSERVER_MODEL_VERSION": MODEL_VERSION, "MLSERVER_MODEL_URI": MODELS}
-            implementation = _MLSERVER_CLASSES.get(node.implementation)
+            implementation = MLSERVER_CLASSES.get(node.implementation)
             if implementation is not None:
                 variables["MLSERVER_MODEL_IMPLEMENTATION"] = implementation
     return variables | {

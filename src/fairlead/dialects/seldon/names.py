@@ -33,11 +33,26 @@ def predictor_key(sdep: SeldonDeployment, predictor: PredictorSpec) -> str:
     return fixed or shorten(f"{sdep.metadata.name}-{predictor.name}")
 
 
-def deployment_name(sdep: SeldonDeployment, predictor: PredictorSpec, index: int) -> str:
-    """The name of the Deployment of a predictor's pod number `index`, containers already defaulted."""
+def deployment_name(sdep: SeldonDeployment, predictor: PredictorSpec, index: int, *, keeps_prefix: bool = False) -> str:
+    """The name of the Deployment of a predictor's pod number `index`, containers already defaulted. One that is too
+    long can keep the deployment's own name before the digest (`DEPLOYMENT_NAME_AS_PREFIX` upstream), if that fits."""
     pod = predictor.component_specs[index]
     tail = pod.metadata.name or "-".join(container.name for container in pod.spec.containers)
-    return shorten(f"{sdep.metadata.name}-{predictor.name}-{index}-{tail}")
+    name = f"{sdep.metadata.name}-{predictor.name}-{index}-{tail}"
+    prefixed = f"{sdep.metadata.name}-{shorten(name).removeprefix('seldon-')}"
+    if keeps_prefix and len(name) > LONGEST_NAME and len(prefixed) <= LONGEST_NAME:
+        return prefixed
+    return shorten(name)
+
+
+def orchestrator(sdep: SeldonDeployment, predictor: PredictorSpec) -> str:
+    """The name of the Deployment of an orchestrator that has a pod of its own."""
+    return shorten(f"{sdep.metadata.name}-{predictor.name}-svc-orch")
+
+
+def explainer(sdep: SeldonDeployment, predictor: PredictorSpec) -> str:
+    """The name of everything that belongs to a predictor's explainer."""
+    return shorten(f"{sdep.metadata.name}-{predictor.name}-explainer")
 
 
 def deployment_names(sdep: SeldonDeployment, predictor: PredictorSpec) -> list[str]:
@@ -47,7 +62,7 @@ def deployment_names(sdep: SeldonDeployment, predictor: PredictorSpec) -> list[s
         for index, pod in enumerate(predictor.component_specs)
         if pod.spec.containers
     ]
-    return names or [shorten(f"{sdep.metadata.name}-{predictor.name}-svc-orch")]
+    return names or [orchestrator(sdep, predictor)]
 
 
 def container_service(sdep: SeldonDeployment, predictor: PredictorSpec, container: str) -> str:
@@ -57,7 +72,12 @@ def container_service(sdep: SeldonDeployment, predictor: PredictorSpec, containe
 
 def init_container(container: str) -> str:
     """The name that an init container must have to stand for the model download of a container."""
-    return _cut(f"{container}-model-initializer")
+    return cut(f"{container}-model-initializer")
+
+
+def provision_volume(container: str) -> str:
+    """The name of the volume that a container's model is fetched into."""
+    return cut(f"{container}-provision-location")
 
 
 def hosts(key: str, namespace: str) -> tuple[str, ...]:
@@ -70,5 +90,6 @@ def containers(pods: Sequence[SeldonPodSpec]) -> list[str]:
     return [container.name for pod in pods for container in pod.spec.containers]
 
 
-def _cut(name: str) -> str:
+def cut(name: str) -> str:
+    """The first of the characters that a name may have."""
     return name[:LONGEST_NAME].rstrip("-")

@@ -133,9 +133,14 @@ def _live(component: ComponentStatus | None) -> int:
     return sum(replica.state in _LIVE for replica in component.replicas) if component.replicas else component.ready
 
 
+def predict_path(protocol: str, root: str) -> str:
+    """Where predictions are asked for, by the protocol and the graph's root."""
+    return _PATHS.get(protocol, _SELDON_PATH).format(root=root)
+
+
 def _address(sdep: SeldonDeployment, external_url: str) -> str:
     predictor = sdep.spec.predictors[0]
-    path = _PATHS.get(sdep.spec.protocol, _SELDON_PATH).format(root=predictor.graph.name)
+    path = predict_path(sdep.spec.protocol, predictor.graph.name)
     if external_url:
         return f"{external_url.rstrip('/')}/seldon/{sdep.metadata.namespace}/{sdep.metadata.name}{path}"
     service = names.predictor_key(sdep, predictor)
