@@ -96,7 +96,7 @@ def lower(doc: Document, catalog: Catalog, world: World) -> Plan:
         findings.warn(sentence)
     findings.check()
     return Plan(
-        owner=_owner(doc),
+        owner=owner_of(doc),
         components=components,
         routes=tuple(addresses.routes(COMPONENT)) if components else (),
         secrets=secret_names(components),
@@ -271,7 +271,8 @@ def _annotations(doc: Document, spec: LlmSpec) -> dict[str, str]:
     return {**{key: value for key, value in own.items() if key not in NOT_ON_PODS}, **spec.annotations}
 
 
-def _owner(doc: Document) -> Owner:
+def owner_of(doc: Document) -> Owner:
+    """The document as the owner of what is made of it."""
     meta = doc["metadata"]
     return Owner(
         api_version=doc["apiVersion"],

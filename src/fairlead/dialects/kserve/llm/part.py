@@ -5,14 +5,19 @@ from typing import Any
 
 from fairlead.dialects.base import Document, Happened, World
 from fairlead.dialects.catalog import Catalog
+from fairlead.dialects.clusters import Observed
 from fairlead.dialects.kserve.llm import crd
 from fairlead.dialects.kserve.llm import status as telling
+from fairlead.dialects.kserve.llm.cluster.layout import lay_out
+from fairlead.dialects.kserve.llm.cluster.status import cluster_status
 from fairlead.dialects.kserve.llm.lower import lower
 from fairlead.dialects.kserve.llm.schema import CONFIG_KIND, GROUP, KIND, VERSIONS, LlmService
 from fairlead.dialects.kserve.llm.validate import validate
 from fairlead.dialects.kserve.part import Part
+from fairlead.dialects.kserve.site import Site
 from fairlead.dialects.reading import Identity, read_as
 from fairlead.errors import FairleadError
+from fairlead.plan.layout import Layout
 from fairlead.plan.model import Plan
 from fairlead.plan.status import PlanStatus
 
@@ -44,6 +49,14 @@ class LlmServicePart(Part):
     def failed_status(self, doc: Document, error: FairleadError, now: str, world: World) -> dict[str, Any]:  # noqa: ARG002
         """Its status when it cannot be lowered."""
         return telling.failed_status(doc, error, now=now)
+
+    def lay_out(self, doc: Document, site: Site) -> Layout:
+        """How it lies in a cluster."""
+        return lay_out(doc, site)
+
+    def cluster_status(self, doc: Document, layout: Layout, observed: Observed, now: str, site: Site) -> dict[str, Any]:
+        """Its status, of the objects that the cluster has."""
+        return cluster_status(doc, layout, observed, site, now=now)
 
     def events(self, doc: Document, status: Mapping[str, Any]) -> Sequence[Happened]:
         """Becoming ready, and being so no more."""

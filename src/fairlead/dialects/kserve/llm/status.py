@@ -24,7 +24,7 @@ from fairlead.plan.status import ComponentStatus, PlanStatus
 READY, PRESETS, WORKLOADS, ROUTER = "Ready", "PresetsCombined", "WorkloadsReady", "RouterReady"
 MAIN, ROUTES = "MainWorkloadReady", "HTTPRoutesReady"
 UNSUPPORTED, STOPPED = "Unsupported", "Stopped"
-_TERMINAL = (PRESETS, WORKLOADS, ROUTER)
+TERMINAL = (PRESETS, WORKLOADS, ROUTER)
 
 
 def status_of(
@@ -33,9 +33,9 @@ def status_of(
     """The new status."""
     previous = doc.get("status") or {}
     if is_stopped(doc):
-        conditions = [Condition(type=STOPPED, is_true=True), *_stopped()]
+        conditions = [Condition(type=STOPPED, is_true=True), *stopped_parts()]
         return {
-            "conditions": write(conditions, previous, now=now, terminal=_TERMINAL),
+            "conditions": write(conditions, previous, now=now, terminal=TERMINAL),
             "observedGeneration": observed.owner.generation,
         }
     main = _main(plan, observed, was_ready=_is_true(previous, READY))
@@ -55,12 +55,12 @@ def status_of(
     name = plan.owner.name
     return {
         **told,
-        **_applied(doc, world),
+        **applied_refs(doc, world),
         "workloads": {
             "primary": {"apiGroup": "apps", "kind": "Deployment", "name": workload_name(name)},
             "service": {"kind": "Service", "name": f"{workload_name(name)}-workload-svc"},
         },
-        "conditions": write([*conditions, _ready(conditions)], previous, now=now, terminal=_TERMINAL),
+        "conditions": write([*conditions, ready_of(conditions)], previous, now=now, terminal=TERMINAL),
         "observedGeneration": observed.owner.generation,
     }
 
@@ -74,7 +74,7 @@ def failed_status(doc: Document, error: FairleadError, *, now: str) -> dict[str,
     found = [broken, replace(broken, type=READY)]
     if not is_preset:
         found += [Condition(type=PRESETS, is_true=True), replace(broken, type=WORKLOADS)]
-    written = write(found, previous, now=now, terminal=_TERMINAL)
+    written = write(found, previous, now=now, terminal=TERMINAL)
     replaced = {one["type"] for one in written}
     kept = [one for one in previous.get("conditions") or () if one.get("type") not in replaced]
     return {
@@ -115,13 +115,15 @@ def _unsupported(plan: Plan) -> Sequence[Condition]:
     return (Condition(type=UNSUPPORTED, is_true=True, reason="OneMachine", message=message),)
 
 
-def _ready(conditions: Sequence[Condition]) -> Condition:
-    terminal = [one for one in conditions if one.type in _TERMINAL and not one.is_true]
+def ready_of(conditions: Sequence[Condition]) -> Condition:
+    """`Ready`, in the words of the part that keeps it from being true."""
+    terminal = [one for one in conditions if one.type in TERMINAL and not one.is_true]
     first = next((one for one in terminal if one.is_true is False), next(iter(terminal), None))
     return Condition(type=READY, is_true=True) if first is None else replace(first, type=READY)
 
 
-def _stopped() -> list[Condition]:
+def stopped_parts() -> list[Condition]:
+    """The conditions of a service that was stopped."""
     types = (MAIN, WORKLOADS, ROUTES, ROUTER, READY)
     return [Condition(type=type_, is_true=False, reason=STOPPED, message="Service is stopped") for type_ in types]
 
@@ -131,7 +133,8 @@ def _addresses(doc: Document, world: World, external_url: str) -> dict[str, Any]
     return {"url": addresses[0]["url"], "addresses": addresses}
 
 
-def _applied(doc: Document, world: World) -> dict[str, Any]:
+def applied_refs(doc: Document, world: World) -> dict[str, Any]:
+    """The configurations that a service is made of."""
     try:
         applied = combined(doc, world).applied
     except FairleadError:  # it went away since: the next look at the service says so

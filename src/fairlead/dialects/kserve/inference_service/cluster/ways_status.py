@@ -7,9 +7,9 @@ from typing import Any
 from fairlead.dialects.base import Document
 from fairlead.dialects.clusters import Observed
 from fairlead.dialects.kserve.inference_service.conditions import INGRESS_READY, Condition, ready_type, word
+from fairlead.dialects.kserve.inference_service.template import ROLES
 from fairlead.plan.layout import Layout, Routing
 
-_WHOLE = "InferenceService"
 _PARENT_UNKNOWN = "ParentStatusNotAvailable"
 _OBJECTS = {
     Routing.INGRESS: "Ingress",
@@ -80,4 +80,4 @@ def _condition(parent: Mapping[str, Any], type_: str) -> Mapping[str, Any]:
 def _word(layout: Layout, exposure: str) -> str:
     """What a way in leads to."""
     part = exposure.removeprefix(f"{layout.owner.name}-")
-    return part.capitalize() if part in ("predictor", "transformer", "explainer") else _WHOLE
+    return part.capitalize() if part in ROLES else layout.owner.kind
