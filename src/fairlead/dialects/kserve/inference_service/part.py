@@ -5,9 +5,11 @@ from typing import Any
 
 from fairlead.dialects.base import Document, Happened, World
 from fairlead.dialects.catalog import Catalog
+from fairlead.dialects.clusters import Observed
 from fairlead.dialects.kserve.config import read_config
 from fairlead.dialects.kserve.inference_service import crd
 from fairlead.dialects.kserve.inference_service.cluster.layout import lay_out
+from fairlead.dialects.kserve.inference_service.cluster.status import status_of as cluster_status_of
 from fairlead.dialects.kserve.inference_service.defaults import with_defaults
 from fairlead.dialects.kserve.inference_service.events import happened
 from fairlead.dialects.kserve.inference_service.planning import lower
@@ -21,7 +23,7 @@ from fairlead.dialects.kserve.inference_service.validating.walking import server
 from fairlead.dialects.kserve.part import Part
 from fairlead.dialects.kserve.site import Site
 from fairlead.dialects.kserve.storage_container.naming import check_container
-from fairlead.errors import FairleadError
+from fairlead.errors import ConfigError, FairleadError
 from fairlead.plan.layout import Layout
 from fairlead.plan.model import Plan
 from fairlead.plan.status import PlanStatus
@@ -71,6 +73,13 @@ class InferenceServicePart(Part):
         """How it lies in a cluster."""
         _check_container(read(doc).spec.predictor, site.world)
         return lay_out(doc, site)
+
+    def cluster_status(self, doc: Document, layout: Layout, observed: Observed, now: str, site: Site) -> dict[str, Any]:
+        """Its status, of the objects that the cluster has of it."""
+        try:
+            return cluster_status_of(doc, layout, observed, site, now=now)
+        except ConfigError as error:
+            return failed(doc, error, world=site.world, now=now)
 
     def events(self, doc: Document, status: Mapping[str, Any]) -> Sequence[Happened]:
         """What a change of its status is worth telling."""

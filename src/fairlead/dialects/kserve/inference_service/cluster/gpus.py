@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fairlead.errors import Problem, UnrunnableManifest, Where
+from fairlead.dialects.kserve.serving_runtime.selection import NoRuntime
 
 BACKEND, GPU_TYPES = "multinode/executor-backend", "serving.kserve.io/gpu-resource-types"
 _KNOWN = ("nvidia.com/gpu", "amd.com/gpu", "intel.com/gpu", "habana.ai/gaudi")
 
 
-class InvalidGpuAllocation(UnrunnableManifest):
+class InvalidGpuAllocation(NoRuntime):
     """Fewer GPUs are asked for than the nodes have."""
 
     def __init__(self, total: int, head: int, worker: int) -> None:
@@ -24,9 +24,7 @@ class InvalidGpuAllocation(UnrunnableManifest):
             f"the total required number of GPUs({total}) is less than the number of GPUs assigned to the head "
             f"node({head}) + worker node({worker})"
         )
-        super().__init__([Problem(where=Where(path="spec.predictor.workerSpec"), message=text)], message=text)
-        self.failure = "InvalidGPUAllocation"
-        self.told = text
+        super().__init__(text, failure="InvalidGPUAllocation", told=text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
