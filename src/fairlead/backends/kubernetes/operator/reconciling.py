@@ -17,7 +17,15 @@ from fairlead.backends.kubernetes.operator.discovery import Served
 from fairlead.backends.kubernetes.operator.followed import Followed
 from fairlead.backends.kubernetes.operator.lookups import Followers, Look, Watching
 from fairlead.backends.kubernetes.operator.recording import Recorder
-from fairlead.backends.kubernetes.operator.resources import DEPLOYMENT, NAMESPACE, POD, ObjectKey, TypeKey, key_of
+from fairlead.backends.kubernetes.operator.resources import (
+    DEPLOYMENT,
+    KNATIVE_SERVICE,
+    NAMESPACE,
+    POD,
+    ObjectKey,
+    TypeKey,
+    key_of,
+)
 from fairlead.backends.kubernetes.operator.writing import NotServed, Writer
 from fairlead.backends.kubernetes.render import Written, rendered
 from fairlead.dialects.catalog import Catalog
@@ -144,9 +152,9 @@ class Reconciler:
     async def _observed(self, followed: Followed, layout: Layout) -> Observed:
         objects = self.cache.owned(layout.owner.uid)
         by_name: dict[tuple[str, str], Json] = {}
-        # Knative's Service has the kind of the core's: it is what a status asks about where both have one name.
-        for key in sorted(objects, key=lambda one: (one.group, one)):
-            by_name[key.kind, key.name] = objects[key]
+        for key, found in objects.items():
+            # Knative's Service has the kind of the core's, and may have the name of one too.
+            by_name["KnativeService" if key.type == KNATIVE_SERVICE.key else key.kind, key.name] = found
         pods = await self._pods(layout) if followed.reads_pods else ()
         return Observed(objects=by_name, pods=pods)
 
@@ -183,6 +191,9 @@ class Reconciler:
     async def _tell_status(self, followed: Followed, key: ObjectKey, doc: Json, status: Json) -> None:
         happened = followed.dialect.events(doc, status)
         if await self._write_status(followed, key, doc, status):
+            if followed.tells_objects:
+                text = f'Updated {followed.kind.kind} "{key.name}"'
+                await self._tell(followed, doc, "Updated", text, is_warning=False)
             for one in happened:
                 await self._tell(followed, doc, one.reason, one.message, is_warning=one.is_warning)
 

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import random
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -86,8 +86,8 @@ class Watches:
         # The authenticator looks for handlers by name in a registry; without one it would try its own ways to log in.
         kopf.on.login(registry=registry, id="login", errors=kopf.ErrorsMode.TEMPORARY)(self._login)
         for kind in self._kinds:
-            handler = _Handler(kind.key, self._tell)
-            kopf.on.event(kind.group, kind.versions[0], kind.plural, registry=registry, id=f"{kind.plural}")(handler)
+            handler = _handler(kind.key, self._tell)
+            kopf.on.event(kind.group, kind.versions[0], kind.plural, registry=registry, id=kind.plural)(handler)
         return registry
 
     async def _login(self, **_: Any) -> kopf.ConnectionInfo:
@@ -120,13 +120,12 @@ class Watches:
         self._loop.call_soon_threadsafe(function, *arguments)
 
 
-@dataclass(frozen=True, slots=True)
-class _Handler:
-    kind: TypeKey
-    tell: Hear
+def _handler(kind: TypeKey, tell: Hear) -> Callable[..., Awaitable[None]]:
+    # A function and no object: kopf runs what is not declared `async` in a pool of threads.
+    async def heard(*, event: Any, **_: Any) -> None:
+        tell(kind, event["type"] or "", event["object"])
 
-    async def __call__(self, *, event: Any, **_: Any) -> None:
-        self.tell(self.kind, event["type"] or "", event["object"])
+    return heard
 
 
 class _ForEver:
