@@ -39,6 +39,7 @@ _COMMANDS: tuple[tuple[str, Group, str], ...] = (
     ("fairlead.cli.version:version", _CHECKING, "Print the version."),
     ("fairlead.cli.engine:engine", _PODS, "Orchestrate the graph of a Seldon predictor."),
     ("fairlead.cli.model_server:model_server", _PODS, "Serve a model folder with a KServe runtime's flags."),
+    ("fairlead.cli.agent:agent", _PODS, "Log, gather and fetch beside a KServe model server."),
     ("fairlead.cli.router:router", _PODS, "Route requests through an InferenceGraph."),
     ("fairlead.cli.storage_initializer:storage_initializer", _PODS, "Fetch models into folders."),
 )

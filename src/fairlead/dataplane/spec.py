@@ -92,6 +92,8 @@ class WorkerSpec(msgspec.Struct, frozen=True, kw_only=True):
     single_unit: bool = False
     """Answer as one bare unit (the microservice contract) rather than as a whole graph."""
     own_doors: list[OwnDoor] = []
+    endpoint: str = ""
+    """Which of several versions of the component it is, for payload logs."""
     checking: Checking = Checking.ANSWERS
     metrics_path: str = ""
     """Where all metrics are besides /prometheus and /metrics."""

@@ -32,7 +32,9 @@ class PayloadLog:
         self._dispatchers: dict[tuple[str, LogStyle], Dispatcher] = {}
         revision = spec.revision
         env = revision.settings
-        origin = Origin(spec.service, spec.namespace, spec.component, revision.protocol.value, spec.replica)
+        origin = Origin(
+            spec.service, spec.namespace, spec.component, revision.protocol.value, spec.replica, spec.endpoint
+        )
         limit = dict(revision.annotations).get(_QUEUE_SIZE, "")
         for logger in revision.loggers:
             where = address_of(logger.url, env)

@@ -40,6 +40,7 @@ class Origin(NamedTuple):
     component: str
     protocol: str
     replica: str
+    endpoint: str = ""
 
 
 class Tap:
@@ -127,7 +128,7 @@ class Tap:
             "inferenceservicename": origin.service,
             "namespace": origin.namespace,
             "component": origin.component,
-            "endpoint": "",
+            "endpoint": origin.endpoint,
             **_request_id(walk),
         }
         wanted = {name.lower().encode(): name for name in self._logger.metadata_headers}
