@@ -7,7 +7,9 @@ from typing import Any
 
 from fairlead.dialects.base import Column, Document, Happened, Kind, World
 from fairlead.dialects.catalog import Catalog
+from fairlead.dialects.clusters import Observed
 from fairlead.dialects.kserve.caches import status as telling
+from fairlead.dialects.kserve.caches.cluster import cluster_status, lay_out
 from fairlead.dialects.kserve.caches.lower import lower
 from fairlead.dialects.kserve.caches.schema import (
     CACHE,
@@ -27,9 +29,11 @@ from fairlead.dialects.kserve.config import read_config
 from fairlead.dialects.kserve.inference_service.schema import KIND as INFERENCE_SERVICE
 from fairlead.dialects.kserve.part import Part
 from fairlead.dialects.kserve.problems import problem, refuse
+from fairlead.dialects.kserve.site import Site
 from fairlead.dialects.openapi import PRESERVE, conditions_schema, resource_schema
 from fairlead.dialects.reading import Identity, read_as
 from fairlead.errors import FairleadError
+from fairlead.plan.layout import Layout
 from fairlead.plan.model import Plan
 from fairlead.plan.status import PlanStatus
 
@@ -74,6 +78,18 @@ class LocalModelCachePart(Part):
     def failed_status(self, doc: Document, error: FairleadError, now: str, world: World) -> dict[str, Any]:
         """Its status when nothing fetches its model."""
         return telling.failed(doc, error.reason, str(error), world, now)
+
+    def lay_out(self, doc: Document, site: Site) -> Layout:  # noqa: ARG002 - there is nothing to lay out anywhere
+        """Nothing, in a cluster."""
+        return lay_out(doc)
+
+    def cluster_status(self, doc: Document, layout: Layout, observed: Observed, now: str, site: Site) -> dict[str, Any]:  # noqa: ARG002
+        """What KServe's own controllers of caches tell, or that there are none."""
+        return cluster_status(doc, site.config, now=now)
+
+    def cluster_failed_status(self, doc: Document, error: FairleadError, now: str, world: World) -> dict[str, Any]:  # noqa: ARG002
+        """The same: there is nothing that could fail."""
+        return dict(doc.get("status") or {})
 
     def events(self, doc: Document, status: Mapping[str, Any]) -> Sequence[Happened]:
         """That the model is here."""
