@@ -18,6 +18,7 @@ from aiohttp import web
 
 from fairlead.control.api.kubeconfig import write_kubeconfig
 from support.cluster.access import Access
+from support.cluster.admission import Webhooks
 from support.cluster.calls import Call
 from support.cluster.collecting import Collector
 from support.cluster.faults import Faults
@@ -29,6 +30,7 @@ from support.cluster.serving import ApiServer
 from support.cluster.state import State
 from support.cluster.storage import Change, Storage
 from support.cluster.watching import Watch
+from support.cluster.world import World
 
 Document = dict[str, Any]
 _NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
@@ -43,7 +45,10 @@ class Cluster:
         if clock is not None:
             self.state.clock = clock
         self.server = ApiServer(self.state, release)
+        self.webhooks = Webhooks(self.state)
+        self.state.admission = self.webhooks
         self.collector = Collector(self.state)
+        self.world = World.of(self.state)
         self.url = ""
         self.is_left_to_itself = True
         self._is_settling = False
@@ -175,10 +180,14 @@ class Cluster:
 
     # Time and disturbance.
 
+    def step(self) -> bool:
+        """One pass of the cluster's own controllers and its garbage collector; whether anything was done."""
+        return self.world.step() + self.collector.step() > 0
+
     def settle(self) -> None:
-        """Let everything that the cluster does by itself happen."""
+        """Let everything happen that the cluster does by itself."""
         for _ in range(_MAX_PASSES):
-            if not self.collector.step():
+            if not self.step():
                 return
         raise AssertionError(f"the cluster does not come to rest in {_MAX_PASSES} passes")
 
@@ -196,7 +205,8 @@ class Cluster:
 
     def _settle_now(self) -> None:
         try:
-            self.settle()
+            while self.collector.step():
+                pass
         finally:
             self._is_settling = False
 

@@ -289,7 +289,7 @@ def quantity_value(text: str) -> Decimal | None:
         return None
     number, suffix = Decimal(match[1]), match[2] or ""
     if suffix in _BINARY:
-        return number * 2 ** _BINARY[suffix]
+        return number * Decimal(2 ** _BINARY[suffix])
     if suffix in _DECIMAL:
         return Decimal(number.scaleb(_DECIMAL[suffix]))
     return Decimal(number.scaleb(int(suffix[1:])))

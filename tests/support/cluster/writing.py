@@ -131,7 +131,7 @@ class Writing:
                 self._require_namespace(call)
             written = Written({}, 201 if old is None else 200)
             new = self._shaped(call, old, new, written, strictly=not applies)
-            new = await self._state.admission.mutate(call, old, new)
+            new = await self._mutated(call, old, new)
             new = self._finished(call, old, new, applies=applies)
             await self._state.admission.validate(call, old, new, written.warnings)
             found = self._state.storage.get(call.resource.key, call.namespace, new["metadata"]["name"])
@@ -180,6 +180,18 @@ class Writing:
         if shape.problems:
             raise invalid(resource.group, resource.kind, meta.get("name", ""), shape.problems)
         return new
+
+    async def _mutated(self, call: Call, old: Document | None, new: Document) -> Document:
+        """After the webhooks, which may have made it a wrong one."""
+        changed = await self._state.admission.mutate(call, old, new)
+        if changed is new:
+            return new
+        shape = Shape(is_custom=call.resource.is_custom)
+        result: Document = shape.walk(changed, self._schema(call))
+        self._judge(call, shape, Written({}), strictly=False)
+        if shape.problems:
+            raise invalid(call.resource.group, call.resource.kind, call.name, shape.problems)
+        return result
 
     def _judge(self, call: Call, shape: Shape, written: Written, *, strictly: bool) -> None:
         if shape.mismatches:
