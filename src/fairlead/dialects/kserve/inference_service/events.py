@@ -6,7 +6,8 @@ from typing import Any
 
 from fairlead.dialects.base import Document, Happened
 from fairlead.dialects.kserve.inference_service import told
-from fairlead.dialects.kserve.inference_service.conditions import LATEST_READY, READY
+from fairlead.dialects.kserve.inference_service.conditions import LATEST_READY, PREDICTOR_READY, READY
+from fairlead.dialects.kserve.inference_service.modes import KnativeMissing
 from fairlead.dialects.kserve.inference_service.template import ROLES
 
 
@@ -14,7 +15,7 @@ def happened(doc: Document, status: Mapping[str, Any]) -> Sequence[Happened]:
     """The Events of the change from the document's status to this one."""
     after = {"metadata": doc.get("metadata", {}), "status": status}
     name = str(after["metadata"].get("name") or "")
-    return [*_ready(name, doc, after), *_rollouts(doc, after), *_failure(doc, after)]
+    return [*_ready(name, doc, after), *_rollouts(doc, after), *_failure(doc, after), *_rejection(doc, after)]
 
 
 def _ready(name: str, before: Document, after: Document) -> Iterator[Happened]:
@@ -46,3 +47,11 @@ def _failure(before: Document, after: Document) -> Iterator[Happened]:
     if condition.get("status") == "False" and told.condition(before, LATEST_READY).get("status") != "False":
         message = str(condition.get("message") or condition.get("reason"))
         yield Happened(reason="RevisionFailed", message=message, is_warning=True)
+
+
+def _rejection(before: Document, after: Document) -> Iterator[Happened]:
+    """A mode that the cluster has nothing for."""
+    reason = KnativeMissing.reason
+    was, is_now = (told.condition(one, PREDICTOR_READY).get("reason") == reason for one in (before, after))
+    if is_now and not was:
+        yield Happened(reason=reason, message=KnativeMissing.event, is_warning=True)

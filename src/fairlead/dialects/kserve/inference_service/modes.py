@@ -6,9 +6,22 @@ What the status says comes first, since the mode of a service never changes; the
 from fairlead.dialects.base import Document
 from fairlead.dialects.kserve.config import LEGACY_MODES
 from fairlead.dialects.kserve.inference_service import told
+from fairlead.errors import Permanent
 
 ANNOTATION = "serving.kserve.io/deploymentMode"
 KNATIVE, STANDARD, MODEL_MESH = "Knative", "Standard", "ModelMesh"
+
+
+class KnativeMissing(Permanent):
+    """A service of Knative's mode in a cluster that has neither Knative nor our own gateway."""
+
+    reason = "ServerlessModeRejected"
+    event = "It is not possible to use Knative deployment mode when Knative Services are not available"
+
+    def __init__(self, name: str, *, kind: str = "InferenceService") -> None:
+        super().__init__(
+            f"the resolved deployment mode of {kind} '{name}' is Knative, but Knative Serving is not available"
+        )
 
 
 def deployment_mode(doc: Document, default: str) -> str:

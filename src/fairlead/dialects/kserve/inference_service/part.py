@@ -7,7 +7,7 @@ from fairlead.dialects.base import Document, Happened, World
 from fairlead.dialects.catalog import Catalog
 from fairlead.dialects.clusters import Observed
 from fairlead.dialects.kserve.config import read_config
-from fairlead.dialects.kserve.inference_service import crd
+from fairlead.dialects.kserve.inference_service import crd, told
 from fairlead.dialects.kserve.inference_service.cluster.layout import lay_out
 from fairlead.dialects.kserve.inference_service.cluster.status import status_of as cluster_status_of
 from fairlead.dialects.kserve.inference_service.defaults import with_defaults
@@ -80,6 +80,14 @@ class InferenceServicePart(Part):
             return cluster_status_of(doc, layout, observed, site, now=now)
         except ConfigError as error:
             return failed(doc, error, world=site.world, now=now)
+
+    def cluster_failed_status(self, doc: Document, error: FairleadError, now: str, world: World) -> dict[str, Any]:
+        """Its status when it cannot be laid out. The mode is only told once something was: it never changes again, and
+        the default of an installation is known to layouts alone."""
+        status = self.failed_status(doc, error, now, world)
+        if not told.status_of(doc).get("deploymentMode"):
+            del status["deploymentMode"]
+        return status
 
     def events(self, doc: Document, status: Mapping[str, Any]) -> Sequence[Happened]:
         """What a change of its status is worth telling."""

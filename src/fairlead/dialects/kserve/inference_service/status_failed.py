@@ -16,7 +16,7 @@ from fairlead.dialects.kserve.inference_service.conditions import (
     write,
 )
 from fairlead.dialects.kserve.inference_service.model_status import LOADED, Failure, invalid
-from fairlead.dialects.kserve.inference_service.modes import KNATIVE, deployment_mode
+from fairlead.dialects.kserve.inference_service.modes import KNATIVE, KnativeMissing, deployment_mode
 from fairlead.dialects.kserve.serving_runtime.selection import NoRuntime
 from fairlead.errors import ConfigError, FairleadError, InvalidManifest, UnrunnableManifest
 
@@ -27,9 +27,7 @@ _PREFIX = "fails to reconcile component"
 def failed(doc: Document, error: FairleadError, *, world: World, now: str) -> dict[str, Any]:
     """The new status. What is not about a model or its runtime says nothing of the model."""
     previous = told.status_of(doc)
-    broken = Condition(
-        type=PREDICTOR_READY, is_true=False, reason=_RECONCILE_FAILED, message=f"{_PREFIX}: {one_line(str(error))}"
-    )
+    broken = _broken(error)
     known = told.condition(doc, INGRESS_READY)
     ingress = Condition(type=INGRESS_READY, is_true=False, reason="Predictor ingress not created")
     terminal = [broken] if known.get("status") == "True" else [broken, ingress]
@@ -64,6 +62,13 @@ def failure_of(error: FairleadError) -> Failure | None:
     if isinstance(error, UnrunnableManifest | InvalidManifest):
         return Failure(reason="InvalidPredictorSpec", message=one_line(str(error)))
     return None
+
+
+def _broken(error: FairleadError) -> Condition:
+    if isinstance(error, KnativeMissing):
+        return Condition(type=PREDICTOR_READY, is_true=False, reason=error.reason, message=str(error))
+    message = f"{_PREFIX}: {one_line(str(error))}"
+    return Condition(type=PREDICTOR_READY, is_true=False, reason=_RECONCILE_FAILED, message=message)
 
 
 def one_line(text: str) -> str:

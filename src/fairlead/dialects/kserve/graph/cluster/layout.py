@@ -11,11 +11,11 @@ from fairlead.dialects.kserve.graph.cluster.router import PORT, labels_of, route
 from fairlead.dialects.kserve.graph.crd import SERVICE
 from fairlead.dialects.kserve.graph.lower import is_stopped
 from fairlead.dialects.kserve.graph.schema import KIND, InferenceGraph
-from fairlead.dialects.kserve.inference_service.cluster.knative import KnativeMissing
 from fairlead.dialects.kserve.inference_service.cluster.knative_features import warnings_of
 from fairlead.dialects.kserve.inference_service.cluster.knative_scaling import scaled
 from fairlead.dialects.kserve.inference_service.cluster.knative_ways import is_behind_own_gateway, outside_way
 from fairlead.dialects.kserve.inference_service.cluster.standard_ways import routing_of
+from fairlead.dialects.kserve.inference_service.modes import KnativeMissing
 from fairlead.dialects.kserve.site import Site
 from fairlead.plan.layout import (
     HorizontalScaler,

@@ -20,27 +20,16 @@ from fairlead.dialects.kserve.inference_service.cluster.knative_ways import (
     whole_services,
 )
 from fairlead.dialects.kserve.inference_service.cluster.pods import ComposedPod, composed_pod
-from fairlead.dialects.kserve.inference_service.cluster.standard import owner_of
+from fairlead.dialects.kserve.inference_service.cluster.standard import is_frozen, owner_of
 from fairlead.dialects.kserve.inference_service.cluster.standard_ways import own_labels
+from fairlead.dialects.kserve.inference_service.modes import KnativeMissing
 from fairlead.dialects.kserve.inference_service.rollout import annotation, is_stopped
 from fairlead.dialects.kserve.inference_service.template import ComponentTemplate
 from fairlead.dialects.kserve.site import Site
-from fairlead.errors import Permanent
 from fairlead.plan.layout import Layout, OnDemandWorkload
 
 OF_SERVICES = ("serving.knative.dev/rollout-duration", "serving.knative.openshift.io/enablePassthrough")
 """Annotations of an InferenceService that Knative reads on its Service and not on revisions."""
-
-
-class KnativeMissing(Permanent):
-    """A service of Knative's mode in a cluster that has neither Knative nor our own gateway."""
-
-    reason = "ServerlessModeRejected"
-
-    def __init__(self, name: str, *, kind: str = "InferenceService") -> None:
-        super().__init__(
-            f"the resolved deployment mode of {kind} '{name}' is Knative, but Knative Serving is not available"
-        )
 
 
 def lay_out_knative(doc: Document, site: Site) -> Layout:
@@ -69,6 +58,7 @@ def lay_out_knative(doc: Document, site: Site) -> Layout:
         routing=knative_routing(site),
         warnings=tuple(findings.warnings),
         mentions=tuple(dict.fromkeys(mention for _, pod in made for mention in pod.mentions)),
+        is_frozen=is_frozen(doc),
     )
 
 
