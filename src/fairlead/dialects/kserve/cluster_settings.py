@@ -8,6 +8,7 @@ from fairlead.dialects.base import Document, World
 from fairlead.dialects.clusters import ClusterSettings
 from fairlead.dialects.kserve import autoscaler_config, config
 from fairlead.dialects.kserve.chart_values import with_values
+from fairlead.dialects.kserve.pod_sections import shipped_pod_sections
 from fairlead.plan.model import Plan
 from fairlead.plan.status import PlanStatus
 
@@ -19,7 +20,7 @@ def cluster_config(settings: ClusterSettings) -> dict[str, str]:
     has_revisions = settings.has_knative or settings.has_own_gateway
     mode = {"defaultDeploymentMode": "Knative" if has_revisions else "Standard"}
     shipped = {key: json.loads(text) for key, text in config.shipped_config(config.DEFAULT_DOMAIN).items()}
-    sections = with_values({**shipped, "deploy": mode}, settings)
+    sections = with_values({**shipped, **shipped_pod_sections(), "deploy": mode}, settings)
     return {key: json.dumps(value) for key, value in sections.items()}
 
 

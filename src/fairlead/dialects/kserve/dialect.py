@@ -14,6 +14,8 @@ from fairlead.dialects.kserve.caches.part import (
     LocalModelNodeGroupPart,
     LocalModelNodePart,
 )
+from fairlead.dialects.kserve.cluster_seeds import cluster_seeds
+from fairlead.dialects.kserve.cluster_settings import cluster_world
 from fairlead.dialects.kserve.furnished import FurnishedWorld, check_settings
 from fairlead.dialects.kserve.graph.part import InferenceGraphPart
 from fairlead.dialects.kserve.inference_service.part import InferenceServicePart
@@ -37,9 +39,12 @@ SHARED = frozenset({"kserve", "knative-serving"})
 class KServeDialect:
     """The resources of `serving.kserve.io`. `external_url` is where a gateway can be reached
     (`http://localhost:8080`), for the URLs of statuses; `domain` is what the host names of services end in, where the
-    seeded settings do not say otherwise."""
+    seeded settings do not say otherwise. In a cluster `cluster` says both."""
 
-    def __init__(self, external_url: str = "", *, domain: str = "localhost") -> None:
+    def __init__(
+        self, external_url: str = "", *, domain: str = "localhost", cluster: ClusterSettings | None = None
+    ) -> None:
+        self._cluster = cluster
         self._parts = {part.kind.kind: part for part in parts(external_url)}
         self._domain = domain
         self._shipped = GivenWorld(config.seeds(domain))
@@ -47,6 +52,8 @@ class KServeDialect:
 
     def seeds(self) -> Sequence[Document]:
         """The runtimes and settings of an installation."""
+        if self._cluster is not None:
+            return cluster_seeds(self._cluster)
         runtimes = [document for part in self._parts.values() for document in part.seeds()]
         return [*runtimes, *config.seeds(self._domain)]
 
@@ -120,6 +127,8 @@ class KServeDialect:
         check_settings(doc)
 
     def _furnished(self, world: World) -> World:
+        if self._cluster is not None:
+            return cluster_world(world, self._cluster)
         return FurnishedWorld(world, self._shipped)
 
     def _part(self, doc: Document) -> Part:

@@ -70,3 +70,28 @@ class CollectorConfig(Object):
     metric_receiver_endpoint: str = "keda-otel-scaler.keda.svc:4317"
     metric_scaler_endpoint: str = "keda-otel-scaler.keda.svc:4318"
     resource: ContainerDefaults = Field(default_factory=ContainerDefaults)
+
+
+def shipped_pod_sections() -> dict[str, Any]:
+    """What an installation in a cluster starts with. No image is named: it is the operator's own, in its version."""
+    amounts = _written(ContainerDefaults())
+    initializer = StorageInitializerConfig()
+    return {
+        "storageInitializer": _written(initializer, "oci_model_mode"),
+        "agent": amounts,
+        "router": {**amounts, "headers": {"propagate": []}, "imagePullPolicy": "IfNotPresent"},
+        "logger": {**amounts, "defaultUrl": "http://default-broker"},
+        "batcher": {
+            **_written(ContainerDefaults(cpu_request="1", memory_request="1Gi")),
+            "maxBatchSize": "32",
+            "maxLatency": "5000",
+        },
+        "explainers": {"art": {"image": "", "defaultImageVersion": ""}},
+        "metricsAggregator": _written(MetricsConfig()),
+        "service": _written(ServiceConfig()),
+        "opentelemetryCollector": {**_written(CollectorConfig(), "resource"), "resource": amounts},
+    }
+
+
+def _written(section: Object, *hidden: str) -> dict[str, Any]:
+    return section.model_dump(mode="json", by_alias=True, exclude={"image", *hidden})

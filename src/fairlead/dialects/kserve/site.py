@@ -20,8 +20,15 @@ class Site:
     catalog: Catalog = field(default_factory=Catalog)
 
     def is_ours(self, image: str) -> bool:
-        """Whether an image has our program as its entry point."""
-        return image in (self.settings.image, *self.settings.runtime_images.values())
+        """Whether an image has our program as its entry point, in whatever version."""
+        ours = (self.settings.image, *self.settings.runtime_images.values())
+        return repository_of(image) in {repository_of(one) for one in ours}
+
+
+def repository_of(image: str) -> str:
+    """An image without its tag and digest."""
+    front, slash, last = image.partition("@")[0].rpartition("/")
+    return f"{front}{slash}{last.partition(':')[0]}"
 
 
 def site_of(settings: ClusterSettings, world: World, catalog: Catalog | None = None) -> Site:

@@ -98,6 +98,7 @@ def draft_of(template: ComponentTemplate, site: Site, findings: Findings) -> Dra
     containers = {name: deepcopy(one) for name, (one, _) in _ordered(found).items()}
     for name, container in containers.items():
         container["name"] = name
+    _ours(containers[found.main], template, site, findings)
     fields = {key: deepcopy(value) for key, value in found.pod.items() if _is_of_pod(key, value)}
     disallowed = site.config.inference_service
     return Draft(
@@ -114,6 +115,33 @@ def draft_of(template: ComponentTemplate, site: Site, findings: Findings) -> Dra
             found.annotations, template.annotations, disallowed.service_annotation_disallowed_list, template
         ),
     )
+
+
+def _ours(main: Json, template: ComponentTemplate, site: Site, findings: Findings) -> None:
+    """A server that is our image: one for all versions and devices, so that no tag is made up for it."""
+    spec = template.spec
+    if spec.get("art") is not None and not spec["art"].get("image"):
+        chosen = site.config.explainers.art.image
+        if not chosen or site.is_ours(chosen):
+            main["image"] = site.settings.image_of("art")
+            main.setdefault("command", ["fairlead", "model-server", "--format=art"])
+        return
+    model, runtime = spec.get("model"), template.runtime
+    if model is None or runtime is None or model.get("image"):
+        return
+    containers = runtime["spec"].get("containers") or ()
+    image = next((str(one.get("image") or "") for one in containers if one.get("name") == PREDICTOR_CONTAINER), "")
+    if not site.is_ours(image):
+        return
+    main["image"], path = image, f"spec.{template.role}.model"
+    if model.get("runtimeVersion"):
+        findings.warn(f"{path}.runtimeVersion is not used: {image} has one version of every server")
+    limits = (main.get("resources") or {}).get("limits") or {}
+    if any(name.endswith("/gpu") and str(amount) != "0" for name, amount in limits.items()):
+        findings.warn(
+            f"{path}: {image} computes on processors; name a server's image for GPUs in the model, or in runtime "
+            f"{runtime['name']}"
+        )
 
 
 def set_env(container: Json, name: str, value: str) -> None:
