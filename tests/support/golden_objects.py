@@ -35,7 +35,8 @@ def folders() -> list[Path]:
 def dialect_of(folder: Path) -> LayingOut:
     """The dialect whose folder this is in."""
     name = folder.relative_to(golden.ROOT).parts[0]
-    made = {"seldon": SeldonDialect, "kserve": KServeDialect}[name]()
+    settings = settings_of(folder)
+    made = KServeDialect(settings=settings) if name == "kserve" else SeldonDialect(settings=settings)
     return cast(LayingOut, made)
 
 

@@ -39,12 +39,12 @@ SHARED = frozenset({"kserve", "knative-serving"})
 class KServeDialect:
     """The resources of `serving.kserve.io`. `external_url` is where a gateway can be reached
     (`http://localhost:8080`), for the URLs of statuses; `domain` is what the host names of services end in, where the
-    seeded settings do not say otherwise. In a cluster `cluster` says both."""
+    seeded settings do not say otherwise. In a cluster `settings` say both."""
 
     def __init__(
-        self, external_url: str = "", *, domain: str = "localhost", cluster: ClusterSettings | None = None
+        self, external_url: str = "", *, domain: str = "localhost", settings: ClusterSettings | None = None
     ) -> None:
-        self._cluster = cluster
+        self._cluster = settings
         self._parts = {part.kind.kind: part for part in parts(external_url)}
         self._domain = domain
         self._shipped = GivenWorld(config.seeds(domain))
