@@ -37,6 +37,7 @@ _COMMANDS: tuple[tuple[str, Group, str], ...] = (
     ("fairlead.cli.check:plan", _CHECKING, "Show what manifests would run."),
     ("fairlead.cli.render:render", _CHECKING, "Show the Kubernetes objects of manifests."),
     ("fairlead.cli.version:version", _CHECKING, "Print the version."),
+    ("fairlead.cli.operator:operator", _PODS, "Make the manifests of a cluster true."),
     ("fairlead.cli.engine:engine", _PODS, "Orchestrate the graph of a Seldon predictor."),
     ("fairlead.cli.model_server:model_server", _PODS, "Serve a model folder with a KServe runtime's flags."),
     ("fairlead.cli.agent:agent", _PODS, "Log, gather and fetch beside a KServe model server."),

@@ -22,8 +22,8 @@ _EXEC_V1BETA1 = "client.authentication.k8s.io/v1beta1"
 
 
 def find_config(kubeconfig: Path | None, context: str = "", *, environ: Mapping[str, str] = os.environ) -> SingleConfig:
-    """The configuration that a path names, or the one of the pod we run in, or `$KUBECONFIG`, or `~/.kube/config`.
-    Raises `ConfigError`."""
+    """The configuration that a path names, or the one of the pod we run in. No other place is looked at, so that nobody
+    reaches a cluster by accident. Raises `ConfigError`."""
     try:
         found = _load(kubeconfig, environ).get(context or None)
     except (LightkubeError, OSError, KeyError, ValueError) as error:
@@ -36,11 +36,9 @@ def find_config(kubeconfig: Path | None, context: str = "", *, environ: Mapping[
 def _load(kubeconfig: Path | None, environ: Mapping[str, str]) -> KubeConfig:
     if kubeconfig is not None:
         return KubeConfig.from_file(kubeconfig)
-    if "KUBERNETES_SERVICE_HOST" in environ and (Path(SERVICE_ACCOUNT) / "token").exists():
-        return KubeConfig.from_service_account()
-    # Of a list of files the first that exists: merging them is kubectl's own, and rarely meant here.
-    listed = environ.get("KUBECONFIG", "").split(os.pathsep)
-    return KubeConfig.from_file(next((path for path in listed if path and Path(path).exists()), "~/.kube/config"))
+    if "KUBERNETES_SERVICE_HOST" not in environ or not (Path(SERVICE_ACCOUNT) / "token").exists():
+        raise ConfigError("this is no pod of a cluster; say which cluster with --kubeconfig")
+    return KubeConfig.from_service_account()
 
 
 def _understood(user: User) -> User:

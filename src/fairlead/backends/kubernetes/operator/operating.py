@@ -79,6 +79,7 @@ class Options:
     call_burst: int = 100
     elects: bool = True
     lease: str = "operator.fairlead.dev"
+    lease_namespace: str = "default"
     terms: Terms = field(default_factory=Terms)
     patience: Patience = field(default_factory=Patience)
     sweep_every_s: float = 600.0
@@ -136,7 +137,7 @@ class Operator:
         self._watches = Watches(config, options.namespaces, self._heard, self.meter.restarts.inc)
         self._election = Election(
             api=self._api,
-            namespace=options.settings.namespace,
+            namespace=options.lease_namespace,
             name=options.lease,
             identity=self._identity,
             now=now,
