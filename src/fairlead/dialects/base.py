@@ -56,6 +56,8 @@ class Kind:
     """Whether that webhook only forbids, with its sentence, where others name the fields that are wrong."""
     defaulter: str = ""
     """The name of the webhook that fills fields in before an object is stored; empty where none does."""
+    controller_label: str = ""
+    """The label by which objects are divided among the operators of a cluster; empty where they are not."""
 
 
 class World(Protocol):

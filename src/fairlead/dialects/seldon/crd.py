@@ -17,6 +17,7 @@ SELDON_DEPLOYMENT = Kind(
     categories=("all",),
     scale_path=".spec.replicas",
     scale_status_path=".status.replicas",
+    controller_label="seldon.io/controller-id",
     columns=(
         Column(name="State", type="string", path=".status.state", description="Creating, Available or Failed"),
         Column(name="Replicas", type="integer", path=".status.replicas", description="Replicas of the first predictor"),
