@@ -35,7 +35,12 @@ def service(workload: OnDemandWorkload, place: Place) -> Written:
     """The Service of a workload."""
     spec, warnings = _accepted(pods.spec(workload.pod, place), workload.name)
     metadata = {"labels": {**workload.pod.labels}, "annotations": {**workload.pod.annotations}}
-    limits = {"containerConcurrency": workload.concurrency, "timeoutSeconds": workload.timeout_s}
+    limits = {
+        "containerConcurrency": workload.concurrency,
+        "timeoutSeconds": workload.timeout_s,
+        # Its default is longer than a short limit for the whole, which Knative refuses.
+        "responseStartTimeoutSeconds": workload.timeout_s,
+    }
     template = {
         "metadata": {key: value for key, value in metadata.items() if value},
         "spec": {key: value for key, value in (limits | spec).items() if value is not None},

@@ -84,10 +84,14 @@ def _condition(one: Mapping[str, Any]) -> Condition:
 
 
 def _deployments(name: str, observed: Observed) -> dict[str, Document]:
-    """A component's revisions in the order of their numbers."""
+    """A component's revisions in the order of their numbers. A Deployment that is called as the component itself is its
+    only one."""
     numbered = re.compile(rf"{re.escape(name)}-\d{{5,}}")
     found = [key for kind, key in observed.objects if kind == "Deployment" and numbered.fullmatch(key)]
     in_order = sorted(found, key=lambda key: (len(key), key))
+    only = observed.get("Deployment", name)
+    if not found and only is not None:
+        return {f"{name}-00001": only}
     return {key: observed.objects["Deployment", key] for key in in_order}
 
 
