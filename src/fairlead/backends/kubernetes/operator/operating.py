@@ -26,7 +26,7 @@ from fairlead.backends.kubernetes.operator.discovery import Served, discover, se
 from fairlead.backends.kubernetes.operator.followed import Followed
 from fairlead.backends.kubernetes.operator.leading import Election, Terms
 from fairlead.backends.kubernetes.operator.limiting import Bucket
-from fairlead.backends.kubernetes.operator.lookups import Followers
+from fairlead.backends.kubernetes.operator.lookups import Followers, Watching
 from fairlead.backends.kubernetes.operator.metering import Meter
 from fairlead.backends.kubernetes.operator.queueing import Patience, WorkQueue
 from fairlead.backends.kubernetes.operator.reconciling import Again, Reconciler
@@ -44,6 +44,7 @@ from fairlead.backends.kubernetes.operator.sweeping import Sweeper
 from fairlead.backends.kubernetes.operator.triggering import Triggers
 from fairlead.backends.kubernetes.operator.watching import Watches
 from fairlead.backends.kubernetes.operator.writing import Writer
+from fairlead.dialects.base import World
 from fairlead.dialects.catalog import Catalog
 from fairlead.dialects.clusters import ClusterSettings
 from fairlead.errors import FairleadError, Retryable
@@ -87,11 +88,25 @@ class Options:
     """How long to wait for more changes of what the cluster serves before asking for all of it."""
 
 
-class Operator:
-    """`followed` says which kinds and by whom. One instance runs once."""
+Companion = Callable[["Operator"], Awaitable[None]]
+"""Runs beside the operator from when the cluster is known until the end, in a leader and in those that stand by."""
 
-    def __init__(self, config: SingleConfig, followed: Sequence[Followed], options: Options, catalog: Catalog) -> None:
+
+class Operator:
+    """`followed` says which kinds and by whom. One instance runs once. `is_ready` holds what must be so, beside
+    knowing the cluster, for it to call itself ready."""
+
+    def __init__(
+        self,
+        config: SingleConfig,
+        followed: Sequence[Followed],
+        options: Options,
+        catalog: Catalog,
+        companions: Sequence[Companion] = (),
+    ) -> None:
         self.options = options
+        self.is_ready: list[Callable[[], bool]] = [lambda: self._is_synced]
+        self._companions = companions
         self._config = config
         self._followed: Mapping[TypeKey, Followed] = {
             one.type.key: one for one in followed if not one.kind.is_read_only
@@ -100,7 +115,7 @@ class Operator:
         now = time.monotonic
         bucket = Bucket(per_s=options.calls_per_s, burst=options.call_burst, now=now)
         self._client = connect(config, timeout_s=_CALL_TIMEOUT_S)
-        self._api = Api(self._client, bucket, self.meter)
+        self.api = Api(self._client, bucket, self.meter)
         self.queue: WorkQueue[ObjectKey] = WorkQueue(now, random.random, options.patience)
         kinds = (*(one.type for one in self._followed.values()), *REFERENCES, NAMESPACE)
         self.cache = Cache({kind.key for kind in kinds}, {kind.group for kind in self._followed})
@@ -111,11 +126,11 @@ class Operator:
         )
         self._identity = f"{socket.gethostname()}_{os.urandom(8).hex()}"
         self._reconciler = Reconciler(
-            api=self._api,
+            api=self.api,
             cache=self.cache,
             served=self._served,
-            writer=Writer(self._api, self.cache, self._served),
-            recorder=Recorder(self._api, clock, now, instance=self._identity),
+            writer=Writer(self.api, self.cache, self._served),
+            recorder=Recorder(self.api, clock, now, instance=self._identity),
             followed=self._followed,
             read={kind.kind: kind.key for kind in kinds},
             cluster_wide=frozenset(kind.kind for kind in kinds if not kind.is_namespaced),
@@ -128,7 +143,7 @@ class Operator:
             followers=followers,
         )
         self._sweeper = Sweeper(
-            api=self._api,
+            api=self.api,
             cache=self.cache,
             hear=self._triggers.hear,
             namespaces=options.namespaces,
@@ -136,7 +151,7 @@ class Operator:
         )
         self._watches = Watches(config, options.namespaces, self._heard, self.meter.restarts.inc)
         self._election = Election(
-            api=self._api,
+            api=self.api,
             namespace=options.lease_namespace,
             name=options.lease,
             identity=self._identity,
@@ -149,12 +164,16 @@ class Operator:
             metrics_port=options.metrics_port,
             health_port=options.health_port,
             meter=self.meter,
-            is_ready=lambda: self._is_synced,
+            is_ready=lambda: all(is_so() for is_so in self.is_ready),
         )
         self._is_synced = False
         self._to_sweep: dict[TypeKey, float] = {}
         self._wants_discovery = asyncio.Event()
         self._stopping = False
+
+    def world(self) -> World:
+        """What the cluster has, as dialects see it."""
+        return Watching(self.cache, self._reconciler.read, self._reconciler.cluster_wide)
 
     async def run(self, stop: asyncio.Event) -> int:
         """Run until `stop`; the exit status, which is not 0 when the lead was lost."""
@@ -202,7 +221,8 @@ class Operator:
         self._is_synced = True
         _log.info("%d objects of %d kinds are known", self.cache.count(), len(self._kinds()))
         async with asyncio.TaskGroup() as tasks:
-            following = [tasks.create_task(each) for each in (self._sweep_on(), self._discover_on())]
+            beside = [self._sweep_on(), self._discover_on(), *(companion(self) for companion in self._companions)]
+            following = [tasks.create_task(_ending(each)) for each in beside]
             if self.options.elects:
                 await self._election.win()
             self.meter.leader.set(1)
@@ -229,7 +249,7 @@ class Operator:
 
     async def _discover(self) -> None:
         wanted = (*(one.type for one in self._followed.values()), *OWNED, *REFERENCES, NAMESPACE, _DEFINITION)
-        found = await discover(self._api, wanted)
+        found = await discover(self.api, wanted)
         self._served.types = found.types
         self._reconciler.settings = settings_here(self.options.settings, self._served)
 
@@ -371,6 +391,10 @@ class Operator:
         self.meter.queued.set_function(lambda: len(self.queue))
         self.meter.working.set_function(lambda: self.queue.working)
         self.meter.objects.set_function(self.cache.count)
+
+
+async def _ending(work: Awaitable[None]) -> None:
+    await work
 
 
 def clock() -> str:
