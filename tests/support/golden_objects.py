@@ -19,6 +19,7 @@ from fairlead.dialects.kserve import KServeDialect
 from fairlead.dialects.seldon import SeldonDialect
 from fairlead.errors import FairleadError, InvalidManifest
 from support import golden
+from support.object_schemas import OLDEST
 
 EXPECTED = "kubernetes.yaml"
 
@@ -62,6 +63,12 @@ def objects_of(folder: Path, doc: Document) -> tuple[list[dict[str, Any]], tuple
     layout = dialect.lay_out(placed, settings=settings, catalog=catalog, world=world)
     written = rendered(layout, settings)
     return [*written.objects, *written.late], written.warnings
+
+
+def since(folder: Path) -> str:
+    """The first version of Kubernetes that has every field which the manifest asks for."""
+    path = folder / "since.txt"
+    return path.read_text().strip() if path.exists() else OLDEST
 
 
 def settings_of(folder: Path) -> ClusterSettings:

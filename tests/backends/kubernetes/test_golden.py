@@ -25,4 +25,5 @@ def test_manifest_becomes_the_objects_of_its_folder(folder: Path, pytestconfig: 
         expected.write_text(text)
 
     assert text == expected.read_text()
-    assert [problem for one in load(text, _name(folder)) for problem in complaints(one.doc)] == []
+    since = golden_objects.since(folder)
+    assert [problem for one in load(text, _name(folder)) for problem in complaints(one.doc, since=since)] == []
