@@ -25,7 +25,7 @@ def provision(draft: Draft, findings: Findings) -> None:
     images = [one for one in models.wanted if is_image(one.uri) and mode_of(one.uri, draft) != "fetch"]
     fetched = [one for one in models.wanted if one not in claims and one not in images]
     if fetched:
-        _fetched(draft, models, fetched, findings)
+        _fetched(draft, models, fetched, [*claims, *images], findings)
     for one in claims:
         _claimed(draft, one)
     for one in images:
@@ -37,13 +37,16 @@ def is_read_only(draft: Draft) -> bool:
     return draft.annotations.get(READ_ONLY, "true").lower() != "false"
 
 
-def _fetched(draft: Draft, models: Models, fetched: list[Wanted], findings: Findings) -> None:
+def _fetched(draft: Draft, models: Models, fetched: list[Wanted], mounted: list[Wanted], findings: Findings) -> None:
     folder = common_parent([one.mount for one in fetched])
+    # Where something else is mounted below, its folder has to be made first.
+    has_below = any(one.mount.startswith(f"{folder}/") for one in mounted)
     volume = folder.strip("/").replace("/", "-") if models.is_many else VOLUME
     draft.add_volume({"name": volume, "emptyDir": {}})
     fetch(draft, models, fetched, {"name": volume, "mountPath": folder}, findings)
     for server in draft.servers():
-        add_mount(server, {"name": volume, "mountPath": folder, "readOnly": is_read_only(draft)})
+        is_locked = is_read_only(draft) and not has_below
+        add_mount(server, {"name": volume, "mountPath": folder, "readOnly": is_locked})
 
 
 def _claimed(draft: Draft, wanted: Wanted) -> None:
