@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from cyclopts import App, CycloptsError, Group, Parameter
 
 from fairlead.cli.exits import CommandFailed, Exit, TimedOut, UsageError
+from fairlead.cli.standing_in import meant
 from fairlead.errors import FairleadError
 
 _RUNNING = Group.create_ordered("This machine")
@@ -73,7 +74,8 @@ def run(arguments: Sequence[str]) -> int:
         # Set but empty means unset, as in the shell; as a path it would be the current folder.
         del os.environ["FAIRLEAD_HOME"]
     try:
-        return _code(build()(list(arguments), exit_on_error=False, print_error=False, result_action="return_value"))
+        words = meant(arguments, os.environ)
+        return _code(build()(words, exit_on_error=False, print_error=False, result_action="return_value"))
     except CycloptsError as problem:
         return _complain(str(problem), Exit.USAGE, hint=True)
     except UsageError as problem:

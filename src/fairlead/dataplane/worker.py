@@ -63,7 +63,7 @@ def main(
     """Run one worker in this process until it is told to stop; gives the exit status. `channel` is the connected
     socket to the supervisor; without one the worker stops on SIGTERM and SIGINT. `around` puts a handler before the
     worker's own."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, _leave if os.getpid() == 1 else signal.SIG_DFL)
     # Ctrl-C reaches every process of a terminal; the supervisor decides what it means for its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN if channel is not None else signal.default_int_handler)
     link = Channel(channel) if channel is not None else None
@@ -241,6 +241,12 @@ def _about(spec: WorkerSpec) -> dict[str, str]:
         "fairlead.revision": spec.revision.hash,
         "service.instance.id": spec.replica,
     }
+
+
+def _leave(number: int, _frame: object) -> None:
+    """The first process of a container is not ended by a signal that it does not handle; while models are loaded there
+    is nothing to finish."""
+    os._exit(128 + number)
 
 
 def _as_it_is(surface: ServerHandler, _executor: Executor) -> ServerHandler:
