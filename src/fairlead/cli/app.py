@@ -18,6 +18,7 @@ _RUNNING = Group.create_ordered("This machine")
 _OBJECTS = Group.create_ordered("Objects")
 _USING = Group.create_ordered("Using models")
 _CHECKING = Group.create_ordered("Without a server")
+_CLUSTER = Group.create_ordered("A Kubernetes cluster")
 _PODS = Group.create_ordered("In a pod of Kubernetes")
 
 _COMMANDS: tuple[tuple[str, Group, str], ...] = (
@@ -38,6 +39,8 @@ _COMMANDS: tuple[tuple[str, Group, str], ...] = (
     ("fairlead.cli.check:plan", _CHECKING, "Show what manifests would run."),
     ("fairlead.cli.render:render", _CHECKING, "Show the Kubernetes objects of manifests."),
     ("fairlead.cli.version:version", _CHECKING, "Print the version."),
+    ("fairlead.cli.install:install", _CLUSTER, "Install the operator into a cluster, or upgrade it."),
+    ("fairlead.cli.install:uninstall", _CLUSTER, "Take the operator out; models run on."),
     ("fairlead.cli.operator:operator", _PODS, "Make the manifests of a cluster true."),
     ("fairlead.cli.engine:engine", _PODS, "Orchestrate the graph of a Seldon predictor."),
     ("fairlead.cli.model_server:model_server", _PODS, "Serve a model folder with a KServe runtime's flags."),

@@ -102,7 +102,7 @@ def operator(
         raise UsageError(f"--log-level {log_level!r}: there are {', '.join(_LEVELS)}")
     catalog = read_catalog(home_at(home), config)
     settings = _placed(read_values(values))
-    _need_libraries()
+    need_libraries()
     from fairlead.backends.kubernetes.operator import Options, find_config, logs
 
     logs.configure(log_level.upper(), as_json=log_format == "json")
@@ -124,7 +124,8 @@ def operator(
     return asyncio.run(_until_told(find_config(kubeconfig, context), options, catalog))
 
 
-def _need_libraries() -> None:
+def need_libraries() -> None:
+    """Raise `MissingExtra` where a cluster cannot be talked to."""
     for library in ("kopf", "lightkube"):
         if find_spec(library) is None:
             raise MissingExtra(library=library, extra="kubernetes")

@@ -37,6 +37,17 @@ _OURS = {
     Sort.LIST: "image.pullSecrets networkPolicy.from",
     Sort.MAPPING: "runtimeImages",
 }
+_INSTALLATION = {
+    Sort.TEXT: "operator.priorityClassName serviceAccount.name",
+    Sort.FLAG: """
+        operator.podDisruptionBudget.enabled serviceAccount.create rbac.create crd.create runtimes.create
+        webhook.enabled certManager.enabled hostNetwork""",
+    Sort.NUMBER: "operator.replicas webhook.port webhook.timeoutSeconds metrics.port",
+    Sort.LIST: "operator.tolerations",
+    Sort.MAPPING: """
+        operator.resources operator.nodeSelector operator.affinity operator.podAnnotations operator.podLabels
+        serviceAccount.annotations""",
+}
 _SELDON = {
     Sort.TEXT: """
         ambassador.version istio.gateway istio.tlsMode controllerId defaultUserID namespaceOverride
@@ -89,6 +100,7 @@ _CHOICES = (
     Value("image.pullPolicy", Sort.TEXT, ("Always", "IfNotPresent", "Never")),
     Value("routing", Sort.TEXT, ROUTINGS),
     Value("ingress.rewrite", Sort.TEXT, ("nginx", "none")),
+    Value("webhook.failurePolicy", Sort.TEXT, ("Fail", "Ignore")),
     Value("security.profile", Sort.TEXT, ("compatible", "restricted", "none")),
 )
 
@@ -98,6 +110,6 @@ def _listed(table: dict[Sort, str], prefix: str = "") -> Iterator[Value]:
 
 
 ACCEPTED: dict[str, Value] = {
-    value.path: value for value in (*_CHOICES, *_listed(_OURS), *_listed(_SELDON), *_listed(_KSERVE, "kserve."))
+    value.path: value for value in (*_CHOICES, *_listed(_OURS), *_listed(_INSTALLATION), *_listed(_SELDON), *_listed(_KSERVE, "kserve."))
 }
 """Every value by its path."""
