@@ -11,6 +11,7 @@ from fairlead.cli.manifests import Document
 if TYPE_CHECKING:
     from fairlead.dialects.base import Dialect, Kind, World
     from fairlead.dialects.catalog import Catalog
+    from fairlead.dialects.clusters import ClusterSettings
     from fairlead.plan.model import Plan
 
 _DEFAULT_NAMESPACE = "default"
@@ -22,6 +23,14 @@ def dialects(domain: str = "localhost") -> "tuple[Dialect, ...]":
     from fairlead.dialects.seldon import SeldonDialect
 
     return SeldonDialect(), KServeDialect(domain=domain)
+
+
+def cluster_dialects(settings: "ClusterSettings") -> "tuple[Dialect, ...]":
+    """The same, in a cluster with these settings."""
+    from fairlead.dialects.kserve import KServeDialect
+    from fairlead.dialects.seldon import SeldonDialect
+
+    return SeldonDialect(settings=settings), KServeDialect(settings=settings)
 
 
 def is_of(document: Document, kind: "Kind") -> bool:
@@ -51,13 +60,15 @@ class Reader:
         return cls(catalog, GivenWorld([*given, *seeds]), known)
 
     @classmethod
-    def of_cluster(cls, documents: Sequence[Document], catalog: "Catalog", *, namespace: str) -> "Reader":
-        """With these documents, and the kinds that an installation in a cluster brings along, to refer to: of Secrets
-        the names of their keys. Its settings are the dialects' own business, since values files shape them."""
+    def of_cluster(
+        cls, documents: Sequence[Document], catalog: "Catalog", settings: "ClusterSettings", *, namespace: str
+    ) -> "Reader":
+        """With these documents, and what an installation in a cluster brings along, to refer to: of Secrets the names
+        of their keys."""
         from fairlead.dialects.given import GivenWorld
 
-        known = dialects()
-        seeds = [seed for dialect in known for seed in dialect.seeds() if seed["kind"] != "ConfigMap"]
+        known = cluster_dialects(settings)
+        seeds = [seed for dialect in known for seed in dialect.seeds()]
         given = [_without_values(_placed(document, known, namespace)) for document in documents]
         return cls(catalog, GivenWorld([*given, *seeds]), known, namespace)
 

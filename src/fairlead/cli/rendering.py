@@ -48,7 +48,7 @@ def render_all(
     documents: Sequence[Document], settings: "ClusterSettings", catalog: "Catalog", *, namespace: str
 ) -> Rendering:
     """What these documents make together. Raises `CommandFailed` with what is wrong with any of them."""
-    reader = Reader.of_cluster(documents, catalog, namespace=namespace)
+    reader = Reader.of_cluster(documents, catalog, settings, namespace=namespace)
     merging, failures = _Merging(), []
     for document in documents:
         kind = reader.kind_of(document)
