@@ -68,6 +68,10 @@ class Writing:
             if old is None:
                 raise not_found(call.resource.group, call.resource.plural, call.name)
             _check_versions(call, body, old)
+            if call.resource.is_custom and not body["metadata"].get("resourceVersion"):
+                text = "Invalid value: 0: must be specified for an update"
+                cause = Cause("metadata.resourceVersion", text)
+                raise invalid(call.resource.group, call.resource.kind, call.name, [cause])
             return deepcopy(body)
 
         return await self._write(call, call.name, build, retries=not body["metadata"].get("resourceVersion"))
