@@ -84,14 +84,15 @@ _KSERVE = {
         inferenceservice.resources.limits.cpu inferenceservice.resources.limits.memory
         autoscaler.scaleUpStabilizationWindowSeconds autoscaler.scaleDownStabilizationWindowSeconds
         opentelemetryCollector.scrapeInterval opentelemetryCollector.metricReceiverEndpoint
-        opentelemetryCollector.metricScalerEndpoint""",
+        opentelemetryCollector.metricScalerEndpoint storage.ociModelMode""",
     Sort.FLAG: """
         controller.gateway.disableIstioVirtualHost controller.gateway.disableIngressCreation
         controller.gateway.ingressGateway.enableGatewayApi storage.enableModelcar
         metricsaggregator.enableMetricAggregation metricsaggregator.enablePrometheusScraping
-        security.autoMountServiceAccountToken service.serviceClusterIPNone""",
+        security.autoMountServiceAccountToken service.serviceClusterIPNone localmodel.enabled""",
     Sort.NUMBER: "storage.uidModelcar",
     Sort.TEXTS: "controller.gateway.additionalIngressDomains router.imagePullSecrets",
+    Sort.MAPPING: "servingruntime",
 }
 
 _MODES = ("Knative", "Standard", "Serverless", "RawDeployment", "ModelMesh")

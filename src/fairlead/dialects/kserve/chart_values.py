@@ -50,8 +50,7 @@ FIELDS: Mapping[str, str] = {
     "credentials.s3.s3CABundle": "storage.s3.CABundle",
     "credentials.s3.s3CABundleConfigMap": "storage.s3.CABundleConfigMap",
     "storageInitializer.ociModelMode": "storage.ociModelMode",
-    "explainers.art.image": "servingruntime.art.image",
-    "explainers.art.defaultImageVersion": "servingruntime.art.defaultVersion",
+    "localModel.enabled": "localmodel.enabled",
     "router.imagePullPolicy": "router.imagePullPolicy",
     "router.imagePullSecrets": "router.imagePullSecrets",
     "metricsAggregator.enableMetricAggregation": "metricsaggregator.enableMetricAggregation",
@@ -69,6 +68,11 @@ FIELDS: Mapping[str, str] = {
     "opentelemetryCollector.metricScalerEndpoint": "opentelemetryCollector.metricScalerEndpoint",
 }
 """Where each field of the ConfigMap has its value, below `kserve`."""
+_OF_ART: Mapping[str, str] = {
+    "explainers.art.image": "servingruntime.art.image",
+    "explainers.art.defaultImageVersion": "servingruntime.art.defaultVersion",
+}
+"""The same, in the table of runtimes."""
 IMAGES: Mapping[str, str] = {"storageInitializer.image": "storage", "agent.image": "agent", "router.image": "router"}
 """Images, which the chart has as an `image` and a `tag`."""
 
@@ -76,7 +80,7 @@ IMAGES: Mapping[str, str] = {"storageInitializer.image": "storage", "agent.image
 def with_values(sections: Mapping[str, Any], settings: ClusterSettings) -> dict[str, Any]:
     """The sections of the ConfigMap with what the chart's values say in them."""
     found = dict(sections)
-    for field, path in FIELDS.items():
+    for field, path in {**FIELDS, **_OF_ART}.items():
         value = settings.value(f"kserve.{path}")
         if value is not None:
             found = _put(found, field.split("."), value)

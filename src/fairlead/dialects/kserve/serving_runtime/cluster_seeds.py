@@ -5,7 +5,7 @@ Services name runtimes and are found by their formats, so both stay; what runs i
 of the chart that names an image (`kserve.servingruntime.sklearnserver.image`) gives the runtime that server back.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +51,7 @@ def cluster_runtimes(settings: ClusterSettings) -> Sequence[Document]:
 
 def _document(runtime: Document, settings: ClusterSettings) -> Document:
     server = _SERVERS[runtime["metadata"]["name"]]
-    values = settings.value(f"kserve.servingruntime.{server.value}", {})
+    values = _said(settings, server.value)
     spec: Json = {**runtime["spec"]}
     container: Json = {**spec["containers"][0]}
     if values.get("image"):
@@ -67,6 +67,12 @@ def _document(runtime: Document, settings: ClusterSettings) -> Document:
     if values.get("disabled"):
         spec["disabled"] = True
     return {**runtime, "spec": spec}
+
+
+def _said(settings: ClusterSettings, name: str) -> Mapping[str, Any]:
+    """What the chart's values say of a runtime."""
+    found = settings.value(f"kserve.servingruntime.{name}")
+    return found if isinstance(found, Mapping) else {}
 
 
 def _ours(container: Json, format_: str, settings: ClusterSettings) -> Json:
