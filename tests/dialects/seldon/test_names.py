@@ -33,6 +33,16 @@ def test_a_long_name_becomes_its_digest() -> None:
     assert names.predictor_key(found, first) == f"s-{LONG}"
 
 
+def test_a_long_name_can_keep_the_deployments_own_before_its_digest() -> None:
+    """`DEPLOYMENT_NAME_AS_PREFIX` upstream; a name that would still be too long does without."""
+    found = deployment(predictor(LONG, componentSpecs=[pod({"name": "m"})]), name="s")
+    longer = deployment(predictor(LONG, componentSpecs=[pod({"name": "m"})]), name="s" * 31)
+
+    name = names.deployment_name(found, found.spec.predictors[0], 0, keeps_prefix=True)
+    assert name == "s-10eb0f02cdc303e74043e57c1d8147ab"
+    assert names.deployment_name(longer, longer.spec.predictors[0], 0, keeps_prefix=True).startswith("seldon-")
+
+
 def test_a_service_name_in_an_annotation_is_taken_verbatim() -> None:
     found = deployment(predictor(annotations={"seldon.io/svc-name": "my-svc"}), name="iris")
 

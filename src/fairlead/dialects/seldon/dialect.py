@@ -8,7 +8,7 @@ from fairlead.dialects.catalog import Catalog
 from fairlead.dialects.clusters import ClusterSettings, Observed
 from fairlead.dialects.openapi import pruned
 from fairlead.dialects.seldon import crd, reading, status
-from fairlead.dialects.seldon.cluster import cluster_status, lay_out
+from fairlead.dialects.seldon.cluster import catalog_of, cluster_status, lay_out
 from fairlead.dialects.seldon.lower import lower
 from fairlead.dialects.seldon.schema import KIND
 from fairlead.dialects.seldon.validate import validate
@@ -22,13 +22,15 @@ class SeldonDialect:
     """SeldonDeployments of `machinelearning.seldon.io`, versions v1, v1alpha2 and v1alpha3.
 
     `external_url` is where a gateway can be reached (`http://localhost:8080`); with it `status.address.url` works from
-    outside, without it the field holds the name that a cluster would use.
+    outside, without it the field holds the name that a cluster would use. `settings` are those of a cluster, where an
+    installation may have servers of its own, which the rules must know.
     """
 
     kinds: tuple[Kind, ...] = (crd.SELDON_DEPLOYMENT,)
 
-    def __init__(self, external_url: str = "") -> None:
+    def __init__(self, external_url: str = "", *, settings: ClusterSettings | None = None) -> None:
         self._external_url = external_url
+        self._settings = settings
 
     def seeds(self) -> Sequence[Document]:
         """Nothing is there from the start."""
@@ -52,10 +54,11 @@ class SeldonDialect:
         *,
         catalog: Catalog,
         old: Document | None = None,  # noqa: ARG002
-        world: World = ALONE,  # noqa: ARG002
+        world: World = ALONE,
     ) -> None:
         """Raise `InvalidManifest` with every problem, in the texts of the webhook."""
-        validate(reading.read(doc), catalog=catalog)
+        known = catalog if self._settings is None else catalog_of(self._settings, catalog, world)
+        validate(reading.read(doc), catalog=known)
 
     def lower(self, doc: Document, *, catalog: Catalog, world: World = ALONE) -> Plan:  # noqa: ARG002
         """The plan of a valid document."""

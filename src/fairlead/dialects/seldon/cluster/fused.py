@@ -101,9 +101,10 @@ def _resources(site: Site, containers: list[Json]) -> Json:
         return {"requests": copied(site.installation.orchestrator.resources.get("requests", {}))}
     if len(parts) == 1:
         return copied(parts[0]) if isinstance(parts[0], dict) else {}
-    requests = _sum([part.get("requests") or part.get("limits") or {} for part in parts])
+    requests = _sum([{**(part.get("limits") or {}), **(part.get("requests") or {})} for part in parts])
     limits = [part.get("limits") or {} for part in parts]
-    common = set.intersection(*(set(one) for one in limits)) if len(parts) >= len(containers) else set()
+    is_capped = all(item.get("resources") for item in containers)
+    common = set.intersection(*(set(one) for one in limits)) if is_capped else set()
     capped = _sum([{name: one[name] for name in common} for one in limits])
     claims = [claim for part in parts for claim in part.get("claims", [])]
     found = {"requests": requests, "limits": capped, "claims": claims}

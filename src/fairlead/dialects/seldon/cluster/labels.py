@@ -57,14 +57,15 @@ def pod_labels(site: Site, index: int) -> dict[str, str]:
 
 
 def selector(site: Site, index: int) -> dict[str, str]:
-    """What a Deployment knows its pods by. They carry these whatever a user's labels say."""
+    """What a Deployment knows its pods by. They carry these whatever a user's labels say. Pods without a node of the
+    graph would be told apart from the others by nothing, so those are known by their Deployment too."""
     chosen = {ID: names.seldon_id(site.sdep)}
     for context in site.nodes_in(index):
         name = context.node.name
         chosen[service_label(name)] = names.container_service(site.sdep, site.predictor, name)
     if site.pod_of_engine() == index:
         chosen[APP] = site.key
-    return chosen
+    return chosen if len(chosen) > 1 else {**chosen, "app": site.deployment_name(index)}
 
 
 def kind_label(context: NodeContext) -> dict[str, str]:

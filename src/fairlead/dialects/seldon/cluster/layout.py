@@ -12,7 +12,7 @@ from fairlead.dialects.findings import Findings
 from fairlead.dialects.seldon.cluster.credentials import mentions_of
 from fairlead.dialects.seldon.cluster.explainers import explainer_of, explainer_service, explainer_workload
 from fairlead.dialects.seldon.cluster.exposures import exposures_of
-from fairlead.dialects.seldon.cluster.installation import CONFIG_MAP, catalog_of, read_installation
+from fairlead.dialects.seldon.cluster.installation import catalog_of, read_installation
 from fairlead.dialects.seldon.cluster.programs import KAFKA, orchestrator_image
 from fairlead.dialects.seldon.cluster.site import Engine, Site, sites
 from fairlead.dialects.seldon.cluster.workloads import services_of, workloads_of
@@ -86,7 +86,6 @@ def _mentions(found: list[Site]) -> Iterator[tuple[str, str]]:
         accounts += [explainer.service_account_name] if explainer is not None else []
         for account in accounts:
             yield from mentions_of(site, account)
-    yield "ConfigMap", CONFIG_MAP
 
 
 def _warn(found: list[Site]) -> None:
