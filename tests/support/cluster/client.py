@@ -121,10 +121,10 @@ def _context(cluster: Document, user: Document) -> ssl.SSLContext:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     if "client-certificate-data" in user:
         with tempfile.TemporaryDirectory() as folder:
-            paths = [Path(folder, name) for name in ("client-certificate", "client-key")]
-            for path in paths:
+            certificate, key = Path(folder, "client-certificate"), Path(folder, "client-key")
+            for path in (certificate, key):
                 path.write_bytes(b64decode(user[f"{path.name}-data"]))
-            context.load_cert_chain(*paths)
+            context.load_cert_chain(certificate, key)
     elif "client-certificate" in user:
         context.load_cert_chain(user["client-certificate"], user["client-key"])
     return context

@@ -216,7 +216,7 @@ class Writing:
         if resource.key == definitions.KEY:
             definitions.prepare(new, self._state.now())
         problems = metadata.problems(resource, new["metadata"])
-        problems += semantic_problems(resource, new, old)
+        problems += semantic_problems(resource, new)
         if old is not None:
             problems += builtin.changes_of_the_immutable(resource.key, new, old)
             problems += _changes_of_the_deleted(old, new)
