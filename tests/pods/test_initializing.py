@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fairlead.errors import StorageError
-from fairlead.pods.initializing import PLACEHOLDER, USAGE, initialize, located, pairs_of
+from fairlead.pods.initializing import PLACEHOLDER, USAGE, initialize, located, pairs_of, variables_of
 from support.instance import FAIRLEAD
 from support.s3 import ACCESS_KEY, SECRET_KEY, S3Server, s3_server
 
@@ -157,3 +157,10 @@ def test_nothing_there_ends_with_one_and_a_reason_without_secrets(s3: S3Server, 
     assert "Failed to fetch model. No model found in s3://models/nowhere" in done.stderr
     assert why.read_text() in done.stderr
     assert SECRET_KEY not in done.stderr + done.stdout
+
+
+def test_headers_of_a_secret_are_for_the_server_that_it_names() -> None:
+    given = {"FAIRLEAD_HEADERS_HOST": "models.example.com\n", "FAIRLEAD_HEADERS": '{"token": "x"}'}
+
+    assert variables_of(given)["models.example.com-headers"] == '{"token": "x"}'
+    assert variables_of({"FAIRLEAD_HEADERS_HOST": "models.example.com"}).keys() == {"FAIRLEAD_HEADERS_HOST"}

@@ -27,6 +27,8 @@ PLACEHOLDER = "<scheme-placeholder>://"
 """What a manifest's path in a store begins with, when only the store's own entry knows what kind it is."""
 _CONFIG, _OVERRIDES = "STORAGE_CONFIG", "STORAGE_OVERRIDE_CONFIG"
 _CA_NAME, _CA_FOLDER = "CA_BUNDLE_CONFIGMAP_NAME", "CA_BUNDLE_VOLUME_MOUNT_POINT"
+_HEADERS_HOST, _HEADERS = "FAIRLEAD_HEADERS_HOST", "FAIRLEAD_HEADERS"
+"""Which server a Secret's headers are for is a value of that Secret, so a variable cannot be called by it in a pod."""
 _CA_FOLDER_DEFAULT, _CA_FILE = "/etc/ssl/custom-certs", "cabundle.crt"
 _THERE_ALREADY = "/mnt/models"
 _COLLECTED = ".fairlead-fetch"
@@ -91,7 +93,11 @@ def located(uri: str, env: Mapping[str, str]) -> tuple[str, dict[str, str]]:
 
 
 def variables_of(environ: Mapping[str, str]) -> dict[str, str]:
-    """The process's variables, with the text of the authorities that a mounted bundle adds."""
+    """The process's variables, with the text of the authorities that a mounted bundle adds, and headers under the name
+    of the server that they are for."""
+    host, headers = environ.get(_HEADERS_HOST, ""), environ.get(_HEADERS, "")
+    if host and headers:
+        environ = {**environ, f"{host.strip()}-headers": headers}
     name = environ.get(_CA_NAME, "")
     bundle = Path(environ.get(_CA_FOLDER) or _CA_FOLDER_DEFAULT) / _CA_FILE
     if not name or environ.get(CA_PEM):

@@ -29,6 +29,7 @@ from fairlead.plan.model import (
     UnitName,
     Upstream,
 )
+from fairlead.pods.awaiting import await_model
 from fairlead.pods.hub_models import HUB_PARAMETERS, hub_folder, repository_of
 from fairlead.pods.model_formats import format_in
 from fairlead.pods.surroundings import host_of, namespace_of, pod_name, processors
@@ -120,6 +121,7 @@ def started(words: Sequence[str], environ: Mapping[str, str]) -> Started:
 
 def run(words: Sequence[str], environ: Mapping[str, str]) -> int:
     """Serve until told to stop; gives the exit status."""
+    await_model(Path(_MODELS), environ)
     begun = started(words, environ)
     for warning in begun.warnings:
         _log.warning("%s", warning)
