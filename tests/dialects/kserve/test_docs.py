@@ -132,6 +132,7 @@ def test_the_page_names_every_annotation_that_is_read() -> None:
     written_by_us = {
         "serving.knative.dev/configuration",
         "serving.knative.dev/configurationGeneration",
+        "serving.knative.dev/revision",
         "serving.knative.dev/service",
         "serving.kserve.io/inferenceservice",
     }
