@@ -41,7 +41,7 @@ def lower(graph: InferenceGraph, doc: Document, world: World) -> Plan:
     place = addressed(doc, config)
     options = read_options(graph.metadata.annotations, findings)
     components: tuple[Component, ...] = ()
-    _check_name(graph, world, findings)
+    check_name(graph, world, findings)
     if not is_stopped(graph):
         components = (_component(graph, place, options, config, world, findings),)
     _warn_of_ignored(graph, findings)
@@ -56,7 +56,7 @@ def lower(graph: InferenceGraph, doc: Document, world: World) -> Plan:
     )
 
 
-def _check_name(graph: InferenceGraph, world: World, findings: Findings) -> None:
+def check_name(graph: InferenceGraph, world: World, findings: Findings) -> None:
     """A graph cannot have the names of an InferenceService, or of one of its components."""
     name, namespace = graph.metadata.name, graph.metadata.namespace
     for other in (name, *(name.removesuffix(f"-{role}") for role in ROLES if name.endswith(f"-{role}"))):

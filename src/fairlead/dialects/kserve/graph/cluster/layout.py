@@ -9,7 +9,7 @@ from fairlead.dialects.kserve.autoscaler_config import read_autoscaler_config
 from fairlead.dialects.kserve.graph.addresses import addressed
 from fairlead.dialects.kserve.graph.cluster.router import PORT, labels_of, router_pod
 from fairlead.dialects.kserve.graph.crd import SERVICE
-from fairlead.dialects.kserve.graph.lower import is_stopped
+from fairlead.dialects.kserve.graph.lower import check_name, is_stopped
 from fairlead.dialects.kserve.graph.schema import KIND, InferenceGraph
 from fairlead.dialects.kserve.inference_service.cluster.knative_features import warnings_of
 from fairlead.dialects.kserve.inference_service.cluster.knative_scaling import scaled
@@ -41,6 +41,7 @@ def lay_out(graph: InferenceGraph, doc: Document, site: Site) -> Layout:
     findings, place = Findings(), addressed(doc, site.config)
     if place.is_knative and not (site.settings.has_knative or site.settings.has_own_gateway):
         raise KnativeMissing(graph.metadata.name, kind=KIND)
+    check_name(graph, site.world, findings)
     pod = router_pod(graph, doc, site, findings)
     findings.check()
     mentions = tuple((SERVICE, name) for name in _services(graph))
