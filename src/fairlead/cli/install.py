@@ -103,8 +103,8 @@ def uninstall(
     namespace
         Where the operator is (fairlead-system).
     with_crds
-        Delete the definitions too, and with them EVERY resource of these kinds in the whole cluster and what was made for
-        them.
+        Delete the definitions too, and with them EVERY resource of these kinds in the whole cluster, and what was
+        made for them.
     yes
         Do so without asking for a second thought.
     kubeconfig

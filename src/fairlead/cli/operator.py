@@ -19,6 +19,7 @@ from fairlead.errors import MissingExtra
 if TYPE_CHECKING:
     from fairlead.backends.kubernetes.operator import ClusterConfig, Followed, Options
     from fairlead.backends.kubernetes.values import Values
+    from fairlead.backends.kubernetes.webhooks.serving import Webhooks
     from fairlead.dialects.catalog import Catalog
     from fairlead.dialects.clusters import ClusterSettings
 
@@ -40,6 +41,7 @@ def operator(
     host: str = "0.0.0.0",  # noqa: S104 - for the kubelet and Prometheus
     metrics_port: int = 8080,
     health_port: int = 8081,
+    webhook_port: int | None = None,
     leader_elect: bool = True,
     leader_election_id: str = "operator.fairlead.dev",
     leader_election_namespace: str = "",
@@ -67,11 +69,13 @@ def operator(
         Take only SeldonDeployments whose label seldon.io/controller-id is this (default: $CONTROLLER_ID, or
         controllerId of the values).
     host
-        Address of the two ports below.
+        Address of the ports below.
     metrics_port
         Port of /metrics (default: 8080).
     health_port
         Port of /healthz and /readyz (default: 8081).
+    webhook_port
+        Answer admission webhooks at this port (default: not).
     leader_elect
         Work only while holding the lease, so that a second operator can stand by (default).
     leader_election_id
@@ -93,7 +97,8 @@ def operator(
     home
         Where the installation keeps its things (default: $FAIRLEAD_HOME, ~/.fairlead).
     """
-    for flag, number in (("--metrics-port", metrics_port), ("--health-port", health_port)):
+    ports = (("--metrics-port", metrics_port), ("--health-port", health_port), ("--webhook-port", webhook_port or 0))
+    for flag, number in ports:
         if not 0 <= number <= 65535:
             raise UsageError(f"{flag} {number}: must be a port number, 0 to 65535")
     if workers < 1 or api_qps <= 0 or api_burst < 1:
@@ -121,7 +126,7 @@ def operator(
         lease=leader_election_id,
         lease_namespace=leader_election_namespace or settings.namespace,
     )
-    return asyncio.run(_until_told(find_config(kubeconfig, context), options, catalog))
+    return asyncio.run(_until_told(find_config(kubeconfig, context), options, catalog, webhook_port))
 
 
 def need_libraries() -> None:
@@ -131,23 +136,35 @@ def need_libraries() -> None:
             raise MissingExtra(library=library, extra="kubernetes")
 
 
-async def _until_told(cluster: "ClusterConfig", options: "Options", catalog: "Catalog") -> int:
+async def _until_told(
+    cluster: "ClusterConfig", options: "Options", catalog: "Catalog", webhook_port: int | None
+) -> int:
     from fairlead.backends.kubernetes.operator import Operator
 
-    operator = Operator(cluster, followed(), options, catalog)
+    kinds = followed(options.settings)
+    webhooks = None if webhook_port is None else _webhooks(kinds, options, catalog, webhook_port)
+    operator = Operator(cluster, kinds, options, catalog, [webhooks] if webhooks else [])
+    if webhooks:
+        operator.is_ready.append(webhooks.is_serving)
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, stop.set)
     return await operator.run(stop)
 
 
-def followed() -> "list[Followed]":
+def _webhooks(kinds: "list[Followed]", options: "Options", catalog: "Catalog", port: int) -> "Webhooks":
+    from fairlead.backends.kubernetes.webhooks.serving import Webhooks
+
+    return Webhooks(followed=kinds, catalog=catalog, host=options.host, port=port)
+
+
+def followed(settings: "ClusterSettings") -> "list[Followed]":
     """Every kind that the operator makes true, with what its upstream operator did in its own way."""
     from fairlead.backends.kubernetes.operator import Followed
     from fairlead.dialects.kserve import KServeDialect
     from fairlead.dialects.seldon import SeldonDialect
 
-    seldon, kserve = SeldonDialect(), KServeDialect()
+    seldon, kserve = SeldonDialect(settings=settings), KServeDialect(settings=settings)
     of_seldon = [
         Followed(
             kind=kind,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fairlead.backends.kubernetes.webhooks.certificates import LIFETIME, Certificates, made
-from fairlead.backends.kubernetes.webhooks.keeping import CertificateKeeper
+from fairlead.backends.kubernetes.webhooks.keeping import LOOK_EVERY_S, LOOK_SOON_S, CertificateKeeper
 from fairlead.errors import Conflict, NotReady
 
 NAMES = ("fairlead-webhook.fairlead-system.svc",)
@@ -164,8 +164,8 @@ def test_a_broken_secret_is_replaced(data: dict[str, str]) -> None:
 def test_what_cert_manager_keeps_is_only_read() -> None:
     store = Store()
     replica = Replica(store, is_ours=False)
-    asyncio.run(replica.keeper.look())
-    assert not replica.keeper.is_serving
+    with pytest.raises(NotReady, match="has none yet"):
+        asyncio.run(replica.keeper.look())
 
     found = made(NAMES, now=START)
     pairs = (("tls.crt", found.certificate), ("tls.key", found.key), ("ca.crt", found.authorities))
@@ -174,6 +174,23 @@ def test_what_cert_manager_keeps_is_only_read() -> None:
 
     assert replica.shown == [found]
     assert (store.writes, store.trusted) == (0, {""})
+
+
+def test_it_is_looked_for_soon_while_a_configuration_is_missing() -> None:
+    store = Store()
+    hooks, store.hooks = store.hooks, {}
+    replica, pauses = Replica(store), []
+
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        store.hooks = hooks
+        if len(pauses) == 2:
+            raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(replica.keeper.run(pause))
+
+    assert pauses == [LOOK_SOON_S, LOOK_EVERY_S]
 
 
 def test_an_api_server_that_does_not_answer_is_asked_again() -> None:

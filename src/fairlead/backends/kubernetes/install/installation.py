@@ -47,7 +47,7 @@ class Installation:
     @property
     def cluster_name(self) -> str:
         """What its objects of the whole cluster are called."""
-        return f"fairlead.{self.namespace}"
+        return cluster_name_in(self.namespace)
 
     @property
     def account(self) -> str:
@@ -81,6 +81,11 @@ class Installation:
         safe to stand in HTML."""
         text = json.dumps(self.values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def cluster_name_in(namespace: str) -> str:
+    """What objects of the whole cluster are called that belong to the installation in this namespace."""
+    return f"fairlead.{namespace}"
 
 
 def webhook_hosts(settings: ClusterSettings) -> tuple[str, ...]:

@@ -9,17 +9,20 @@ server would refuse. Where cert-manager keeps the Secret and the configurations,
 import base64
 import binascii
 import logging
+import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
 from fairlead.backends.kubernetes.webhooks.certificates import Certificates, ends, is_due, made
-from fairlead.errors import Conflict, FairleadError
+from fairlead.errors import Conflict, FairleadError, NotReady
 
 Document = dict[str, Any]
 LOOK_EVERY_S = 60.0
 """How long other replicas go without a certificate that one of them renewed: old and new are trusted, so no hurry."""
+LOOK_SOON_S = 2.0
+"""While something is missing: an installation makes Deployment, Secret and configurations within moments."""
 _CERTIFICATE, _KEY, _AUTHORITIES = "tls.crt", "tls.key", "ca.crt"
 _log = logging.getLogger(__name__)
 
@@ -63,26 +66,30 @@ class CertificateKeeper:
         return self._shown is not None
 
     async def run(self, pause: Callable[[float], Awaitable[None]]) -> None:
-        """Look again and again. What fails is told and tried at the next look."""
+        """Look again and again. What fails is told once and tried at the next look."""
+        told = ""
         while True:
             try:
-                await self.look()
-            except FairleadError as error:
-                _log.warning("webhook certificates: %s", error)
-            await pause(LOOK_EVERY_S)
+                is_settled = await self.look()
+                told = ""
+            except (FairleadError, ValueError, ssl.SSLError) as error:
+                is_settled = False
+                if (why := str(error)) != told:
+                    _log.warning("webhook certificates: %s", why)
+                told = why
+            await pause(LOOK_EVERY_S if is_settled else LOOK_SOON_S)
 
-    async def look(self) -> None:
-        """See that there is a certificate, that it is trusted, and that it is shown."""
+    async def look(self) -> bool:
+        """See that there is a certificate, that it is trusted, and that it is shown. Whether nothing is missing."""
         found = await (self._renewed() if self.is_ours else self._stored())
         if found is None:
-            _log.warning("webhook certificates: %s/%s has none yet", *self.secret)
-            return
-        if self.is_ours:
-            await self._spread(found)
+            raise NotReady(f"{'/'.join(self.secret)} has none yet")
+        is_trusted = await self._spread(found) if self.is_ours else True
         if found != self._shown:
             self.show(found)
             self._shown = found
             _log.info("webhook certificates: serving one that is valid until %s", ends(found))
+        return is_trusted
 
     async def _stored(self) -> Certificates | None:
         return _read(await self.store.read())
@@ -100,12 +107,15 @@ class CertificateKeeper:
             return await self._stored()
         return new
 
-    async def _spread(self, found: Certificates) -> None:
+    async def _spread(self, found: Certificates) -> bool:
+        """Have it trusted; whether there was anybody to do so."""
         wanted = base64.b64encode(found.authorities).decode()
-        for configuration in await self.store.configurations():
+        configurations = await self.store.configurations()
+        for configuration in configurations:
             hooks = configuration.get("webhooks") or []
             if any((hook.get("clientConfig") or {}).get("caBundle") != wanted for hook in hooks):
                 await self.store.trust(configuration, wanted)
+        return bool(configurations)
 
     def _secret(self, new: Certificates, old: Document | None) -> Document:
         """The Secret with new certificates: what is stored with its data replaced, so that an update of somebody else
