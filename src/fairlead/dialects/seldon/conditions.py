@@ -18,12 +18,13 @@ _AVAILABLE, _UNAVAILABLE = "MinimumReplicasAvailable", "MinimumReplicasUnavailab
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """One condition; `is_true` of `None` is Unknown."""
+    """One condition; `is_true` of `None` is Unknown. One that is `is_told_only` has no part in the aggregate."""
 
     type: str
     is_true: bool | None
     reason: str = ""
     message: str = ""
+    is_told_only: bool = False
 
 
 def conditions_of(sdep: SeldonDeployment, *, is_ready: bool, is_routed: bool, why: str, cause: str) -> list[Condition]:
@@ -55,7 +56,8 @@ def conditions_of(sdep: SeldonDeployment, *, is_ready: bool, is_routed: bool, wh
 
 def aggregate(conditions: Iterable[Condition]) -> Condition:
     """`Ready`: true only when all are; else with the words of the first that is not."""
-    missing = next((condition for condition in conditions if not condition.is_true), None)
+    counted = (condition for condition in conditions if not condition.is_told_only)
+    missing = next((condition for condition in counted if not condition.is_true), None)
     if missing is None:
         return Condition(type=READY, is_true=True)
     return Condition(type=READY, is_true=missing.is_true, reason=missing.reason, message=missing.message)
@@ -82,4 +84,6 @@ def _write(condition: Condition, earlier: Mapping[str, Any], now: str) -> dict[s
         written["reason"] = condition.reason
     if condition.message:
         written["message"] = condition.message
+    if condition.is_told_only:
+        written["severity"] = "Info"
     return written

@@ -7,7 +7,7 @@ import pytest
 from support.sdep import MODEL, one, pod, predictor, sdep
 from support.seldon_layouts import container, lay_out, variables, workload
 
-NOT_FUSED = {"annotations": {"fairlead.dev/fuse": "false"}}
+NOT_FUSED: dict[str, Any] = {"annotations": {"fairlead.dev/fuse": "false"}}
 
 
 def test_a_container_of_the_graph_has_ports_probes_and_time_to_leave() -> None:

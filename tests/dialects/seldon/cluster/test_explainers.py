@@ -14,7 +14,7 @@ NAME = "iris-default-explainer"
 
 def explained(pods: int | None = None, protocol: str = "seldon", **fields: Any) -> dict[str, Any]:
     """A predictor with so many pods and an explainer with these fields."""
-    own = {} if pods is None else {"replicas": pods}
+    own: dict[str, Any] = {} if pods is None else {"replicas": pods}
     return sdep(predictor(explainer={"type": "AnchorTabular", **fields}, **own), protocol=protocol)
 
 

@@ -10,7 +10,8 @@ from fairlead.plan.layout import AmbassadorTuning, Copying, HeaderRule, Layout, 
 from support.sdep import predictor, sdep
 from support.seldon_layouts import exposure, laid_out, lay_out
 
-ISTIO, AMBASSADOR = {"istio": {"enabled": True}}, {"ambassador": {"enabled": True}}
+ISTIO: dict[str, Any] = {"istio": {"enabled": True}}
+AMBASSADOR: dict[str, Any] = {"ambassador": {"enabled": True}}
 
 
 def rule(layout: Layout, name: str) -> Rule:

@@ -38,7 +38,7 @@ def test_a_server_of_the_installations_has_its_image_and_nothing_of_ours() -> No
 
 
 def test_the_config_map_wins_over_values() -> None:
-    values = {"predictor_servers": server("SKLEARN_SERVER", "seldon", "acme/values")}
+    values: dict[str, Any] = {"predictor_servers": server("SKLEARN_SERVER", "seldon", "acme/values")}
 
     stored = lay_out(sdep(), [config(predictor_servers=server("SKLEARN_SERVER", "seldon", "acme/stored"))], **values)
 

@@ -53,7 +53,8 @@ def test_every_name_and_label_is_one_that_an_api_server_takes(name: str, called:
 
 def names_of(layout: Layout) -> list[str]:
     """Of objects, containers and volumes."""
-    found = [item.name for item in (*layout.workloads, *layout.services, *layout.exposures)]
+    found = [item.name for item in layout.workloads] + [item.name for item in layout.services]
+    found += [item.name for item in layout.exposures]
     for item in layout.workloads:
         spec = item.pod.spec
         found += [part["name"] for part in (*spec["containers"], *spec.get("initContainers", ()), *spec["volumes"])]

@@ -2,7 +2,7 @@
 reasons (one of them misspelt: clients match on it)."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fairlead.dialects.base import Document
@@ -56,8 +56,9 @@ def events_scalers(layout: Layout, observed: Observed) -> Found:
 
 
 def routes(layout: Layout, observed: Observed, settings: ClusterSettings) -> list[Condition]:
-    """The ways in. Each router's condition is always there, as upstream; that of routes upstream never wrote only where
-    they are written. A deployment may be Available without them: its Services answer inside the cluster."""
+    """The ways in. Each router's condition is always there, as upstream. That of routes which upstream never wrote is
+    there where they are written, and only told: a cluster may have nothing that takes them, and the deployment's
+    Services answer all the same."""
     routing = layout.routing or settings.routing
     istio = layout.exposures if routing is Routing.ISTIO else ()
     ambassador = layout.exposures if routing is Routing.AMBASSADOR else ()
@@ -76,7 +77,8 @@ def routes(layout: Layout, observed: Observed, settings: ClusterSettings) -> lis
     ]
     if routing in (Routing.GATEWAY_API, Routing.INGRESS) and layout.exposures:
         kinds = ("HTTPRoute", "GRPCRoute") if routing is Routing.GATEWAY_API else ("Ingress",)
-        found.append(_routed("RoutesReady", "routes", "routes", layout.exposures, kinds, observed))
+        told = _routed("RoutesReady", "routes", "routes", layout.exposures, kinds, observed)
+        found.append(replace(told, is_told_only=True))
     return found
 
 
