@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint torch protos bench bench-scale bench-scaling bench-rollout soak bench-peers compare-peers fuzz system-packages clean
+.PHONY: help setup run test lint torch protos user-fields bench bench-scale bench-scaling bench-rollout soak bench-peers compare-peers fuzz system-packages clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-16s %s\n' "$$name" "$$text"; done
@@ -27,6 +27,9 @@ lint: setup ## Check style, formatting, types and import contracts
 
 protos: setup ## Compile the .proto files of the gRPC protocols into the descriptors that are checked in
 	$(BIN)/python tools/protos.py
+
+user-fields: setup ## Write which fields pods have in the newest Kubernetes that kubernetes-validate knows
+	$(BIN)/python tools/user_fields.py
 
 torch: setup ## Install a CPU build of PyTorch for the tests, where pip finds one without an index
 	@$(PYTHON) tools/torch_wheel.py

@@ -1,7 +1,8 @@
 """Deployments: pods that are always there."""
 
 from fairlead.backends.kubernetes.render import pods
-from fairlead.backends.kubernetes.render.place import Object, Place, plain
+from fairlead.backends.kubernetes.render.place import Object, Place
+from fairlead.backends.kubernetes.render.user_fields import STRATEGY, known
 from fairlead.plan.layout import Workload
 
 
@@ -11,7 +12,7 @@ def deployment(workload: Workload, place: Place) -> Object:
     fields = {
         "replicas": workload.replicas,
         "selector": {"matchLabels": {**workload.selector}},
-        "strategy": None if workload.strategy is None else plain(workload.strategy),
+        "strategy": known(workload.strategy, STRATEGY),
         "progressDeadlineSeconds": workload.progress_deadline_s,
         "revisionHistoryLimit": workload.history,
         "template": pods.template(workload.pod, place),

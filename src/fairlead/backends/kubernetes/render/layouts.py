@@ -1,6 +1,6 @@
 """A whole layout as objects. Pure and deterministic: equal layouts and settings give equal objects in equal order."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from fairlead.backends.kubernetes.render import ambassador, gateway_api, ingress, istio, knative, own_gateway
 from fairlead.backends.kubernetes.render.budgets import budget
@@ -9,10 +9,11 @@ from fairlead.backends.kubernetes.render.network_policy import policies
 from fairlead.backends.kubernetes.render.place import Object, Place
 from fairlead.backends.kubernetes.render.scalers import scaler
 from fairlead.backends.kubernetes.render.services import service
+from fairlead.backends.kubernetes.render.user_fields import BEHAVIOR, METRIC, POD, STRATEGY, unknown
 from fairlead.backends.kubernetes.render.written import Written, joined
 from fairlead.dialects.clusters import ClusterSettings
 from fairlead.errors import Problem, UnrunnableManifest, Where
-from fairlead.plan.layout import Exposure, Layout, OnDemandWorkload, Routing, Workload
+from fairlead.plan.layout import Exposure, HorizontalScaler, Layout, OnDemandWorkload, Routing, Workload
 
 _ROUTERS: Mapping[Routing, Callable[[Exposure, Place], Written]] = {
     Routing.GATEWAY_API: gateway_api.ways_in,
@@ -34,7 +35,8 @@ def rendered(layout: Layout, settings: ClusterSettings) -> Written:
     place = Place(owner=layout.owner, settings=settings)
     routing = layout.routing or settings.routing
     ways = joined(_way(exposure, routing, place) for exposure in layout.exposures)
-    inside = Written(objects=tuple(_inside(layout, place, ways, routing)), warnings=layout.warnings)
+    warnings = (*layout.warnings, *_dropped(layout))
+    inside = Written(objects=tuple(_inside(layout, place, ways, routing)), warnings=warnings)
     return joined((inside, *(_on_demand(one, place) for one in layout.on_demand), ways))
 
 
@@ -51,6 +53,18 @@ def _inside(layout: Layout, place: Place, ways: Written, routing: Routing) -> li
         ),
         *(made for workload in layout.workloads for made in _workload(workload, place)),
     ]
+
+
+def _dropped(layout: Layout) -> Iterator[str]:
+    """What is told of fields in users' own parts that no cluster knows."""
+    everything: list[Workload | OnDemandWorkload] = [*layout.workloads, *layout.on_demand]
+    for one in everything:
+        yield from unknown(one.pod.spec, POD, f"{one.name}: the pod's spec")
+    for workload in layout.workloads:
+        yield from unknown(workload.strategy, STRATEGY, f"{workload.name}: strategy")
+        if isinstance(workload.scaler, HorizontalScaler):
+            yield from unknown(workload.scaler.metrics, METRIC, f"{workload.name}: metrics")
+            yield from unknown(workload.scaler.behavior, BEHAVIOR, f"{workload.name}: behavior")
 
 
 def _workload(workload: Workload, place: Place) -> list[Object]:

@@ -1,6 +1,7 @@
 """What scales a Deployment: a HorizontalPodAutoscaler, or KEDA's ScaledObject."""
 
 from fairlead.backends.kubernetes.render.place import Object, Place, plain
+from fairlead.backends.kubernetes.render.user_fields import BEHAVIOR, METRIC, known
 from fairlead.plan.layout import EventScaler, HorizontalScaler, Workload
 
 
@@ -21,8 +22,8 @@ def _horizontal(workload: Workload, horizontal: HorizontalScaler, place: Place) 
         "scaleTargetRef": _target(workload),
         "minReplicas": horizontal.min_replicas,
         "maxReplicas": horizontal.max_replicas,
-        "metrics": plain(horizontal.metrics) or None,
-        "behavior": plain(horizontal.behavior) or None,
+        "metrics": known(horizontal.metrics, METRIC) or None,
+        "behavior": known(horizontal.behavior, BEHAVIOR) or None,
     }
     spec = {key: value for key, value in fields.items() if value is not None}
     return place.made("autoscaling/v2", "HorizontalPodAutoscaler", workload.name, labels=workload.labels, spec=spec)
