@@ -10,8 +10,9 @@ from pathlib import Path
 
 from tools.cluster.files import write_files
 
-HOST = "172.17.0.1"
-"""Of the engine's bridge, where pods reach the API server and the resolver."""
+BRIDGE, HOST, PODS = "fairlead0", "172.30.0.1", "172.30.0.0/16"
+"""A bridge of its own, because other engines of the machine make and remove their `docker0`; its address is where pods
+reach the API server and the resolver."""
 TOKEN = "admintoken"  # noqa: S105 (the address is this machine's own)
 ETCD, SECURE, CURRENT = 23790, 16443, 16445
 _PATIENCE_S = 90.0
@@ -23,6 +24,7 @@ def up(folder: Path) -> dict[str, str]:
     state.mkdir(parents=True, exist_ok=True)
     engine = f"unix://{state}/docker.sock"
     write_files(state, HOST, SECURE, CURRENT, TOKEN)
+    _make_bridge()
     _start(state, "docker", _docker(state, engine))
     _until(lambda: _answers("docker", "-H", engine, "version"))
     _make_pause(state, engine)
@@ -46,6 +48,14 @@ def down(folder: Path) -> None:
         with suppress(ProcessLookupError, ValueError):
             os.kill(int(pid_file.read_text()), signal.SIGTERM)
         pid_file.unlink()
+
+
+def _make_bridge() -> None:
+    if _answers("ip", "link", "show", BRIDGE):
+        return
+    length = PODS.partition("/")[2]
+    for words in (f"link add {BRIDGE} type bridge", f"addr add {HOST}/{length} dev {BRIDGE}", f"link set {BRIDGE} up"):
+        subprocess.run(["ip", *words.split()], check=True)
 
 
 def _docker(state: Path, engine: str) -> list[str]:
@@ -94,7 +104,7 @@ def _others(folder: Path, state: Path) -> dict[str, list[str]]:
         "--proxy-mode",
         "iptables",
         "--cluster-cidr",
-        "172.17.0.0/16",
+        PODS,
         "--masquerade-all",
         "--conntrack-max-per-core",
         "0",
