@@ -111,10 +111,8 @@ def after_update(old: Document | None, new: Document, schema: Schema, writer: Wr
     """The new document, with the writer as owner of what it changed."""
     sent = new["metadata"].get("managedFields")
     had = old["metadata"].get("managedFields") if old else None
-    # An empty list is how a client asks to forget all managers; a client that sends none keeps them.
-    entries = entries_of(new if sent is not None and sent != had else (old or new))
-    if sent == [] and old is not None:
-        entries = []
+    # A list with one empty entry forgets all managers; none at all, and an empty list, leave them as they are.
+    entries = entries_of(new if sent and sent != had else (old or new))
     present = writer.owned(new, schema)
     past = writer.owned(old, schema) if old else NONE
     gone = past - present

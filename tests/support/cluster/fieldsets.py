@@ -138,7 +138,7 @@ def without(value: Any, gone: Iterable[Path], schema: Schema) -> Any:
 
 
 def merged(live: Any, applied: Any, schema: Schema) -> Any:
-    """The applied value over the live one; items of the applied list come in its order, others keep their place."""
+    """The applied value over the live one; items of the applied list come in its order."""
     if isinstance(live, dict) and isinstance(applied, dict) and not is_atomic(applied, schema):
         both = {key: merged(live.get(key), item, child(schema, key)) for key, item in applied.items()}
         return {**live, **both}
@@ -156,10 +156,21 @@ def _merged_lists(live: list[Any], applied: list[Any], schema: Schema) -> list[A
 
 
 def _order(live: list[str], applied: list[str]) -> list[str]:
-    """The live order, with the items of both in the order in which they are applied."""
-    both = iter([step for step in applied if step in set(live)])
-    result = [next(both) if step in set(applied) else step for step in live]
-    return result + [step for step in applied if step not in set(live)]
+    """The applied order; what only the live list has keeps its place before what followed it there."""
+    of_both, known = [step for step in applied if step in set(live)], set(applied)
+    result: list[str] = []
+    left, right = list(live), list(applied)
+    while left or right:
+        if left and left[0] not in known:
+            result.append(left.pop(0))
+        elif left and left[0] != next(iter(of_both), None):
+            left.pop(0)
+        else:
+            if of_both and right[0] == of_both[0]:
+                of_both.pop(0)
+                left.pop(0)
+            result.append(right.pop(0))
+    return result
 
 
 def encode(fields: Iterable[Path]) -> dict[str, Any]:
