@@ -13,9 +13,22 @@ from fairlead.backends.kubernetes.operator.leading import Terms
 from fairlead.backends.kubernetes.operator.queueing import Patience
 from fairlead.dialects.catalog import Catalog
 from fairlead.dialects.clusters import ClusterSettings
+from fairlead.dialects.seldon import SeldonDialect
 from support.cluster import Cluster
 
 Document = dict[str, Any]
+SELDON = SeldonDialect(external_url="")
+FOLLOWED = [
+    Followed(
+        kind=kind,
+        dialect=SELDON,
+        source="seldon-controller-manager",
+        tells_objects=True,
+        controller_label="seldon.io/controller-id",
+    )
+    for kind in SELDON.kinds
+]
+DEPLOYMENT = "iris-default-0-classifier"
 QUICK = Patience(first_s=0.01, longest_s=0.2)
 
 
@@ -36,9 +49,37 @@ def options(**changed: Any) -> Options:
     return Options(**{**known, **changed})
 
 
+def sdep(name: str = "iris", *, namespace: str = "default", **predictor: Any) -> Document:
+    """A SeldonDeployment of one model."""
+    graph = {"name": "classifier", "implementation": "SKLEARN_SERVER", "modelUri": "gs://models/iris"}
+    return {
+        "apiVersion": "machinelearning.seldon.io/v1",
+        "kind": "SeldonDeployment",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"predictors": [{"name": "default", "replicas": 1, "graph": graph, **predictor}]},
+    }
+
+
+def state(cluster: Cluster, name: str = "iris", namespace: str = "default") -> str:
+    """The one word of its status."""
+    doc = cluster.find("SeldonDeployment", name, namespace) or {}
+    return str((doc.get("status") or {}).get("state", ""))
+
+
+def events(cluster: Cluster) -> list[tuple[str, str]]:
+    """What was told: reasons and messages."""
+    return [(event["reason"], event["message"]) for event in cluster.objects("events")]
+
+
+def reconciles(operator: Operator, result: str = "done") -> float:
+    """How many have ended so."""
+    samples = [sample for metric in operator.meter.reconciles.collect() for sample in metric.samples]
+    return sum(one.value for one in samples if one.name.endswith("_total") and one.labels["result"] == result)
+
+
 @asynccontextmanager
 async def running_operator(
-    cluster: Cluster, followed: Sequence[Followed], chosen: Options | None = None
+    cluster: Cluster, followed: Sequence[Followed] = FOLLOWED, chosen: Options | None = None
 ) -> AsyncIterator[Operator]:
     """An operator that works until the block ends."""
     with tempfile.TemporaryDirectory() as folder:
@@ -53,14 +94,14 @@ async def running_operator(
         await running
 
 
-async def install(cluster: Cluster, followed: Sequence[Followed]) -> None:
+async def install(cluster: Cluster, followed: Sequence[Followed] = FOLLOWED) -> None:
     """Define the kinds that are followed."""
     dialects = {id(one.dialect): one.dialect for one in followed}
     await cluster.install(definitions(dialects.values()))
 
 
 async def until(is_so: Callable[[], object], *, within_s: float = 10.0) -> None:
-    """Return when something is so. Looks again whenever the loop has come round, so it takes no longer than it takes."""
+    """Return when something is so; looked at again and again, so it takes no longer than it takes."""
     async with asyncio.timeout(within_s):
         while not is_so():
             await asyncio.sleep(0.005)
@@ -83,3 +124,14 @@ async def roll_out_all(cluster: Cluster, namespace: str = "default") -> None:
     """All Deployments of a namespace."""
     for name in cluster.names("Deployment", namespace):
         await roll_out(cluster, name, namespace)
+
+
+async def available(cluster: Cluster, name: str = "iris") -> None:
+    """Roll out whatever comes until it is Available."""
+
+    async def play() -> None:
+        while state(cluster, name) != "Available":
+            await roll_out_all(cluster)
+            await asyncio.sleep(0.01)
+
+    await asyncio.wait_for(play(), 10)

@@ -40,7 +40,7 @@ from fairlead.backends.kubernetes.operator.resources import (
     TypeKey,
 )
 from fairlead.backends.kubernetes.operator.serving import Pages
-from fairlead.backends.kubernetes.operator.sweeping import Sweeper
+from fairlead.backends.kubernetes.operator.sweeping import Agenda, Sweeper
 from fairlead.backends.kubernetes.operator.triggering import Triggers
 from fairlead.backends.kubernetes.operator.watching import Watches
 from fairlead.backends.kubernetes.operator.writing import Writer
@@ -62,6 +62,7 @@ _DEFINITION = ResourceType(
 )
 _CALL_TIMEOUT_S = 30.0
 _GRACE_S = 10.0
+_SHARED_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +86,7 @@ class Options:
     patience: Patience = field(default_factory=Patience)
     sweep_every_s: float = 600.0
     settle_s: float = 1.0
-    """How long to wait for more changes of what the cluster serves before asking for all of it."""
+    """How long to wait for more of what makes everything of a sort be asked for."""
 
 
 Companion = Callable[["Operator"], Awaitable[None]]
@@ -149,7 +150,7 @@ class Operator:
             namespaces=options.namespaces,
             shared=options.shared | {options.settings.namespace},
         )
-        self._watches = Watches(config, options.namespaces, self._heard, self.meter.restarts.inc)
+        self._watches = Watches(config, options.namespaces, self._heard, self._rewatched)
         self._election = Election(
             api=self.api,
             namespace=options.lease_namespace,
@@ -167,7 +168,8 @@ class Operator:
             is_ready=lambda: all(is_so() for is_so in self.is_ready),
         )
         self._is_synced = False
-        self._to_sweep: dict[TypeKey, float] = {}
+        self._agenda = Agenda(options.sweep_every_s, options.settle_s)
+        self._wants_sweep = asyncio.Event()
         self._wants_discovery = asyncio.Event()
         self._stopping = False
 
@@ -221,7 +223,12 @@ class Operator:
         self._is_synced = True
         _log.info("%d objects of %d kinds are known", self.cache.count(), len(self._kinds()))
         async with asyncio.TaskGroup() as tasks:
-            beside = [self._sweep_on(), self._discover_on(), *(companion(self) for companion in self._companions)]
+            beside = [
+                self._sweep_on(),
+                self._sweep_shared_on(),
+                self._discover_on(),
+                *(companion(self) for companion in self._companions),
+            ]
             following = [tasks.create_task(_ending(each)) for each in beside]
             if self.options.elects:
                 await self._election.win()
@@ -263,7 +270,13 @@ class Operator:
         ]
 
     def _watch(self) -> None:
-        self._watches.start(kind for kind in self._kinds() if kind.key not in self._sweeper.forbidden)
+        kinds = [kind for kind in self._kinds() if kind.key not in self._sweeper.forbidden]
+        self._agenda.begun((kind.key for kind in kinds), time.monotonic())
+        self._watches.start(kinds)
+
+    def _rewatched(self) -> None:
+        self.meter.restarts.inc()
+        self._agenda.begun((kind.key for kind in self._kinds()), time.monotonic())
 
     def _heard(self, kind: TypeKey, type_: str, doc: Json) -> None:
         if kind == _DEFINITION.key:
@@ -272,7 +285,8 @@ class Operator:
             return
         if not type_:
             # One of a list: whatever went since the last one is not in it.
-            self._to_sweep.setdefault(kind, time.monotonic() + 60.0)
+            self._agenda.listed(kind, time.monotonic())
+            self._wants_sweep.set()
         metadata = doc["metadata"]
         if type_ == "DELETED":
             key = ObjectKey(kind.group, kind.kind, metadata.get("namespace") or "", metadata["name"])
@@ -283,17 +297,22 @@ class Operator:
             self._triggers.hear(change)
 
     async def _sweep_on(self) -> None:
-        swept_at = time.monotonic()
         while True:
-            await asyncio.sleep(min(5.0, self.options.sweep_every_s))
+            self._wants_sweep.clear()
             now = time.monotonic()
-            if now - swept_at >= self.options.sweep_every_s:
-                swept_at = now
-                self._to_sweep |= {kind.key: now for kind in self._kinds()}
-            for kind in [kind for kind in self._kinds() if self._to_sweep.get(kind.key, now + 1) <= now]:
-                self._to_sweep.pop(kind.key, None)
-                with self._calmly(f"listing {kind.plural}"):
-                    await self._sweeper.sweep(kind)
+            for key in self._agenda.due([kind.key for kind in self._kinds()], now):
+                kind = self._served.get(key)
+                self._agenda.swept(key, now)
+                if kind is not None:
+                    with self._calmly(f"listing {kind.plural}"):
+                        await self._sweeper.sweep(kind)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.01, self._agenda.wait_s(time.monotonic()))):
+                    await self._wants_sweep.wait()
+
+    async def _sweep_shared_on(self) -> None:
+        while self.options.namespaces:
+            await asyncio.sleep(_SHARED_S)
             with self._calmly("listing ConfigMaps"):
                 await self._sweeper.sweep_shared()
 

@@ -23,6 +23,7 @@ from fairlead.backends.kubernetes.operator.resources import (
     NAMESPACE,
     POD,
     ObjectKey,
+    ResourceType,
     TypeKey,
     key_of,
 )
@@ -138,6 +139,8 @@ class Reconciler:
                 past = {"Create": "Created", "Update": "Updated", "Delete": "Deleted"}[verb]
                 await self._tell(followed, doc, f"{verb}{word}", f'{past} {word} "{key.name}"', is_warning=False)
 
+        if not todo.is_empty:
+            await self._check_it_stays(followed, doc)
         await self.writer.make(owner, todo, tell)
         if todo.is_ready:
             await self.writer.clean_up({key_of(one) for one in wanted})
@@ -145,6 +148,23 @@ class Reconciler:
         if missing:
             raise NotServed(missing)
         return todo
+
+    async def _check_it_stays(self, followed: Followed, doc: Json) -> None:
+        """The objects of an owner that is being deleted may go before we hear of it; they are not to be made again."""
+        kind, metadata = self._kind(followed), doc["metadata"]
+        fresh = await self.api.get(kind, metadata.get("namespace") or "", metadata["name"])
+        if fresh is None:
+            change = self.cache.drop(key_of(doc), str(metadata.get("uid", "")))
+        elif fresh["metadata"].get("uid") == metadata.get("uid") and not fresh["metadata"].get("deletionTimestamp"):
+            return
+        else:
+            change = self.cache.take(kind.key, fresh)
+        if change is not None:
+            self.hear(change)
+        raise Again(f"{key_of(doc)} is about to go")
+
+    def _kind(self, followed: Followed) -> ResourceType:
+        return self.served.get(followed.type.key) or followed.type
 
     def _has(self, doc: Mapping[str, Any]) -> bool:
         return self.served.get(key_of(doc).type) is not None
@@ -202,7 +222,7 @@ class Reconciler:
         keeps what its user wrote, and this status was about another one."""
         if (doc.get("status") or {}) == status:
             return False
-        kind = self.served.get(key.type) or followed.type
+        kind = self._kind(followed)
         try:
             made = await self.api.update(kind, {**doc, "status": status}, subresource="status")
         except Conflict as conflict:
@@ -231,7 +251,7 @@ class Reconciler:
                 {"op": "replace", "path": "/metadata/finalizers", "value": left},
             ]
             try:
-                await self.api.patch(self.served.get(key.type) or followed.type, key, operations)
+                await self.api.patch(self._kind(followed), key, operations)
             except (NotFound, InvalidManifest) as error:
                 _log.debug("%s: its finalizers changed meanwhile: %s", key, error)
 

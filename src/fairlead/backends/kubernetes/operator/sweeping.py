@@ -60,3 +60,53 @@ class Sweeper:
 
     def _places(self, kind: ResourceType) -> Sequence[str | None]:
         return self.namespaces if self.namespaces and kind.is_namespaced else (None,)
+
+
+@dataclass(slots=True)
+class Agenda:
+    """When each kind is to be listed again; times are monotonic seconds. A watch that begins anew shows itself by
+    objects that come as a list. `soon_s` after the first of them the kind is listed, so that what went before the
+    watch began is found; those that follow may be of the same list, and wait `rest_s`."""
+
+    every_s: float
+    soon_s: float
+    rest_s: float = 60.0
+    _due: dict[TypeKey, float] = field(default_factory=dict)
+    _swept: dict[TypeKey, float] = field(default_factory=dict)
+    _listed: set[TypeKey] = field(default_factory=set)
+
+    def begun(self, kinds: Iterable[TypeKey], now: float) -> None:
+        """The watches of these begin: what comes as a list is the first of its kind again."""
+        self._listed.clear()
+        for kind in kinds:
+            self._plan(kind, now + self.rest_s)
+
+    def listed(self, kind: TypeKey, now: float) -> None:
+        """An object came as one of a list."""
+        if kind not in self._listed:
+            self._listed.add(kind)
+            self._plan(kind, now + self.soon_s)
+        elif kind not in self._due:
+            self._plan(kind, max(now + self.soon_s, self._swept.get(kind, now) + self.rest_s))
+
+    def swept(self, kind: TypeKey, now: float) -> None:
+        """It is being listed."""
+        self._due.pop(kind, None)
+        self._swept[kind] = now
+
+    def due(self, kinds: Iterable[TypeKey], now: float) -> list[TypeKey]:
+        """Those whose time has come."""
+        return [
+            kind
+            for kind in kinds
+            if min(self._due.get(kind, now + 1), self._swept.setdefault(kind, now) + self.every_s) <= now
+        ]
+
+    def wait_s(self, now: float) -> float:
+        """Until the next may be due."""
+        return max(
+            0.0, min([*self._due.values(), *(at + self.every_s for at in self._swept.values())], default=now) - now
+        )
+
+    def _plan(self, kind: TypeKey, at: float) -> None:
+        self._due[kind] = min(at, self._due.get(kind, at))

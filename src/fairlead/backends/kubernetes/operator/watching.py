@@ -7,6 +7,7 @@ gives up on, it is begun anew for. It cannot tell what was deleted while it list
 """
 
 import asyncio
+import contextlib
 import logging
 import random
 import threading
@@ -43,6 +44,7 @@ class Watches:
     _loop: asyncio.AbstractEventLoop | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
+    _end: Callable[[], object] = lambda: None
 
     def start(self, kinds: Iterable[ResourceType]) -> None:
         """Follow these kinds until `stop`."""
@@ -55,6 +57,8 @@ class Watches:
         thread, self._thread = self._thread, None
         if thread is not None:
             self._stop.set()
+            with contextlib.suppress(RuntimeError):  # its loop has just ended by itself
+                self._end()
             # Its connections may be in the middle of a long wait. As a daemon it ends with the process at the latest.
             await asyncio.to_thread(thread.join, _STOP_S)
 
@@ -63,8 +67,9 @@ class Watches:
         while not stop.is_set():
             try:
                 asyncio.run(self._operate(stop))
-            except Exception as error:
-                _log.warning("the watches ended and are begun anew: %s: %s", type(error).__name__, error)
+            except (Exception, asyncio.CancelledError) as error:
+                if not stop.is_set():
+                    _log.warning("the watches ended and are begun anew: %s: %s", type(error).__name__, error)
             if stop.is_set():
                 return
             failures += 1
@@ -72,13 +77,17 @@ class Watches:
             stop.wait(min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(failures, 10)))
 
     async def _operate(self, stop: threading.Event) -> None:
+        # Cancelled instead of told by kopf's own flag, with which it waits five seconds for calls that never end.
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        self._end = lambda: loop.call_soon_threadsafe(task.cancel) if task else None
+        if stop.is_set():
+            return
         await kopf.operator(
             registry=self._registry(),
             settings=_settings(),
             clusterwide=not self.namespaces,
             namespaces=list(self.namespaces),
             standalone=True,
-            stop_flag=stop,
         )
 
     def _registry(self) -> kopf.OperatorRegistry:
