@@ -5,7 +5,6 @@ Taking a prefix off a path is in no field of an Ingress. ingress-nginx does it b
 of the object, so rules that want it are in an object of their own (`ingress.rewrite: nginx`, or a class named `nginx`).
 """
 
-import re
 from collections.abc import Iterator
 
 from fairlead.backends.kubernetes.render.backings import hosts_of, percentages, prefix_of
@@ -14,6 +13,8 @@ from fairlead.backends.kubernetes.render.written import Written
 from fairlead.plan.layout import Backing, Exposure, Rule
 
 _NGINX = {"nginx.ingress.kubernetes.io/use-regex": "true", "nginx.ingress.kubernetes.io/rewrite-target": "/$2"}
+# The one character of names that means something else in a pattern.
+_DOT = r"\."
 _ANY_PATH = frozenset({"", "/.*", "^/.*$", "^/.*"})
 _ELSEWHERE = "routing gateway-api, istio or ambassador can"
 
@@ -66,7 +67,7 @@ def _path(rule: Rule, *, has_regex: bool) -> Object:
     prefix = prefix_of(rule)
     path = {"path": prefix, "pathType": "Prefix"}
     if has_regex:
-        path = {"path": f"{re.escape(prefix)}(/|$)(.*)", "pathType": "ImplementationSpecific"}
+        path = {"path": f"{prefix.replace('.', _DOT)}(/|$)(.*)", "pathType": "ImplementationSpecific"}
     chosen = _heaviest(rule)
     return {**path, "backend": {"service": {"name": chosen.service, "port": {"number": chosen.port}}}}
 
