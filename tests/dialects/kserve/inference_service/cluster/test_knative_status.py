@@ -150,6 +150,17 @@ def test_a_path_template_makes_the_url() -> None:
     assert status["url"] == "http://models.example.org/serving/models/iris"
 
 
+def test_what_knative_told_before_the_last_change_is_no_answer_to_it() -> None:
+    cluster, doc = Cluster(KNATIVE), isvc(model())
+    service = _up(cluster, doc)[0]
+    service["metadata"]["generation"] += 1
+
+    status = cluster.status(doc, service)
+
+    assert condition(status, "Ready")["reason"] == "OutOfDate"
+    assert truths(status)["IngressReady"] == "True"
+
+
 def test_an_unchanged_condition_keeps_its_time() -> None:
     cluster, doc = Cluster(KNATIVE), isvc(model())
     services = _up(cluster, doc)

@@ -6,7 +6,7 @@ values, so that whoever writes a status need not know which of the two is there.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fairlead.dialects.base import Document
@@ -17,6 +17,10 @@ from fairlead.dialects.kserve.inference_service.traffic import Share
 _GROUP = "serving.knative.dev/"
 READY, CONFIGURATIONS, ROUTES = "Ready", "ConfigurationsReady", "RoutesReady"
 _TRUTHS = {"True": True, "False": False}
+_OUT_OF_DATE = Condition(
+    type=READY, is_true=None, reason="OutOfDate", message="Knative has not looked at the last change yet"
+)
+"""Whoever waits for a change would take what is told of the version before for an answer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +66,8 @@ def _of_service(service: Document) -> KnativeView:
     status: Mapping[str, Any] = service.get("status") or {}
     found = {str(one.get("type")): _condition(one) for one in status.get("conditions") or ()}
     is_observed = status.get("observedGeneration") == (service.get("metadata") or {}).get("generation")
+    if found and not is_observed:
+        found |= {type_: replace(_OUT_OF_DATE, type=type_) for type_ in (READY, CONFIGURATIONS)}
     both = (found.get(CONFIGURATIONS), found.get(ROUTES))
     return KnativeView(
         created=str(status.get("latestCreatedRevisionName") or ""),

@@ -6,7 +6,7 @@ from fairlead.dialects.kserve.inference_service.rollout import is_stopped
 from fairlead.dialects.kserve.llm.cluster import names
 from fairlead.dialects.kserve.llm.cluster.missing import find_missing
 from fairlead.dialects.kserve.llm.cluster.pod import annotations_of, composed, labels_of, settled
-from fairlead.dialects.kserve.llm.cluster.ways import ways_of
+from fairlead.dialects.kserve.llm.cluster.ways import routing_of, ways_of
 from fairlead.dialects.kserve.llm.lower import owner_of
 from fairlead.dialects.kserve.llm.presets import combined, typed
 from fairlead.dialects.kserve.llm.schema import CONFIG_KIND, LlmSpec
@@ -38,8 +38,7 @@ def lay_out(doc: Document, site: Site) -> Layout:
         services=(_service(doc, spec, found.target),),
         exposures=ways,
         configs=found.configs,
-        # Its paths need more than a plain Ingress can do, whatever InferenceServices are exposed by.
-        routing=site.settings.routing if ways else Routing.NONE,
+        routing=routing_of(site) if ways else Routing.NONE,
         warnings=tuple(findings.warnings),
         mentions=(*((CONFIG_KIND, name) for _, name in merged.applied), *found.mentions),
     )

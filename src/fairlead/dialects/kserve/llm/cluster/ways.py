@@ -24,10 +24,9 @@ def ways_of(doc: Document, spec: LlmSpec, model: str, site: Site, findings: Find
     """The way in, where the manifest asks for one."""
     if not has_route(spec):
         return ()
-    if site.settings.routing not in _ABLE:
-        findings.warn(
-            f"spec.router.route: {site.settings.routing} cannot lead paths to a service; it is found inside the cluster"
-        )
+    routing = routing_of(site)
+    if routing not in _ABLE:
+        findings.warn(f"spec.router.route: {routing} cannot lead paths to a service; it is found inside the cluster")
         return ()
     addresses = addresses_of(doc, model, site.config, site.world)
     if addresses.rival:
@@ -44,6 +43,11 @@ def ways_of(doc: Document, spec: LlmSpec, model: str, site: Site, findings: Find
             gateways=_gateways(spec.router, site),
         ),
     )
+
+
+def routing_of(site: Site) -> Routing:
+    """What the way in is written as. Its paths need more than a plain Ingress, whatever else is exposed by one."""
+    return Routing.GATEWAY_API if site.config.ingress.enable_gateway_api else site.settings.routing
 
 
 def has_route(spec: LlmSpec) -> bool:
