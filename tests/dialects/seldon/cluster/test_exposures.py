@@ -162,6 +162,13 @@ def test_an_installation_without_ways_in_has_none() -> None:
     assert laid_out(sdep(), ClusterSettings(routing=Routing.NONE)).exposures == ()
 
 
+def test_an_installation_that_names_its_router_has_that_one() -> None:
+    settings = ClusterSettings(routing=Routing.INGRESS, values={"routing": "ingress", **ISTIO})
+
+    assert laid_out(sdep(), settings).routing is None
+    assert exposure(laid_out(sdep(), settings)).gateways == ()
+
+
 def test_both_routers_at_once_are_one_and_a_warning() -> None:
     layout = lay_out(sdep(), **ISTIO, **AMBASSADOR)
 

@@ -151,6 +151,8 @@ def _resources(settings: ClusterSettings) -> Mapping[str, Mapping[str, Any]]:
 
 
 def _routing(settings: ClusterSettings, findings: Findings) -> Routing:
+    if settings.value("routing"):
+        return settings.routing
     istio, ambassador = (is_on(settings.value(f"{name}.enabled", False)) for name in ("istio", "ambassador"))
     if istio and ambassador:
         findings.warn("istio.enabled and ambassador.enabled are both set; ways in are written for Istio alone")
