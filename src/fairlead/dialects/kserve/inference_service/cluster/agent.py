@@ -34,7 +34,7 @@ def add_agent(draft: Draft, findings: Findings) -> bool:
     if draft.container(NAME) is not None:
         return True
     hosts = is_host(draft)
-    if not (hosts or spec.get("logger") or spec.get("batcher")):
+    if not (hosts or is_tapped(spec)):
         return False
     config, entry = draft.site.config.agent, draft.entry
     container: Json = {
@@ -59,6 +59,11 @@ def add_agent(draft: Draft, findings: Findings) -> bool:
         _take_over(draft, container)
     draft.containers.append(container)
     return True
+
+
+def is_tapped(spec: Mapping[str, Any]) -> bool:
+    """Whether a component's requests pass its agent."""
+    return spec.get("logger") is not None or spec.get("batcher") is not None
 
 
 def _probe(entry: Mapping[str, Any]) -> Json:

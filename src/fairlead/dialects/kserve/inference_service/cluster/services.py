@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fairlead.dialects.kserve.inference_service.cluster.agent import PORT as AGENT_PORT
+from fairlead.dialects.kserve.inference_service.cluster.agent import is_tapped
 from fairlead.dialects.kserve.inference_service.cluster.draft import DEFAULT_PORT
 from fairlead.dialects.kserve.inference_service.cluster.pods import ComposedPod
 from fairlead.dialects.kserve.inference_service.template import ComponentTemplate
@@ -16,9 +17,8 @@ _GRPC_WORDS = ("grpc", "h2c")
 
 def service_of(template: ComponentTemplate, name: str, composed: ComposedPod, *, is_headless: bool) -> Service:
     """The Service that is called as the component's Deployment."""
-    is_tapped = bool(template.spec.get("logger") or template.spec.get("batcher"))
     first, *others = composed.ports or ({},)
-    target = AGENT_PORT if composed.has_agent and is_tapped else int(first.get("containerPort") or DEFAULT_PORT)
+    target = AGENT_PORT if composed.has_agent and is_tapped(template.spec) else int(first.get("containerPort") or DEFAULT_PORT)
     ports = [_port(first, HTTP_PORT, target, default_name=name)]
     ports += [_port(one, int(one["containerPort"]), int(one["containerPort"])) for one in others]
     return Service(
