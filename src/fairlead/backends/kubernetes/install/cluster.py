@@ -62,8 +62,7 @@ class Cluster:
         after = await self._call("PATCH", path, doc, params=params, sort="application/apply-patch+yaml")
         if before is None:
             return "created"
-        same = before["metadata"].get("resourceVersion") == after["metadata"].get("resourceVersion")
-        return "unchanged" if same else "configured"
+        return "unchanged" if _essence(before) == _essence(after) else "configured"
 
     async def patch(self, path: str, operations: list[Json]) -> Json:
         """A JSON patch."""
@@ -93,3 +92,10 @@ class Cluster:
             raise refusal(answer.status_code, answer.content)
         found: Json = json.loads(answer.content)
         return found
+
+
+def _essence(doc: Json) -> Json:
+    """An object without what changes by itself: a status may be written between two looks."""
+    ignored = ("resourceVersion", "managedFields")
+    metadata = {key: value for key, value in doc["metadata"].items() if key not in ignored}
+    return {**{key: value for key, value in doc.items() if key != "status"}, "metadata": metadata}
