@@ -23,13 +23,13 @@ def missing() -> str:
 
 
 @contextlib.contextmanager
-def docker_daemon() -> Iterator[str]:
-    """Gives the address for DOCKER_HOST."""
+def docker_daemon(*flags: str) -> Iterator[str]:
+    """Gives the address for DOCKER_HOST. `flags` are more of the daemon's own."""
     with tempfile.TemporaryDirectory(prefix="fl-docker-") as folder, Path(folder, "log").open("wb") as log:
         address = f"unix://{folder}/d.sock"
         argv = ["dockerd", "--host", address, "--data-root", f"{folder}/data", "--exec-root", f"{folder}/exec"]
         # Ports are published by Docker's own proxy; the machine's packet filter is none of a test's business.
-        argv += ["--pidfile", f"{folder}/pid", "--iptables=false", "--ip6tables=false"]
+        argv += ["--pidfile", f"{folder}/pid", "--iptables=false", "--ip6tables=false", *flags]
         daemon = subprocess.Popen(argv, stdout=log, stderr=log)
         try:
             _until_it_answers(daemon, address, Path(folder, "log"))
@@ -38,12 +38,19 @@ def docker_daemon() -> Iterator[str]:
         finally:
             daemon.terminate()
             daemon.wait(30)
+            _unmount(Path(folder, "exec", "netns"))
 
 
 def docker(address: str, *arguments: str) -> str:
     """What the daemon answers."""
     done = subprocess.run(["docker", "--host", address, *arguments], capture_output=True, text=True, check=True)
     return done.stdout.strip()
+
+
+def _unmount(networks: Path) -> None:
+    """The network of the host, which a daemon keeps mounted once a container has used it."""
+    for path in networks.glob("*"):
+        subprocess.run(["umount", str(path)], capture_output=True, check=False)
 
 
 def _until_it_answers(daemon: "subprocess.Popen[bytes]", address: str, log: Path) -> None:
