@@ -3,6 +3,7 @@ kinds of other projects small ones of ours, written from their public documentat
 """
 
 import json
+from collections.abc import Iterator, Sequence
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -16,6 +17,7 @@ from referencing import Registry, Resource
 
 OLDEST, NEWEST = "1.28", "1.36"
 _FOLDER = Path(__file__).parent / "schemas"
+_DEFINITIONS = "https://kubernetes.io/api/_definitions.json"
 _BUILT_IN = ("apps/", "autoscaling/", "policy/", "batch/", "networking.k8s.io/", "rbac.authorization.k8s.io/", "v1")
 
 
@@ -31,8 +33,32 @@ def complaints(made: dict[str, Any], *, since: str = OLDEST) -> list[str]:
 
 
 def _of_kubernetes(made: dict[str, Any], version: str) -> str:
-    error = best_match(_built_in(version, made["apiVersion"], made["kind"]).iter_errors(made))
-    return f"{version}: {error.json_path}: {error.message}" if error else ""
+    validator = _built_in(version, made["apiVersion"], made["kind"])
+    error = best_match(validator.iter_errors(made))
+    if error is not None:
+        return f"{version}: {error.json_path}: {error.message}"
+    return next((f"{version}: {text}" for text in _repeats(made, validator.schema, version, "$")), "")
+
+
+def _repeats(value: Any, schema: Any, version: str, path: str) -> Iterator[str]:
+    """Items of one list with the same key, which a server-side apply refuses and a schema does not see."""
+    if "$ref" in schema:
+        definitions = _definitions(version).contents(_DEFINITIONS)["$defs"]
+        schema = {**definitions[schema["$ref"].rpartition("/")[2]], **schema}
+    if isinstance(value, list):
+        keys = list(_keys(value, schema.get("x-kubernetes-list-map-keys") or ()))
+        yield from (f"{path}: {key} is there twice" for key in dict.fromkeys(keys) if keys.count(key) > 1)
+        for index, item in enumerate(value):
+            yield from _repeats(item, schema.get("items") or {}, version, f"{path}[{index}]")
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            yield from _repeats(item, schema.get("properties", {}).get(name, {}), version, f"{path}.{name}")
+
+
+def _keys(items: list[Any], names: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+    """What tells the items apart; nothing of a list whose items have no key. A port that says no protocol is TCP's."""
+    if names:
+        yield from (tuple(item.get(name, "TCP" if name == "protocol" else None) for name in names) for item in items)
 
 
 # The package itself parses two megabytes of definitions for every object, a tenth of a second each time.

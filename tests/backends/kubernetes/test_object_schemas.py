@@ -34,6 +34,14 @@ def test_a_field_that_the_older_version_lacks_is_found() -> None:
     assert [text.split(": ")[1] for text in complaints(made)] == ["1.28"]
 
 
+def test_items_that_a_server_side_apply_cannot_tell_apart_are_found() -> None:
+    made = deployment()
+    ports = [{"name": "a", "containerPort": 80}, {"name": "b", "containerPort": 80, "protocol": "TCP"}]
+    made["spec"]["template"]["spec"]["containers"][0]["ports"] = ports
+
+    assert "containers[0].ports: (80, 'TCP') is there twice" in complaints(made)[0]
+
+
 def test_what_the_rules_of_a_gateway_refuse_is_found() -> None:
     made = route()
     made["spec"]["rules"][0]["matches"][0]["path"]["type"] = "RegularExpression"
