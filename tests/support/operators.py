@@ -45,6 +45,7 @@ def options(**changed: Any) -> Options:
         "calls_per_s": 2000.0,
         "call_burst": 1000,
         "settle_s": 0.02,
+        "watch_pause_s": 0.02,
     }
     return Options(**{**known, **changed})
 

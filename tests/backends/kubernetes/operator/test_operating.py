@@ -17,7 +17,7 @@ from support.operators import (
     until,
 )
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 async def test_a_manifest_becomes_objects_and_then_available(cluster: Cluster) -> None:

@@ -12,7 +12,7 @@ import random
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -85,6 +85,7 @@ class Options:
     terms: Terms = field(default_factory=Terms)
     patience: Patience = field(default_factory=Patience)
     sweep_every_s: float = 600.0
+    watch_pause_s: float = 1.0
     settle_s: float = 1.0
     """How long to wait for more of what makes everything of a sort be asked for."""
 
@@ -150,7 +151,7 @@ class Operator:
             namespaces=options.namespaces,
             shared=options.shared | {options.settings.namespace},
         )
-        self._watches = Watches(config, options.namespaces, self._heard, self._rewatched)
+        self._watches = Watches(config, options.namespaces, self._heard, self._rewatched, options.watch_pause_s)
         self._election = Election(
             api=self.api,
             namespace=options.lease_namespace,
@@ -250,7 +251,8 @@ class Operator:
                 return await do()
             except FairleadError as error:
                 failures += 1
-                delay_s = Patience(longest_s=15.0).delay_s(failures, random.random())  # noqa: S311
+                patience = replace(self.options.patience, longest_s=15.0)
+                delay_s = patience.delay_s(failures, random.random())  # noqa: S311 - spreads load
                 _log.warning("%s: %s; trying again", what, error)
                 await asyncio.sleep(delay_s)
 

@@ -27,7 +27,6 @@ Json = dict[str, Any]
 Hear = Callable[[TypeKey, str, Json], None]
 """Called with a kind, what happened (`ADDED`, `MODIFIED`, `DELETED`, or empty for one of a list), and the object."""
 
-_FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 30.0
 _STOP_S = 5.0
 
@@ -40,6 +39,8 @@ class Watches:
     namespaces: Sequence[str]
     hear: Hear
     restarted: Callable[[], None]
+    pause_s: float = 1.0
+    """Before a connection that failed is tried again, the first time."""
     _kinds: tuple[ResourceType, ...] = ()
     _loop: asyncio.AbstractEventLoop | None = None
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -74,7 +75,7 @@ class Watches:
                 return
             failures += 1
             self._call(self.restarted)
-            stop.wait(min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2.0 ** min(failures, 10)))
+            stop.wait(min(_LONGEST_PAUSE_S, self.pause_s * 2.0 ** min(failures, 10)))
 
     async def _operate(self, stop: threading.Event) -> None:
         # Cancelled instead of told by kopf's own flag, with which it waits five seconds for calls that never end.
@@ -84,7 +85,7 @@ class Watches:
             return
         await kopf.operator(
             registry=self._registry(),
-            settings=_settings(),
+            settings=_settings(self.pause_s),
             clusterwide=not self.namespaces,
             namespaces=list(self.namespaces),
             standalone=True,
@@ -137,11 +138,14 @@ def _handler(kind: TypeKey, tell: Hear) -> Callable[..., Awaitable[None]]:
     return heard
 
 
+@dataclass(frozen=True, slots=True)
 class _ForEver:
     """Pauses between tries of a call: longer and longer, and never giving up."""
 
+    first_s: float
+
     def __iter__(self) -> Iterator[float]:
-        pause_s = _FIRST_PAUSE_S
+        pause_s = self.first_s
         while True:
             yield pause_s * random.uniform(0.7, 1.0)  # noqa: S311 - spreads load, keeps no secret
             pause_s = min(_LONGEST_PAUSE_S / 2, pause_s * 2)
@@ -157,17 +161,17 @@ class _NoDiffs(kopf.AnnotationsDiffBaseStorage):
         return None
 
 
-def _settings() -> kopf.OperatorSettings:
+def _settings(pause_s: float) -> kopf.OperatorSettings:
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.peering.standalone = True
     settings.scanning.disabled = True
-    settings.networking.error_backoffs = _ForEver()
+    settings.networking.error_backoffs = _ForEver(pause_s)
     settings.networking.enforce_retry_after = True
     settings.networking.connect_timeout = 10.0
     settings.networking.request_timeout = 60.0
     settings.watching.chunk_size = 500
-    settings.watching.reconnect_backoff = 1.0
+    settings.watching.reconnect_backoff = pause_s
     settings.queueing.idle_timeout = 0.2
     settings.queueing.exit_timeout = 0.5
     # Else it kills the process ten minutes after a loop that was ended, whatever runs in it by then.
