@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from aiohttp import web
 
+from fairlead.control.api import kube_proto
 from support.cluster.calls import Call
 from support.cluster.discovery import REVIEWS
 from support.cluster.refusals import Refusal, qualified
@@ -171,7 +172,9 @@ class Reviews:
         kind = REVIEWS.get((parts[1], parts[-1])) if len(parts) == 4 and parts[0] == "apis" else None
         if kind is None or request.method != "POST":
             return None
-        body = orjson.loads(await request.read())
+        content = await request.read()
+        is_protobuf = request.headers.get("Content-Type") == kube_proto.MEDIA_TYPE
+        body = kube_proto.decode(content) if is_protobuf else orjson.loads(content)
         head = {"kind": kind, "apiVersion": f"{parts[1]}/{parts[2]}", "metadata": {}}
         return {**head, **body, "status": self._status(kind, body.get("spec") or {}, user, groups)}
 

@@ -6,6 +6,8 @@ from typing import Any
 import orjson
 import yaml
 
+from fairlead.control.api import kube_proto
+from fairlead.errors import FairleadError
 from support.cluster.kinds import Kinds, Resource
 from support.cluster.refusals import Refusal, bad_request, no_such_place
 
@@ -70,10 +72,12 @@ class Call:
     def document(self) -> Any:
         """The body, decoded."""
         try:
+            if self.content_type == kube_proto.MEDIA_TYPE:
+                return kube_proto.decode(self.body)
             if "yaml" in self.content_type:
                 return yaml.load(self.body, Loader=yaml.CSafeLoader)
             return orjson.loads(self.body)
-        except (ValueError, yaml.YAMLError) as error:
+        except (ValueError, yaml.YAMLError, FairleadError) as error:
             raise bad_request(
                 f"the object provided is unrecognized (must be of type {self.resource.kind}): {error}"
             ) from error

@@ -81,6 +81,10 @@ class Cluster:
         """Open watches, of a kind or all."""
         return self.server.watches.of(plural)
 
+    async def watched(self, plural: str, count: int = 1) -> None:
+        """Wait until so many watches follow a kind."""
+        await self.server.watches.until_open(plural, count)
+
     # What a test does to the cluster, as an administrator with kubectl would.
 
     async def create(self, document: Document, **params: str) -> Document:

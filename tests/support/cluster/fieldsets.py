@@ -167,8 +167,7 @@ def _order(live: list[str], applied: list[str]) -> list[str]:
             left.pop(0)
         else:
             if of_both and right[0] == of_both[0]:
-                of_both.pop(0)
-                left.pop(0)
+                del of_both[0], left[:1]
             result.append(right.pop(0))
     return result
 

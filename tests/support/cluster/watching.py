@@ -159,6 +159,7 @@ class Watches:
     def __init__(self, state: State) -> None:
         self._state = state
         self.open: list[Watch] = []
+        self._opened = asyncio.Event()
 
     def start(self, call: Call) -> Watch:
         """A new one; a revision that has been forgotten is told in the stream, as an API server does."""
@@ -170,6 +171,7 @@ class Watches:
                 raise
             watch.fail(refusal)
         self.open.append(watch)
+        self._opened.set()
         return watch
 
     def stop(self, watch: Watch) -> None:
@@ -177,6 +179,12 @@ class Watches:
         watch.end()
         if watch in self.open:
             self.open.remove(watch)
+
+    async def until_open(self, plural: str, count: int = 1) -> None:
+        """Wait until somebody follows a kind."""
+        while len(self.of(plural)) < count:
+            self._opened.clear()
+            await self._opened.wait()
 
     def of(self, plural: str = "") -> list[Watch]:
         """Those of a kind, or all."""
