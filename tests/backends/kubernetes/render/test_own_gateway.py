@@ -24,7 +24,7 @@ def test_callers_are_led_to_the_gateway() -> None:
 
 
 def test_the_gateway_is_led_to_the_pods() -> None:
-    ports = [{"containerPort": 8080, "name": "http1"}, {"containerPort": 9000}]
+    ports = [{"containerPort": 8080, "name": "http1"}, {"containerPort": 9000}, {"containerPort": 8080, "name": "m"}]
     container = {"name": "main", "image": "i", "ports": ports}
 
     pods = objects(on_demand(pod=pod(container)))["Service", "iris-predictor-pods"]["spec"]

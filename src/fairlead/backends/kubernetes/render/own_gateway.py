@@ -62,10 +62,19 @@ def _name(workload: OnDemandWorkload, place: Place) -> Object:
 
 
 def _pods_service(workload: OnDemandWorkload, place: Place) -> Object:
-    ports = [port for container in workload.pod.spec["containers"] for port in container.get("ports") or ()]
-    listed = [_port(port) for port in ports] or [{"port": 8080, "targetPort": 8080, "protocol": "TCP"}]
+    listed = _ports(workload) or [{"port": 8080, "targetPort": 8080, "protocol": "TCP"}]
     spec = {"type": "ClusterIP", "clusterIP": "None", "selector": {LABEL: workload.name}, "ports": listed}
     return place.made("v1", "Service", f"{workload.name}{PODS_SUFFIX}", labels=workload.labels, spec=spec)
+
+
+def _ports(workload: OnDemandWorkload) -> list[Object]:
+    """Each TCP port once: a Service takes no second name of a number."""
+    found: dict[int, Object] = {}
+    for container in workload.pod.spec["containers"]:
+        for port in container.get("ports") or ():
+            if port.get("protocol", "TCP") == "TCP":
+                found.setdefault(port["containerPort"], _port(port))
+    return list(found.values())
 
 
 def _port(port: Object) -> Object:
