@@ -18,7 +18,8 @@ _GRPC_WORDS = ("grpc", "h2c")
 def service_of(template: ComponentTemplate, name: str, composed: ComposedPod, *, is_headless: bool) -> Service:
     """The Service that is called as the component's Deployment."""
     first, *others = composed.ports or ({},)
-    target = AGENT_PORT if composed.has_agent and is_tapped(template.spec) else int(first.get("containerPort") or DEFAULT_PORT)
+    is_behind = composed.has_agent and is_tapped(template.spec)
+    target = AGENT_PORT if is_behind else int(first.get("containerPort") or DEFAULT_PORT)
     ports = [_port(first, HTTP_PORT, target, default_name=name)]
     ports += [_port(one, int(one["containerPort"]), int(one["containerPort"])) for one in others]
     return Service(
