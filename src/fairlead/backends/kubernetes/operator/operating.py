@@ -234,7 +234,8 @@ class Operator:
             if self.options.elects:
                 await self._election.win()
             self.meter.leader.set(1)
-            await self._insist("looking for what was replaced", self._reconciler.writer.find_left)
+            find_left = partial(self._reconciler.writer.find_left, self.options.namespaces)
+            await self._insist("looking for what was replaced", find_left)
             self._triggers.everything()
             working = [tasks.create_task(self._work()) for _ in range(self.options.workers)]
             if self.options.elects:

@@ -5,7 +5,7 @@ whose selector cannot stay is replaced with its pods left running until the new 
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,11 +58,12 @@ class Writer:
         for key in changes.last:
             await self._delete(owner, key, tell)
 
-    async def find_left(self) -> None:
-        """Learn what an earlier process replaced and did not live to clean up."""
-        for doc in (await self.api.list(REPLICA_SET, labels=REPLACED))[0]:
-            metadata = doc["metadata"]
-            self.left.add(ObjectKey(*DEPLOYMENT.key, metadata["namespace"], metadata["labels"][REPLACED]))
+    async def find_left(self, namespaces: Collection[str]) -> None:
+        """Learn what an earlier process replaced and did not live to clean up. Without namespaces: in all."""
+        for namespace in namespaces or ("",):
+            for doc in (await self.api.list(REPLICA_SET, namespace, labels=REPLACED))[0]:
+                metadata = doc["metadata"]
+                self.left.add(ObjectKey(*DEPLOYMENT.key, metadata["namespace"], metadata["labels"][REPLACED]))
 
     async def clean_up(self, keys: set[ObjectKey]) -> None:
         """These Deployments are ready: what they replaced can go."""
