@@ -5,7 +5,7 @@ what leads to them (Services with another selector, ways in) changes then too. A
 the rest follows when the cluster tells of the next change.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,14 +56,18 @@ def changes(
     live: Mapping[ObjectKey, Json],
     *,
     sent: Callable[[ObjectKey], Sent | None] = lambda _: None,
+    frozen: Collection[ObjectKey] = (),
 ) -> Changes:
     """Compare. `late` is what waits for the workloads, `live` what the owner has, `sent` what was applied before by
-    this process."""
-    unready = {
-        key_of(doc)
-        for doc in wanted
-        if is_workload(doc) and not _is_settled(doc, live.get(key_of(doc)), sent(key_of(doc)))
-    }
+    this process. What is `frozen` is there and stays as it is."""
+
+    def is_settled(doc: Json) -> bool:
+        there = live.get(key_of(doc))
+        if there is not None and key_of(doc) in frozen:
+            return is_ready(there)
+        return _is_settled(doc, there, sent(key_of(doc)))
+
+    unready = {key_of(doc) for doc in wanted if is_workload(doc) and not is_settled(doc)}
     now, held = _sorted_out(wanted, live, is_all_ready=not unready)
     if unready:
         held += [key_of(doc) for doc in late]
@@ -73,7 +77,11 @@ def changes(
     first, last = _unwanted(names, live, is_all_ready=not unready)
     return Changes(
         first=first,
-        write=tuple(doc for doc in now if not _is_there(doc, live.get(key_of(doc)), sent(key_of(doc)))),
+        write=tuple(
+            doc
+            for doc in now
+            if key_of(doc) not in frozen and not _is_there(doc, live.get(key_of(doc)), sent(key_of(doc)))
+        ),
         last=last,
         held=tuple(held),
         is_ready=not unready,

@@ -33,7 +33,6 @@ from fairlead.dialects.catalog import Catalog
 from fairlead.dialects.clusters import ClusterSettings, Observed
 from fairlead.errors import Conflict, FairleadError, InvalidManifest, NotFound, Retryable
 from fairlead.plan.layout import Layout
-from fairlead.plan.model import Owner
 
 _log = logging.getLogger(__name__)
 
@@ -103,14 +102,16 @@ class Reconciler:
             return None
         try:
             ready, layout, written = self._laid_out(followed, doc, world)
-        except Retryable:
+        except Retryable as error:
+            if error.reason != Retryable.reason:  # it waits for something that its user can make, by its name
+                await self._fail(followed, key, doc, error, world)
             raise
         except FairleadError as error:
             await self._fail(followed, key, doc, error, world)
             return None
         for kind, name in layout.mentions:
             world.looks.add(Look(kind, "" if kind in self.cluster_wide else key.namespace, name))
-        todo = await self._make(followed, doc, layout.owner, written)
+        todo = await self._make(followed, doc, layout, written)
         observed = await self._observed(followed, layout)
         status = followed.dialect.cluster_status(
             ready, layout, observed, settings=self.settings, now=self.clock(), world=world
@@ -127,11 +128,12 @@ class Reconciler:
         layout = dialect.lay_out(ready, settings=self.settings, catalog=self.catalog, world=world)
         return ready, layout, self.render(layout, self.settings)
 
-    async def _make(self, followed: Followed, doc: Json, owner: Owner, written: Written) -> Changes:
-        live = self.cache.owned(owner.uid)
+    async def _make(self, followed: Followed, doc: Json, layout: Layout, written: Written) -> Changes:
+        live = self.cache.owned(layout.owner.uid)
         wanted = [_fitting(one, live.get(key_of(one))) for one in written.objects if self._has(one)]
         late = [one for one in written.late if self._has(one)]
-        todo = changes(wanted, late, live, sent=self.writer.sent.get)
+        frozen = _workloads_of(live) if layout.is_frozen else ()
+        todo = changes(wanted, late, live, sent=self.writer.sent.get, frozen=frozen)
 
         async def tell(verb: str, key: ObjectKey) -> None:
             if followed.tells_objects:
@@ -141,7 +143,7 @@ class Reconciler:
 
         if not todo.is_empty:
             await self._check_it_stays(followed, doc)
-        await self.writer.make(owner, todo, tell)
+        await self.writer.make(layout.owner, todo, tell)
         if todo.is_ready:
             await self.writer.clean_up({key_of(one) for one in wanted})
         missing = [key_of(one) for one in (*written.objects, *written.late) if not self._has(one)]
@@ -286,6 +288,13 @@ class Again(Retryable):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, after_s=0.0)
+
+
+def _workloads_of(live: Mapping[ObjectKey, Json]) -> frozenset[ObjectKey]:
+    """Those that are there and stay."""
+    return frozenset(
+        key for key, doc in live.items() if key.type == DEPLOYMENT.key and not doc["metadata"].get("deletionTimestamp")
+    )
 
 
 def _fitting(wanted: Mapping[str, Any], live: Mapping[str, Any] | None) -> Mapping[str, Any]:
