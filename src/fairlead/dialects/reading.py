@@ -78,7 +78,7 @@ def read_as(model: type[Typed], doc: Document, identity: Identity, others: Seque
         try:
             return model.model_validate(dict(doc))
         except ValidationError as error:
-            problems = _type_problems(error.errors(include_url=False, include_context=True))
+            problems = type_problems(error.errors(include_url=False, include_context=True))
     raise InvalidManifest(problems, message=identity.summary(doc, problems))
 
 
@@ -94,7 +94,8 @@ def quoted(value: Any) -> str:
     return json.dumps(_json_type(value))
 
 
-def _type_problems(details: Sequence[ErrorDetails]) -> list[Problem]:
+def type_problems(details: Sequence[ErrorDetails]) -> list[Problem]:
+    """The mistakes that a schema found, each at the path of its field."""
     problems: dict[str, Problem] = {}
     for detail in details:
         parts = [part for part in detail["loc"] if part not in _UNION_MEMBERS]

@@ -133,10 +133,15 @@ def engine_env(sdep: SeldonDeployment) -> dict[str, str]:
 
 
 def warn_of_ignored(sdep: SeldonDeployment, findings: Findings) -> None:
-    """Annotations that shape a gateway we do not have, and names of ours that mean nothing."""
+    """Annotations that shape a gateway we do not have, and those that mean nothing anywhere."""
     for name in _CLUSTER_ONLY:
         if name in of_deployment(sdep):
             findings.warn(f"annotation {name} is ignored: there is no Ambassador to configure")
+    warn_of_unknown(sdep, findings)
+
+
+def warn_of_unknown(sdep: SeldonDeployment, findings: Findings) -> None:
+    """Names of ours that mean nothing, and texts that cannot be read."""
     given = {name: value for predictor in sdep.spec.predictors for name, value in of_predictor(sdep, predictor).items()}
     number(given, MESSAGE_SIZE, findings)
     for name in sorted(given):

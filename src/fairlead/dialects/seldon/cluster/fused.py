@@ -33,9 +33,10 @@ def fuse(site: Site, nodes: list[NodeContext], containers: list[Json]) -> Json:
     first, container = nodes[0], containers[0]
     complete_basics(site, site.programs[first.node.name], container)
     _take_over(container, containers[1:])
-    resources = _resources(site, containers)
-    if resources:
-        container["resources"] = resources
+    try:
+        container["resources"] = _resources(site, containers)
+    except ValueError as error:
+        site.findings.refuse(f"{site.outer.path}.componentSpecs", f"resources: {error}")
     container["args"] = ["engine", *arguments(site), *_in_process(site, nodes)]
     _add_ports(site, nodes, container)
     add_node_variables(site, first, site.programs[first.node.name], container)

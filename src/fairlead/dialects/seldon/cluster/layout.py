@@ -2,13 +2,14 @@
 the world that is handed in. Every mistake is collected before anything is raised.
 """
 
-import re
 from collections.abc import Iterator
 
 from fairlead.dialects.base import Document, World
 from fairlead.dialects.catalog import Catalog
 from fairlead.dialects.clusters import ClusterSettings
 from fairlead.dialects.findings import Findings
+from fairlead.dialects.seldon.annotations import warn_of_unknown
+from fairlead.dialects.seldon.cluster.checking import NAME, check_pods
 from fairlead.dialects.seldon.cluster.credentials import mentions_of
 from fairlead.dialects.seldon.cluster.explainers import explainer_of, explainer_service, explainer_workload
 from fairlead.dialects.seldon.cluster.exposures import exposures_of
@@ -21,8 +22,6 @@ from fairlead.dialects.seldon.lower import check_names, owner_of
 from fairlead.dialects.seldon.reading import read
 from fairlead.plan.layout import Layout, Routing, Service, Workload
 
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-
 
 def lay_out(doc: Document, *, settings: ClusterSettings, catalog: Catalog, world: World) -> Layout:
     """The layout of a valid document. Raises `InvalidManifest` with everything that no cluster would take."""
@@ -31,6 +30,8 @@ def lay_out(doc: Document, *, settings: ClusterSettings, catalog: Catalog, world
     catalog = catalog_of(settings, catalog, world)
     defaulted = apply_defaults(read(doc), catalog=catalog, numbering=installation.numbering)
     check_names(defaulted.deployment, findings)
+    check_pods(doc, findings)
+    findings.check()
     found = sites(doc, defaulted, installation, catalog, world, findings)
     workloads = tuple(_workloads(found))
     services = tuple(_services(found))
@@ -70,7 +71,7 @@ def _check_objects(found: list[Site], workloads: tuple[Workload, ...], services:
     findings = found[0].findings
     for kind, names in (("Deployment", [one.name for one in workloads]), ("Service", [one.name for one in services])):
         for name in dict.fromkeys(names):
-            if not _NAME.fullmatch(name):
+            if not NAME.fullmatch(name):
                 message = f"makes {kind} {name!r}; names there have lower-case letters, digits and '-' alone"
                 findings.refuse("spec.predictors", message)
             if names.count(name) > 1:
@@ -94,5 +95,13 @@ def _warn(found: list[Site]) -> None:
         image = orchestrator_image(first.sdep, first.installation)
         first.findings.warn(f"spec.serverType: the orchestrator is {image}, because ours does not read Kafka's topics")
     for site in found:
-        if site.engine is Engine.NONE and site.certificate:
-            site.findings.warn(f"{site.outer.path}.ssl: without an orchestrator nothing serves TLS")
+        _warn_of_tls(site)
+    warn_of_unknown(first.sdep, first.findings)
+
+
+def _warn_of_tls(site: Site) -> None:
+    where = f"{site.outer.path}.ssl"
+    if site.certificate and site.engine is Engine.NONE:
+        site.findings.warn(f"{where}: without an orchestrator nothing serves TLS")
+    elif site.certificate and site.installation.routing in (Routing.GATEWAY_API, Routing.INGRESS):
+        site.findings.warn(f"{where}: {site.key} answers over TLS alone; tell your gateway (a BackendTLSPolicy)")

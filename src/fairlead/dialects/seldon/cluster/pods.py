@@ -9,7 +9,6 @@ from fairlead.dialects.seldon.cluster.containers import (
     with_distinct_ports,
 )
 from fairlead.dialects.seldon.cluster.engine import CONTAINER, orchestrator_container
-from fairlead.dialects.seldon.cluster.environment import keep_last_variables
 from fairlead.dialects.seldon.cluster.fused import fuse, model_folder
 from fairlead.dialects.seldon.cluster.labels import pod_annotations, pod_labels
 from fairlead.dialects.seldon.cluster.programs import Style, orchestrator_image
@@ -56,8 +55,7 @@ def finish(site: Site, spec: Json, *, is_secure: bool) -> None:
         spec["securityContext"] = {"runAsUser": site.installation.user}
     if is_secure and site.certificate:
         add_certificate(spec, site.certificate)
-    for container in [*spec["containers"], *spec.get("initContainers", [])]:
-        keep_last_variables(container)
+    for container in spec["containers"]:
         with_distinct_ports(container)
 
 

@@ -114,6 +114,5 @@ def _orchestrator(site: Site) -> Workload:
         annotations=annotations(site),
         replicas=replicas_apart(site),
         strategy=STRATEGY,
-        progress_deadline_s=site.predictor.progress_deadline_seconds,
         component=site.predictor.name,
     )
