@@ -17,6 +17,7 @@ from fairlead.cli.rendering import read_values
 from fairlead.errors import MissingExtra
 
 if TYPE_CHECKING:
+    from fairlead.backends.kubernetes.install.seeding import Seeder
     from fairlead.backends.kubernetes.operator import ClusterConfig, Followed, Options
     from fairlead.backends.kubernetes.values import Values
     from fairlead.backends.kubernetes.webhooks.serving import Webhooks
@@ -141,21 +142,33 @@ async def _until_told(
 ) -> int:
     from fairlead.backends.kubernetes.operator import Operator
 
-    kinds = followed(options.settings)
-    webhooks = None if webhook_port is None else _webhooks(kinds, options, catalog, webhook_port)
-    operator = Operator(cluster, kinds, options, catalog, [webhooks] if webhooks else [])
-    if webhooks:
-        operator.is_ready.append(webhooks.is_serving)
+    webhooks = None if webhook_port is None else _webhooks(options, catalog, webhook_port)
+    seeder = _seeder(options.settings)
+    operator = Operator(
+        cluster, followed(options.settings), options, catalog, [one for one in (webhooks, seeder) if one is not None]
+    )
+    operator.is_ready += [webhooks.is_serving] if webhooks else []
+    operator.is_ready += [seeder.is_done] if seeder else []
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, stop.set)
     return await operator.run(stop)
 
 
-def _webhooks(kinds: "list[Followed]", options: "Options", catalog: "Catalog", port: int) -> "Webhooks":
+def _webhooks(options: "Options", catalog: "Catalog", port: int) -> "Webhooks":
     from fairlead.backends.kubernetes.webhooks.serving import Webhooks
 
-    return Webhooks(followed=kinds, catalog=catalog, host=options.host, port=port)
+    return Webhooks(catalog=catalog, host=options.host, port=port)
+
+
+def _seeder(settings: "ClusterSettings") -> "Seeder | None":
+    """For an installation, whose values say so; an operator on a laptop brings nothing along."""
+    if not settings.value("runtimes.create", False):
+        return None
+    from fairlead.backends.kubernetes.install.seeding import Seeder
+    from fairlead.dialects.kserve.cluster_seeds import cluster_seeds
+
+    return Seeder(cluster_seeds(settings))
 
 
 def followed(settings: "ClusterSettings") -> "list[Followed]":

@@ -43,7 +43,7 @@ async def _installed(folder: Path, values: dict[str, Any]) -> AsyncIterator[tupl
 @asynccontextmanager
 async def _running(cluster: Cluster, folder: Path, token: str, settings: Any) -> AsyncIterator[Operator]:
     kinds = followed(settings)
-    webhooks = Webhooks(followed=kinds, catalog=Catalog(), host="127.0.0.1", port=0)
+    webhooks = Webhooks(catalog=Catalog(), host="127.0.0.1", port=0)
     namespaces = (settings.namespace,) if settings.value("singleNamespace") else ()
     chosen = options(
         settings=settings, elects=True, terms=Terms(), lease_namespace=settings.namespace, namespaces=namespaces

@@ -11,7 +11,7 @@ import os
 import random
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -90,6 +90,9 @@ class Options:
     """How long to wait for more of what makes everything of a sort be asked for."""
 
 
+Refit = Callable[[ClusterSettings], Sequence[Followed]]
+"""The kinds again, by those who understand them in a cluster with these settings."""
+
 Companion = Callable[["Operator"], Awaitable[None]]
 """Runs beside the operator from when the cluster is known until the end, in a leader and in those that stand by."""
 
@@ -105,27 +108,26 @@ class Operator:
         options: Options,
         catalog: Catalog,
         companions: Sequence[Companion] = (),
+        refit: Refit | None = None,
     ) -> None:
         self.options = options
         self.is_ready: list[Callable[[], bool]] = [lambda: self._is_synced]
         self._companions = companions
+        self._refit = refit
         self._config = config
-        self._followed: Mapping[TypeKey, Followed] = {
-            one.type.key: one for one in followed if not one.kind.is_read_only
-        }
+        self.followed: dict[TypeKey, Followed] = {}
+        self._follow(followed)
         self.meter = Meter()
         now = time.monotonic
         bucket = Bucket(per_s=options.calls_per_s, burst=options.call_burst, now=now)
         self._client = connect(config, timeout_s=_CALL_TIMEOUT_S)
         self.api = Api(self._client, bucket, self.meter)
         self.queue: WorkQueue[ObjectKey] = WorkQueue(now, random.random, options.patience)
-        kinds = (*(one.type for one in self._followed.values()), *REFERENCES, NAMESPACE)
-        self.cache = Cache({kind.key for kind in kinds}, {kind.group for kind in self._followed})
+        kinds = (*(one.type for one in self.followed.values()), *REFERENCES, NAMESPACE)
+        self.cache = Cache({kind.key for kind in kinds}, {kind.group for kind in self.followed})
         self._served = Served()
         followers = Followers()
-        self._triggers = Triggers(
-            cache=self.cache, followed=self._followed, followers=followers, enqueue=self.queue.add
-        )
+        self._triggers = Triggers(cache=self.cache, followed=self.followed, followers=followers, enqueue=self.queue.add)
         self._identity = f"{socket.gethostname()}_{os.urandom(8).hex()}"
         self._reconciler = Reconciler(
             api=self.api,
@@ -133,7 +135,7 @@ class Operator:
             served=self._served,
             writer=Writer(self.api, self.cache, self._served),
             recorder=Recorder(self.api, clock, now, instance=self._identity),
-            followed=self._followed,
+            followed=self.followed,
             read={kind.kind: kind.key for kind in kinds},
             cluster_wide=frozenset(kind.kind for kind in kinds if not kind.is_namespaced),
             settings=options.settings,
@@ -173,6 +175,11 @@ class Operator:
         self._wants_sweep = asyncio.Event()
         self._wants_discovery = asyncio.Event()
         self._stopping = False
+
+    @property
+    def settings(self) -> ClusterSettings:
+        """The installation's, with what the cluster has."""
+        return self._reconciler.settings
 
     def world(self) -> World:
         """What the cluster has, as dialects see it."""
@@ -258,10 +265,16 @@ class Operator:
                 await asyncio.sleep(delay_s)
 
     async def _discover(self) -> None:
-        wanted = (*(one.type for one in self._followed.values()), *OWNED, *REFERENCES, NAMESPACE, _DEFINITION)
+        wanted = (*(one.type for one in self.followed.values()), *OWNED, *REFERENCES, NAMESPACE, _DEFINITION)
         found = await discover(self.api, wanted)
         self._served.types = found.types
         self._reconciler.settings = settings_here(self.options.settings, self._served)
+        if self._refit is not None:
+            self._follow(self._refit(self.settings))
+
+    def _follow(self, kinds: Iterable[Followed]) -> None:
+        # In place: others hold this table too.
+        self.followed.update({one.type.key: one for one in kinds if not one.kind.is_read_only})
 
     def _kinds(self) -> list[ResourceType]:
         """What is followed: definitions and namespaces by an operator for the whole cluster alone."""

@@ -1,7 +1,7 @@
 """The webhooks beside an operator: server, certificate and rules together. Every replica serves them, whoever leads."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -19,10 +19,9 @@ from fairlead.errors import FairleadError
 
 @dataclass(slots=True, kw_only=True)
 class Webhooks:
-    """A companion of the operator that follows these kinds. A `port` of 0 is a free one, which `port` tells after the
+    """A companion of an operator, for the kinds that it follows. A `port` of 0 is a free one, which `port` tells after the
     start."""
 
-    followed: Iterable[Followed]
     catalog: Catalog
     host: str
     port: int
@@ -49,7 +48,7 @@ class Webhooks:
         return self._keeper is not None and self._keeper.is_serving
 
     def _reviewer(self, operator: Operator) -> Reviewer:
-        by_kind = {(one.kind.group, one.kind.kind): one for one in self.followed}
+        by_kind = {(one.kind.group, one.kind.kind): one for one in operator.followed.values()}
 
         def warnings(doc: Document) -> tuple[str, ...]:
             return _warnings(doc, by_kind, operator, self.catalog)
@@ -66,7 +65,7 @@ def _warnings(
     followed = by_kind[str(doc["apiVersion"]).rpartition("/")[0], str(doc["kind"])]
     if not followed.kind.is_planned:
         return ()
-    settings = operator.options.settings
+    settings = operator.settings
     try:
         layout = followed.dialect.lay_out(doc, settings=settings, catalog=catalog, world=operator.world())
         return rendered(layout, settings).warnings
