@@ -14,7 +14,7 @@ from support.cluster import Cluster, running_cluster
 from support.isvc import isvc, model
 from support.operators import install, options, running_operator
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 Document = dict[str, Any]
 SETTINGS = ClusterSettings(namespace="default")
@@ -27,12 +27,7 @@ async def cluster() -> AsyncIterator[Cluster]:
     async with running_cluster() as running:
         await install(running, _followed(SETTINGS))
         await running.install(_runtimes())
-        await running.install(
-            [
-                _definition("gateway.networking.k8s.io", "HTTPRoute", "httproutes"),
-                _definition("serving.knative.dev", "Service", "services"),
-            ]
-        )
+        await running.install([_definition("gateway.networking.k8s.io", "HTTPRoute", "httproutes")])
         yield running
 
 
@@ -133,6 +128,7 @@ async def test_a_service_of_knatives_mode_is_rolled_out_and_promoted(cluster: Cl
         found: Document = _status(cluster)["components"]["predictor"]
         return found
 
+    await cluster.install([_definition("serving.knative.dev", "Service", "services")])
     async with running_operator(cluster, _followed(KNATIVE), options(settings=KNATIVE)):
         created = await cluster.create(_iris(model()))
         await _until(cluster, lambda: _is_ready(cluster))
