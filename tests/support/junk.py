@@ -22,7 +22,7 @@ JUNK = st.recursive(
 
 def spoilt(data: st.DataObject, documents: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """One of the documents, with junk at one to three places."""
-    doc = copy.deepcopy(data.draw(st.sampled_from(documents)))
+    doc: dict[str, Any] = copy.deepcopy(data.draw(st.sampled_from(documents)))
     for _ in range(data.draw(st.integers(1, 3))):
         path = data.draw(st.sampled_from(_places(doc)))
         if path:
