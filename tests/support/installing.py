@@ -11,6 +11,7 @@ from fairlead.backends.kubernetes.install.applying import Installer
 from fairlead.backends.kubernetes.install.cluster import Cluster as Calls
 from fairlead.backends.kubernetes.install.installation import Installation
 from fairlead.backends.kubernetes.install.listing import Listing, listing
+from fairlead.dialects.clusters import ClusterSettings
 from fairlead.dialects.kserve import KServeDialect
 from fairlead.dialects.kserve.cluster_seeds import cluster_seeds
 from fairlead.dialects.seldon import SeldonDialect
@@ -18,6 +19,7 @@ from support.cluster import Cluster
 
 DIALECTS = (SeldonDialect(), KServeDialect())
 _FEW = ("SeldonDeployment", "ClusterServingRuntime", "ClusterStorageContainer", "LLMInferenceService")
+SEEDS = cluster_seeds(ClusterSettings())
 KINDS = [kind for dialect in DIALECTS for kind in dialect.kinds]
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from fairlead.backends.kubernetes.install import upstream
+from fairlead.backends.kubernetes.install.seeding import seeded
 from fairlead.errors import DeadlineExceeded
 from support.cluster import Cluster, running_cluster
 from support.installing import installer, listed
@@ -35,8 +36,6 @@ async def test_everything_is_there_when_it_returns(cluster: Cluster) -> None:
 
     assert cluster.get("Deployment", "fairlead-operator", PLACE)["status"]["availableReplicas"] == 1
     assert "SeldonDeployment" in {crd["spec"]["names"]["kind"] for crd in cluster.objects("customresourcedefinitions")}
-    assert "kserve-sklearnserver" in cluster.names("ClusterServingRuntime")
-    assert cluster.find("ConfigMap", "inferenceservice-config", PLACE)
     assert "deployment.apps/fairlead-operator created" in said
     await cluster.create(SDEP)
 
@@ -54,7 +53,7 @@ async def test_an_upgrade_changes_what_differs(cluster: Cluster) -> None:
     async with installer(cluster) as (work, said):
         await work.install(listed(), timeout_s=60)
         said.clear()
-        await work.install(listed({"image": {"tag": "2"}, "runtimes": {"create": False}}), timeout_s=60)
+        await work.install(listed({"image": {"tag": "2"}}), timeout_s=60)
 
     changed = {line.split()[0] for line in said if line.endswith(" configured")}
     assert changed == {"configmap/fairlead-values", "deployment.apps/fairlead-operator"}
@@ -79,21 +78,6 @@ def _bare(doc: dict[str, Any]) -> dict[str, Any]:
     return {"apiVersion": doc["apiVersion"], "kind": doc["kind"], "metadata": {"name": doc["metadata"]["name"]}}
 
 
-async def test_a_runtime_that_somebody_changed_stays_changed(cluster: Cluster) -> None:
-    async with installer(cluster) as (work, said):
-        await work.install(listed(), timeout_s=60)
-        runtime = cluster.get("ClusterServingRuntime", "kserve-sklearnserver", "")
-        await cluster.merge(runtime, {"spec": {"disabled": True}})
-        await cluster.merge(runtime, {"spec": {"containers": [{"name": "kserve-container", "image": "mine:1"}]}})
-        said.clear()
-        await work.install(listed(), timeout_s=60)
-
-    assert (
-        cluster.get("ClusterServingRuntime", "kserve-sklearnserver", "")["spec"]["containers"][0]["image"] == "mine:1"
-    )
-    assert "clusterservingruntime.serving.kserve.io/kserve-sklearnserver kept as it was changed here" in said
-
-
 async def test_an_operator_that_does_not_come_up_is_told_with_its_reason(cluster: Cluster) -> None:
     async with installer(cluster, is_rolling_out=False) as (work, _):
         with pytest.raises(DeadlineExceeded, match=r"deployment\.apps/fairlead-operator was waited for to be ready"):
@@ -104,6 +88,8 @@ async def test_uninstalling_leaves_users_and_definitions_alone(cluster: Cluster)
     async with installer(cluster) as (work, said):
         await work.install(listed(UNASKED), timeout_s=60)
         await cluster.create(SDEP)
+        for seed in map(seeded, listed().seeds):
+            await cluster.apply(seed, manager="fairlead-seeds.fairlead-system")
         runtime = cluster.get("ClusterServingRuntime", "kserve-xgbserver", "")
         await cluster.merge(runtime, {"spec": {"disabled": True}})
         said.clear()

@@ -6,14 +6,14 @@ import pytest
 
 from fairlead.backends.kubernetes.install import rbac
 from support.doc_pages import ROOT
-from support.installing import KINDS, installation
+from support.installing import KINDS, SEEDS, installation
 
 Rule = dict[str, Any]
 SELDON, KSERVE = "machinelearning.seldon.io", "serving.kserve.io"
 
 
 def _objects(**values: Any) -> dict[str, list[Rule]]:
-    made = rbac.objects(installation(values), KINDS)
+    made = rbac.objects(installation(values), KINDS, SEEDS)
     return {one["kind"]: one["rules"] for one in made if "rules" in one}
 
 
@@ -55,7 +55,7 @@ FORBIDDEN = [
     ("create", "", "serviceaccounts/token"),
     *[(verb, SELDON, "seldondeployments") for verb in ("create", "update", "delete")],
     *[(verb, KSERVE, "inferenceservices") for verb in ("create", "update", "delete")],
-    *[(verb, KSERVE, "clusterservingruntimes") for verb in ("create", "delete")],
+    *[(verb, KSERVE, "clusterservingruntimes") for verb in ("update", "delete")],
     *[
         (verb, "rbac.authorization.k8s.io", plural)
         for verb in ("get", "create", "update", "patch", "bind", "escalate")
@@ -123,7 +123,14 @@ def test_with_cert_manager_it_writes_neither_secret_nor_webhooks() -> None:
 
 
 def test_roles_that_are_somebody_elses_are_not_made() -> None:
-    assert rbac.objects(installation({"rbac": {"create": False}}), KINDS) == []
+    assert rbac.objects(installation({"rbac": {"create": False}}), KINDS, SEEDS) == []
+
+
+def test_it_makes_runtimes_only_where_it_brings_them_along() -> None:
+    create = ("create", KSERVE, "clusterservingruntimes")
+
+    assert _may(_objects()["ClusterRole"], *create)
+    assert not _may(_objects(runtimes={"create": False})["ClusterRole"], *create)
 
 
 @pytest.mark.parametrize("single", [False, True])

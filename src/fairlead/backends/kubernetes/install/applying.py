@@ -8,10 +8,11 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fairlead.backends.kubernetes.install.cluster import MANAGER, Cluster, label_of, path_of
+from fairlead.backends.kubernetes.install.cluster import Cluster, label_of, path_of
 from fairlead.backends.kubernetes.install.installation import LEASE
 from fairlead.backends.kubernetes.install.listing import Listing
-from fairlead.errors import Conflict, DeadlineExceeded
+from fairlead.backends.kubernetes.install.seeding import manager_in
+from fairlead.errors import DeadlineExceeded
 
 Json = dict[str, Any]
 Say = Callable[[str], None]
@@ -37,8 +38,6 @@ class Installer:
             await self._wait(definition, _is_established, "to be served", deadline)
         for doc in listing.operator:
             await self._apply(doc)
-        for doc in listing.seeds:
-            await self._seed(doc)
         for doc in listing.operator:
             if doc["kind"] == "Deployment":
                 await self._wait(doc, why_not_rolled_out, "to be ready", deadline)
@@ -56,11 +55,11 @@ class Installer:
                 "metadata": {"name": LEASE, "namespace": namespace},
             }
         )
-        for doc in listing.seeds:
-            await self._unseed(doc)
+        for seed in listing.seeds:
+            await self._unseed(seed, manager_in(namespace))
         if with_definitions:
-            for doc in listing.definitions:
-                await self._delete(doc)
+            for definition in listing.definitions:
+                await self._delete(definition)
 
     async def counted(self, listing: Listing) -> dict[str, int]:
         """How many objects of each kind there are that would go with their definitions."""
@@ -85,18 +84,11 @@ class Installer:
             await self.cluster.patch(path_of(definition), [none])
         await self._apply(definition)
 
-    async def _seed(self, doc: Json) -> None:
-        try:
-            verb = await self.cluster.apply(doc, is_forced=False)
-        except Conflict:
-            verb = "kept as it was changed here"
-        self.say(f"{label_of(doc)} {verb}")
-
-    async def _unseed(self, doc: Json) -> None:
+    async def _unseed(self, doc: Mapping[str, Any], manager: str) -> None:
         live = await self.cluster.get(path_of(doc))
         if live is None:
             return
-        others = sorted(_managers(live) - {MANAGER})
+        others = sorted(_managers(live) - {manager})
         if others:
             self.say(f"{label_of(doc)} kept: {', '.join(others)} changed it")
         else:

@@ -53,12 +53,12 @@ class Cluster:
         except NotFound:
             return None
 
-    async def apply(self, doc: Mapping[str, Any], *, is_forced: bool = True) -> str:
+    async def apply(self, doc: Mapping[str, Any], *, manager: str = MANAGER, is_forced: bool = True) -> str:
         """Server-side apply; `created`, `configured` or `unchanged`. Without force raises `Conflict` where somebody
         else has set a field to something else."""
         path = path_of(doc)
         before = await self.get(path)
-        params = {"fieldManager": MANAGER, "force": "true" if is_forced else "false"}
+        params = {"fieldManager": manager, "force": "true" if is_forced else "false"}
         after = await self._call("PATCH", path, doc, params=params, sort="application/apply-patch+yaml")
         if before is None:
             return "created"

@@ -17,17 +17,17 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """`definitions` stay when an installation goes, because users' objects would go with them. `seeds` are there to be
-    edited: what somebody changed stays changed."""
+    """`definitions` stay when an installation goes, because users' objects would go with them. `seeds` are what the
+    operator puts there itself when it starts; they are listed for whoever takes it out."""
 
     namespace: Json
     definitions: tuple[Json, ...]
     operator: tuple[Json, ...]
-    seeds: tuple[Json, ...]
+    seeds: tuple[Document, ...]
 
     def all(self) -> tuple[Json, ...]:
-        """In order."""
-        return (self.namespace, *self.definitions, *self.operator, *self.seeds)
+        """What is to be applied, in order."""
+        return (self.namespace, *self.definitions, *self.operator)
 
 
 def listing(installation: Installation, dialects: Sequence[Dialect], seeds: Sequence[Document]) -> Listing:
@@ -39,7 +39,7 @@ def listing(installation: Installation, dialects: Sequence[Dialect], seeds: Sequ
         definitions=tuple(crds.definitions(dialects)) if installation.value("crd.create") else (),
         operator=(
             *operator_objects.account(installation),
-            *rbac.objects(installation, kinds),
+            *rbac.objects(installation, kinds, seeds),
             *operator_objects.belongings(installation),
             *operator_objects.services(installation),
             *webhook_objects.certificate_objects(installation),
@@ -47,12 +47,5 @@ def listing(installation: Installation, dialects: Sequence[Dialect], seeds: Sequ
             *operator_objects.budget(installation),
             *webhook_objects.configurations(installation, kinds),
         ),
-        seeds=tuple(_seeded(seed) for seed in seeds) if installation.value("runtimes.create") else (),
+        seeds=tuple(seeds) if installation.value("runtimes.create") else (),
     )
-
-
-def _seeded(seed: Document) -> Json:
-    """Labelled, so that the webhooks need not be asked about it."""
-    metadata = seed["metadata"]
-    labels = {**(metadata.get("labels") or {}), webhook_objects.SEEDED: "true"}
-    return {**seed, "metadata": {**metadata, "labels": labels}}

@@ -11,7 +11,7 @@ from typing import Any
 
 from fairlead.backends.kubernetes.install.installation import CERTIFICATE_SECRET, LEASE, Installation
 from fairlead.backends.kubernetes.operator.resources import OWNED, ResourceType
-from fairlead.dialects.base import Kind
+from fairlead.dialects.base import Document, Kind
 
 Json = dict[str, Any]
 READ = ("get", "list", "watch")
@@ -40,9 +40,12 @@ def work_rules(kinds: Sequence[Kind]) -> list[Json]:
     ]
 
 
-def cluster_rules(installation: Installation, kinds: Sequence[Kind]) -> list[Json]:
-    """What is in no namespace."""
+def cluster_rules(installation: Installation, kinds: Sequence[Kind], seeds: Sequence[Document]) -> list[Json]:
+    """What is in no namespace. Of users' kinds only those of the seeds are made."""
     made = _kind_rules([kind for kind in kinds if not kind.is_namespaced])
+    if installation.value("runtimes.create"):
+        names = {seed["kind"] for seed in seeds}
+        made += [rule([kind.group], [kind.plural], ("create",)) for kind in kinds if kind.kind in names]
     if not installation.value("singleNamespace"):
         made.append(rule(["apiextensions.k8s.io"], ["customresourcedefinitions"], READ))
         made.append(rule([""], ["namespaces"], READ))
@@ -88,11 +91,11 @@ def _by_group(types: Iterable[ResourceType]) -> dict[str, list[str]]:
     return dict(grouped)
 
 
-def objects(installation: Installation, kinds: Sequence[Kind]) -> list[Json]:
+def objects(installation: Installation, kinds: Sequence[Kind], seeds: Sequence[Document]) -> list[Json]:
     """Roles and bindings."""
     if not installation.value("rbac.create"):
         return []
-    of_cluster, of_work = cluster_rules(installation, kinds), work_rules(kinds)
+    of_cluster, of_work = cluster_rules(installation, kinds, seeds), work_rules(kinds)
     own = own_rules(installation)
     if installation.value("singleNamespace"):
         own = [*of_work, *own]

@@ -9,12 +9,11 @@ from fairlead.backends.kubernetes.install.installation import (
     Installation,
     webhook_hosts,
 )
+from fairlead.backends.kubernetes.install.seeding import SEEDED
 from fairlead.backends.kubernetes.webhooks.endpoints import Endpoint, endpoints_of
 from fairlead.dialects.base import Kind
 
 Json = dict[str, Any]
-SEEDED = "fairlead.dev/seeded"
-"""The label of what an installation brings along: it is right, and nobody is there to be asked yet when it comes."""
 _ISSUER = "fairlead-webhook"
 
 

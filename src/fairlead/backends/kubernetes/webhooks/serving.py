@@ -19,8 +19,8 @@ from fairlead.errors import FairleadError
 
 @dataclass(slots=True, kw_only=True)
 class Webhooks:
-    """A companion of an operator, for the kinds that it follows. A `port` of 0 is a free one, which `port` tells after the
-    start."""
+    """A companion of an operator, for the kinds that it follows. A `port` of 0 is a free one, which `port` tells
+    after the start."""
 
     catalog: Catalog
     host: str
