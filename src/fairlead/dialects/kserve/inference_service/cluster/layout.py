@@ -6,7 +6,7 @@ from fairlead.dialects.base import Document
 from fairlead.dialects.kserve.inference_service.cluster.addresses import addresses_of
 from fairlead.dialects.kserve.inference_service.cluster.knative import lay_out_knative
 from fairlead.dialects.kserve.inference_service.cluster.standard import lay_out_standard
-from fairlead.dialects.kserve.inference_service.cluster.standard_ways import routing_of, standard_ways
+from fairlead.dialects.kserve.inference_service.cluster.standard_ways import routing_of, standard_ways, unsaid
 from fairlead.dialects.kserve.inference_service.modes import is_knative
 from fairlead.dialects.kserve.site import Site
 from fairlead.plan.layout import Layout
@@ -17,5 +17,12 @@ def lay_out(doc: Document, site: Site) -> Layout:
     if is_knative(doc, site.config.default_mode):
         return lay_out_knative(doc, site)
     layout = lay_out_standard(doc, site)
-    ways = standard_ways(addresses_of(doc, site), layout.services) if layout.workloads else ()
-    return replace(layout, exposures=ways, routing=routing_of(site))
+    if not layout.workloads:
+        return layout
+    addresses = addresses_of(doc, site)
+    return replace(
+        layout,
+        exposures=standard_ways(addresses, layout.services),
+        routing=routing_of(site),
+        warnings=(*layout.warnings, *unsaid(addresses)),
+    )

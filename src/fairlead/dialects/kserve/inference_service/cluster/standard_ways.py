@@ -46,6 +46,17 @@ def standard_ways(addresses: Addresses, services: Sequence[Service]) -> tuple[Ex
     return (ways.whole(), *(ways.part(role) for role in addresses.roles), *ways.below_path())
 
 
+def unsaid(addresses: Addresses) -> Iterator[str]:
+    """What the ways in cannot do for a service, and its author would miss."""
+    if addresses.is_internal or routing_of(addresses.site) is not Routing.INGRESS:
+        return
+    if any(traffic_percents(addresses.doc).values()):
+        yield "spec.canary: an Ingress cannot share requests, so the stable predictor gets those from outside"
+    if EXPLAINER in addresses.roles:
+        host = addresses.part_host(EXPLAINER)
+        yield f"spec.explainer: an Ingress cannot tell explanations from predictions; they are asked for at {host}"
+
+
 def caller_headers(addresses: Addresses) -> dict[str, str]:
     """What servers and loggers are told of the service that a request is for."""
     return {"KServe-Isvc-Name": addresses.name, "KServe-Isvc-Namespace": addresses.place.namespace}
