@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 from bench.ports import free_ports
 
+from fairlead.protocols import protos
+from support.certificates import make_certificate
+from support.grpc_channels import channel_to
 from support.instance import call
 from support.pods import Container, container, engine_predictor, node, post, until_ready
 
@@ -155,6 +158,56 @@ def test_what_is_under_way_is_answered_after_sigterm(tmp_path: Path) -> None:
         asking.join(10)
 
     assert (answers, code) == ([200], 0)
+
+
+def test_a_v2_node_apart_answers_as_one_in_the_process(tmp_path: Path, iris: Path) -> None:
+    tensor = {"inputs": [{"name": "x", "shape": [1, 4], "datatype": "FP64", "data": [5.1, 3.5, 1.4, 0.2]}]}
+    http_port, grpc_port, metrics = free_ports(3)
+    env = {
+        "PREDICTIVE_UNIT_ID": "classifier",
+        "PREDICTIVE_UNIT_HTTP_SERVICE_PORT": str(http_port),
+        "PREDICTIVE_UNIT_GRPC_SERVICE_PORT": str(grpc_port),
+        "PREDICTIVE_UNIT_METRICS_SERVICE_PORT": str(metrics),
+        "MLSERVER_MODEL_IMPLEMENTATION": "mlserver_sklearn.SKLearnModel",
+    }
+    graph = {"graph": node("classifier", http_port, grpc_port, implementation="SKLEARN_SERVER", modelUri="s3://a/b")}
+    answers = []
+    with container(tmp_path, "serve", str(iris), "--format=sklearn", env=env) as one:
+        until_ready(one, f"http://127.0.0.1:{http_port}/v2/health/ready")
+        with engine(tmp_path, graph, "--protocol", "v2") as (_, url, _grpc):
+            answers.append(post(f"{url}/v2/models/classifier/infer", tensor).json())
+    with engine(tmp_path, graph, "--protocol", "v2", "--in-process", f"classifier={iris}") as (_, url, _grpc):
+        answers.append(post(f"{url}/v2/models/classifier/infer", tensor).json())
+
+    assert [one["outputs"] for one in answers] == [answers[0]["outputs"]] * 2
+    assert answers[0]["outputs"][0]["name"] == "predict"
+
+
+def test_grpc_callers_are_answered_and_tls_is_the_secret_s(tmp_path: Path, iris: Path) -> None:
+    """The certificate is for the orchestrator's ports; nodes are asked in clear, as upstream."""
+    certificate, key = make_certificate(tmp_path)
+    http_port, grpc_port, own_http, own_grpc = free_ports(4)
+    told = engine_predictor({"name": "default", "graph": sklearn_node(own_http, own_grpc)})
+    flags = ("--sdep", "iris", "--http_port", str(http_port), "--grpc_port", str(grpc_port))
+    names = {"SELDON_CERT_FILE_NAME": certificate.name, "SELDON_CERT_KEY_FILE_NAME": key.name}
+    env = {**told, "SELDON_CERT_MOUNT_PATH": f"{tmp_path}/", **names}
+
+    with container(tmp_path, "engine", *flags, "--in-process", f"classifier={iris}", env=env) as one:
+        until_ready(one, f"http://127.0.0.1:{own_http}/health/status")
+        with channel_to(grpc_port, certificate=certificate.read_bytes()) as channel:
+            whole = _predict(channel, "Seldon")
+        with channel_to(own_grpc) as channel:
+            alone = _predict(channel, "Model")
+
+    assert whole.data.ndarray[0] == alone.data.ndarray[0] == 0
+
+
+def _predict(channel: Any, service: str) -> Any:
+    kind = protos.message("seldon.protos.SeldonMessage")
+    message = kind()
+    message.data.ndarray.add_list().extend([5.1, 3.5, 1.4, 0.2])
+    answer = channel.unary_unary(f"/seldon.protos.{service}/Predict")(message.SerializeToString(), timeout=10)
+    return kind.FromString(answer)
 
 
 @contextmanager

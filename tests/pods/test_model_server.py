@@ -22,7 +22,7 @@ def test_kserve_s_own_flags(tmp_path: Path) -> None:
     folder = _folder(tmp_path, "model.bst")
     words = ("--format=xgboost", "--model_name=iris", f"--model_dir={folder}", "--http_port=8181", "--nthread=2")
 
-    spec = started(words, {"FAIRLEAD_HOST": "0.0.0.0"}).spec
+    spec = started(words, {"FAIRLEAD_POD_HOST": "0.0.0.0"}).spec
 
     unit = spec.revision.units[0]
     assert (unit.name, unit.runtime, unit.variant) == ("iris", "xgboost", "kserve")

@@ -50,4 +50,4 @@ def test_libraries_get_as_many_threads_unless_somebody_said_otherwise() -> None:
 
 def test_the_address_is_loopback_unless_the_pod_says_another() -> None:
     assert host_of({}) == "127.0.0.1"
-    assert host_of({"FAIRLEAD_HOST": "::"}) == "::"
+    assert host_of({"FAIRLEAD_POD_HOST": "::"}) == "::"

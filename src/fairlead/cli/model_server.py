@@ -22,6 +22,10 @@ def model_server(*arguments: Annotated[str, Parameter(allow_leading_hyphen=True)
         --model_name model --model_dir /mnt/models --http_port 8080 --grpc_port 8081 --nthread N --framework FORMAT
         --predictor_host HOST --predictor_protocol v1|v2|grpc-v2 --predictor_use_ssl --host ADDRESS
     """
+    from fairlead.pods.surroundings import processors, thread_settings
+
+    # Numeric libraries look once, when they are imported.
+    os.environ.update(thread_settings(processors(), os.environ))
     from fairlead.pods.model_server import run
 
     return in_pod(lambda: run(arguments, os.environ), level=os.environ.get("FAIRLEAD_LOG_LEVEL", "INFO"))

@@ -31,6 +31,10 @@ from fairlead.plan.model import (
 )
 
 _UNKNOWN_ARGUMENTS = 255
+_IMPLEMENTATION = "MLSERVER_MODEL_IMPLEMENTATION"
+_MLSERVERS = frozenset(("sklearn", "xgboost", "lightgbm", "mlflow", "huggingface"))
+MLSERVER = "mlserver"
+"""The variant of units that stand for an MLServer, as the runtimes call it."""
 _Level = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "FATAL"]
 
 
@@ -65,7 +69,7 @@ def serve(
     /,
     *unknown: Annotated[str, Parameter(show=False)],
     format_: Annotated[str, Parameter(name=["--format"])] = "",
-    host: str = "127.0.0.1",
+    host: Annotated[str, Parameter(env_var="FAIRLEAD_POD_HOST")] = "127.0.0.1",
     http_port: Annotated[int, Parameter(env_var="PREDICTIVE_UNIT_HTTP_SERVICE_PORT")] = 9000,
     grpc_port: Annotated[int | None, Parameter(env_var="PREDICTIVE_UNIT_GRPC_SERVICE_PORT")] = None,
     metrics_port: Annotated[int, Parameter(env_var="PREDICTIVE_UNIT_METRICS_SERVICE_PORT")] = 6000,
@@ -89,7 +93,7 @@ def serve(
         Serve a model of this format instead of a class: sklearn, xgboost, lightgbm, catboost, onnx, pytorch,
         tensorflow, mlflow.
     host
-        Address to listen on (default: 127.0.0.1); 0.0.0.0 lets other machines in.
+        Address to listen on (default: $FAIRLEAD_POD_HOST, else 127.0.0.1); 0.0.0.0 lets other machines in.
     http_port
         Port for requests, gRPC among them (default: 9000).
     grpc_port
@@ -160,7 +164,9 @@ def make_unit(interface: str, format_: str, parameters: str, *, cwd: Path, envir
         raise UsageError(f"--format {format_!r}: there are {', '.join(formats)}")
     if not interface or not Path(interface).exists():
         raise UsageError(f"{interface or 'no folder'}: --format needs the folder the model is in")
-    return Unit(name=name, image=image, runtime=format_, parameters=typed)
+    # MLServer's variables say that its clients are served: they know its names of outputs.
+    variant = MLSERVER if environ.get(_IMPLEMENTATION) and format_ in _MLSERVERS else ""
+    return Unit(name=name, image=image, runtime=format_, variant=variant, parameters=typed)
 
 
 def make_spec(
@@ -181,12 +187,15 @@ def make_spec(
         feedback=Feedback(unit=unit.name, accepts=True),
         drawing=Node(unit=unit.name, kind="model"),
     )
+    protocol = Protocol.V2 if unit.variant else Protocol.SELDON
+    # TensorFlow Serving's paths are KServe's V1 with more to say.
+    also = (Protocol.V2, Protocol.TENSORFLOW if unit.runtime == "tensorflow" else Protocol.V1)
     return WorkerSpec(
         replica=f"serve-{os.getpid()}",
         namespace=environ.get("POD_NAMESPACE", "default"),
         service=environ.get("SELDON_DEPLOYMENT_ID") or str(unit.name),
         component=ComponentName(environ.get("PREDICTOR_ID") or str(unit.name)),
-        revision=Revision(hash="serve", units=(unit,), graph=graph, also=(Protocol.V2, Protocol.V1)),
+        revision=Revision(hash="serve", units=(unit,), graph=graph, protocol=protocol, also=also),
         placements=[Placement(unit=unit.name, folder=folder, env=dict(environ))],
         http=TcpSocket(host, http_port),
         grpc=None if grpc_port is None else TcpSocket(host, grpc_port),
