@@ -46,7 +46,7 @@ COPY --from=build /opt/fairlead /opt/fairlead
 # The root may be read-only: what is written goes to /tmp and to mounted volumes. In a pod others have to reach it.
 ENV PATH=/opt/fairlead/bin:$PATH \
     HOME=/tmp \
-    FAIRLEAD_HOST=0.0.0.0 \
+    FAIRLEAD_POD_HOST=0.0.0.0 \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 WORKDIR /tmp

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from fairlead.errors import ConfigError
 
-HOST = "FAIRLEAD_HOST"
+HOST = "FAIRLEAD_POD_HOST"
 """The address to listen on. Our image sets it, because in a pod others have to reach us; elsewhere it is loopback."""
 _LOOPBACK = "127.0.0.1"
 _ANNOTATIONS = Path("/etc/podinfo/annotations")
