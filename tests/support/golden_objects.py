@@ -33,10 +33,9 @@ def folders() -> list[Path]:
     return sorted(path.parent for path in golden.ROOT.rglob(EXPECTED) if (path.parent / "manifest.yaml").exists())
 
 
-def dialect_of(folder: Path) -> LayingOut:
-    """The dialect whose folder this is in."""
+def dialect_of(folder: Path, settings: ClusterSettings) -> LayingOut:
+    """The dialect whose folder this is in, in an installation."""
     name = folder.relative_to(golden.ROOT).parts[0]
-    settings = settings_of(folder)
     made = KServeDialect(settings=settings) if name == "kserve" else SeldonDialect(settings=settings)
     return cast(LayingOut, made)
 
@@ -44,20 +43,25 @@ def dialect_of(folder: Path) -> LayingOut:
 def outcome(folder: Path) -> str:
     """The text of `kubernetes.yaml`: what there is to be told as comments, then the objects, or the words that refuse
     the manifest."""
-    loaded = _loaded(folder / "manifest.yaml")[0]
     try:
-        objects, warnings = objects_of(folder, loaded.doc)
+        objects, warnings = objects_of(folder)
     except InvalidManifest as error:
+        loaded = _loaded(folder / "manifest.yaml")[0]
         return _comments("refused", [str(problem) for problem in loaded.locate(error).problems] or [str(error)])
     except FairleadError as error:
         return _comments("refused", [str(error)])
     return _comments("warning", warnings) + yaml_of(objects)
 
 
-def objects_of(folder: Path, doc: Document) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    """The objects of a folder's manifest and the warnings. Raises what the dialect raises."""
-    dialect, settings = dialect_of(folder), settings_of(folder)
+def objects_of(
+    folder: Path, *, settings: ClusterSettings | None = None
+) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """The objects of a folder's manifest and the warnings, in its own installation or another. Raises what the dialect
+    raises."""
+    settings = settings or settings_of(folder)
+    dialect = dialect_of(folder, settings)
     catalog, world = golden.catalog_of(folder), _world(folder, dialect)
+    doc = _loaded(folder / "manifest.yaml")[0].doc
     placed = dialect.default(_placed(doc, dialect), world=world)
     dialect.validate(placed, catalog=catalog, world=world)
     layout = dialect.lay_out(placed, settings=settings, catalog=catalog, world=world)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from fairlead.dialects.clusters import ClusterSettings
 from fairlead.plan.layout import OnDemandWorkload, PodTemplate, Share
 from support.layouts import on_demand, only, pod, written
@@ -51,6 +53,20 @@ def test_what_knative_refuses_and_says_nothing_is_left_out_silently() -> None:
 
     assert only(found, "Service")["spec"]["template"]["spec"].keys() == {"containers"}
     assert found.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"), [("http", "http1"), ("grpc-port", "h2c"), ("h2c", "h2c"), ("http1", "http1")]
+)
+def test_the_name_of_a_port_is_its_protocol(name: str, kept: str) -> None:
+    ports = [{"containerPort": 8080, "name": name}, {"containerPort": 9000, "name": "more"}]
+    container = {"name": "main", "image": "i", "ports": ports}
+
+    found = written(on_demand=(on_demand(pod=pod(container)),), settings=KNATIVE)
+
+    (served,) = only(found, "Service")["spec"]["template"]["spec"]["containers"]
+    assert served["ports"] == [{"containerPort": 8080, "name": kept}]
+    assert found.warnings == ("iris-predictor: Knative does not take a pod's main.port 9000; it is left out",)
 
 
 def test_what_knative_refuses_and_says_something_is_told() -> None:

@@ -11,24 +11,22 @@ from fairlead.backends.kubernetes.render.place import Object, Place
 from fairlead.backends.kubernetes.render.written import Written
 from fairlead.plan.layout import OnDemandWorkload, Share
 
-# Fields that Knative's webhook refuses (docs: Serving API, `RevisionSpec`), with the value that says nothing.
-_REFUSED_OF_PODS: dict[str, Any] = {
+# What Knative's webhook takes of a pod (docs: Serving API, `RevisionSpec`), some of it only where its operator has
+# switched it on.
+_TAKEN_OF_PODS = frozenset((
+    "containers", "initContainers", "volumes", "serviceAccountName", "imagePullSecrets", "enableServiceLinks",
+    "automountServiceAccountToken", "affinity", "nodeSelector", "tolerations", "topologySpreadConstraints",
+    "runtimeClassName", "priorityClassName", "schedulerName", "securityContext", "hostAliases", "dnsPolicy", "dnsConfig",
+    "shareProcessNamespace", "hostIPC", "hostPID", "hostNetwork",
+))  # fmt: skip
+_DEFAULTS = {
     "restartPolicy": "Always",
     "terminationGracePeriodSeconds": 30,
-    "activeDeadlineSeconds": None,
-    "nodeName": None,
-    "hostname": None,
-    "subdomain": None,
-    "readinessGates": None,
-    "preemptionPolicy": None,
-    "overhead": None,
-    "ephemeralContainers": None,
-    "setHostnameAsFQDN": None,
-    "os": None,
+    "dnsPolicy": "ClusterFirst",
+    "schedulerName": "default-scheduler",
 }
-# These Knative takes only where its operator has switched them on, so the default is better not said.
-_ON_REQUEST = {"dnsPolicy": "ClusterFirst", "schedulerName": "default-scheduler"}
-_REFUSED_OF_CONTAINERS = ("lifecycle", "stdin", "stdinOnce", "tty", "resizePolicy", "restartPolicy")
+_REFUSED_OF_CONTAINERS = frozenset(("lifecycle", "stdin", "stdinOnce", "tty", "resizePolicy", "restartPolicy"))
+_PORT_NAMES = frozenset(("", "http1", "h2c"))
 
 
 def service(workload: OnDemandWorkload, place: Place) -> Written:
@@ -61,17 +59,32 @@ def service(workload: OnDemandWorkload, place: Place) -> Written:
 
 def _accepted(spec: dict[str, Any], name: str) -> tuple[dict[str, Any], list[str]]:
     """The part of a pod's spec that Knative takes, and a warning for each field beyond."""
-    lost = [key for key, silent in _REFUSED_OF_PODS.items() if key in spec and spec[key] != silent]
-    kept = {key: value for key, value in spec.items() if key not in _REFUSED_OF_PODS and _ON_REQUEST.get(key) != value}
+    said = {key: value for key, value in spec.items() if _DEFAULTS.get(key) != value}
+    kept = {key: value for key, value in said.items() if key in _TAKEN_OF_PODS}
+    lost = [key for key in said if key not in _TAKEN_OF_PODS]
     for key in ("initContainers", "containers"):
         if key in kept:
-            kept[key] = [_accepted_container(one) for one in kept[key]]
-            lost += [f"{one['name']}.{field}" for one in spec[key] for field in _REFUSED_OF_CONTAINERS if field in one]
+            lost += [field for container in kept[key] for field in _refused(container)]
+            kept[key] = [_accepted_container(container) for container in kept[key]]
     return kept, [f"{name}: Knative does not take a pod's {field}; it is left out" for field in lost]
 
 
+def _refused(container: dict[str, Any]) -> list[str]:
+    further = [f"port {port['containerPort']}" for port in container.get("ports", [])[1:]]
+    return [f"{container['name']}.{field}" for field in (*sorted(_REFUSED_OF_CONTAINERS & container.keys()), *further)]
+
+
 def _accepted_container(container: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in container.items() if key not in _REFUSED_OF_CONTAINERS}
+    kept = {key: value for key, value in container.items() if key not in _REFUSED_OF_CONTAINERS}
+    return {**kept, "ports": [_port(kept["ports"][0])]} if kept.get("ports") else kept
+
+
+def _port(port: dict[str, Any]) -> dict[str, Any]:
+    """To Knative a port's name says its protocol, so it knows two of them."""
+    name = str(port.get("name", ""))
+    if name in _PORT_NAMES:
+        return port
+    return {**port, "name": "h2c" if "grpc" in name or "h2c" in name else "http1"}
 
 
 def _target(share: Share) -> Object:
