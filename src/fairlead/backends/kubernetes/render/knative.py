@@ -16,8 +16,8 @@ from fairlead.plan.layout import OnDemandWorkload, Share
 _TAKEN_OF_PODS = frozenset((
     "containers", "initContainers", "volumes", "serviceAccountName", "imagePullSecrets", "enableServiceLinks",
     "automountServiceAccountToken", "affinity", "nodeSelector", "tolerations", "topologySpreadConstraints",
-    "runtimeClassName", "priorityClassName", "schedulerName", "securityContext", "hostAliases", "dnsPolicy", "dnsConfig",
-    "shareProcessNamespace", "hostIPC", "hostPID", "hostNetwork",
+    "runtimeClassName", "priorityClassName", "schedulerName", "securityContext", "hostAliases", "dnsPolicy",
+    "dnsConfig", "shareProcessNamespace", "hostIPC", "hostPID", "hostNetwork",
 ))  # fmt: skip
 _DEFAULTS = {
     "restartPolicy": "Always",
