@@ -26,7 +26,7 @@ def complaints(made: dict[str, Any], *, since: str = OLDEST) -> list[str]:
     its fields, for manifests that ask for younger ones."""
     where = f"{made['kind']}/{made['metadata']['name']}"
     if made["apiVersion"].startswith(_BUILT_IN):
-        found = [_of_kubernetes(made, version) for version in (since, NEWEST)]
+        found = [_of_kubernetes(made, version) for version in dict.fromkeys((since, NEWEST))]
         return [f"{where}: {text}" for text in found if text]
     found_errors = _validator(made["apiVersion"], made["kind"]).iter_errors(made)
     return [f"{where}: {error.json_path}: {error.message}" for error in found_errors]

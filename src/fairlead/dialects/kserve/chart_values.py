@@ -4,7 +4,8 @@ Somebody who installed KServe by the chart has a values file and never saw the C
 thing that services are laid out by.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fairlead.dialects.clusters import ClusterSettings
@@ -77,18 +78,28 @@ IMAGES: Mapping[str, str] = {"storageInitializer.image": "storage", "agent.image
 """Images, which the chart has as an `image` and a `tag`."""
 
 
-def with_values(sections: Mapping[str, Any], settings: ClusterSettings) -> dict[str, Any]:
-    """The sections of the ConfigMap with what the chart's values say in them."""
-    found = dict(sections)
-    for field, path in {**FIELDS, **_OF_ART}.items():
+def with_values(data: Mapping[str, str], settings: ClusterSettings) -> dict[str, str]:
+    """The ConfigMap's data with what the chart's values say in it. Sections that they leave alone stay as they are."""
+    given = dict(_given(settings))
+    touched = {field.partition(".")[0] for field in given}
+    sections: dict[str, Any] = {section: json.loads(data.get(section, "{}")) for section in sorted(touched)}
+    for field, value in given.items():
+        sections = _put(sections, field.split("."), value)
+    return {**data, **{section: json.dumps(content) for section, content in sections.items()}}
+
+
+def _given(settings: ClusterSettings) -> Iterator[tuple[str, Any]]:
+    """The fields that the values set, with their paths in the ConfigMap."""
+    if not settings.value("kserve"):
+        return
+    for field, path in FIELDS.items():
         value = settings.value(f"kserve.{path}")
         if value is not None:
-            found = _put(found, field.split("."), value)
+            yield field, value
     for field, path in IMAGES.items():
         image, tag = (settings.value(f"kserve.{path}.{part}", "") for part in ("image", "tag"))
         if image:
-            found = _put(found, field.split("."), f"{image}:{tag}" if tag else image)
-    return found
+            yield field, f"{image}:{tag}" if tag else image
 
 
 def _put(sections: Mapping[str, Any], names: list[str], value: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from fairlead.dialects.base import Document, World
 from fairlead.dialects.clusters import ClusterSettings
@@ -19,9 +20,14 @@ def cluster_config(settings: ClusterSettings) -> dict[str, str]:
     """The data of `inferenceservice-config` as an installation writes it."""
     has_revisions = settings.has_knative or settings.has_own_gateway
     mode = {"defaultDeploymentMode": "Knative" if has_revisions else "Standard"}
-    shipped = {key: json.loads(text) for key, text in config.shipped_config(config.DEFAULT_DOMAIN).items()}
-    sections = with_values({**shipped, **shipped_pod_sections(), "deploy": mode}, settings)
-    return {key: json.dumps(value) for key, value in sections.items()}
+    return with_values({**_shipped(), "deploy": json.dumps(mode)}, settings)
+
+
+# Asked several times for each look at a resource.
+@lru_cache(maxsize=1)
+def _shipped() -> Mapping[str, str]:
+    pods = {key: json.dumps(section) for key, section in shipped_pod_sections().items()}
+    return {**config.shipped_config(config.DEFAULT_DOMAIN), **pods}
 
 
 def config_map(namespace: str, name: str, data: Mapping[str, str]) -> Document:
