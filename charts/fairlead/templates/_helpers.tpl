@@ -1,0 +1,3 @@
+{{- define "fairlead.namespace" -}}
+{{ .Values.namespaceOverride | default .Release.Namespace }}
+{{- end -}}
