@@ -77,6 +77,15 @@ def test_what_is_for_later_comes_then(queue: WorkQueue[str], clock: Clock) -> No
     assert [queue.pop()[0], queue.pop()[0]] == ["soon", "late"]
 
 
+def test_what_can_wait_comes_after_what_is_due_and_moves_up_when_it_changes(queue: WorkQueue[str]) -> None:
+    for key in ("a", "b", "c"):
+        queue.add_at_leisure(key)
+    queue.add("late", after_s=9.0)
+    queue.add("c")
+
+    assert [queue.pop()[0] for _ in range(4)] == ["c", "a", "b", None]
+
+
 @pytest.mark.anyio
 async def test_whoever_waits_gets_what_comes() -> None:
     loop = asyncio.get_running_loop()
@@ -96,7 +105,7 @@ async def _add(queue: WorkQueue[str], *keys: str) -> None:
         queue.add(key)
 
 
-@given(st.lists(st.tuples(st.sampled_from(["add", "pop", "done", "retry", "tick"]), st.sampled_from("abc"))))
+@given(st.lists(st.tuples(st.sampled_from(["add", "leisure", "pop", "done", "retry", "tick"]), st.sampled_from("abc"))))
 def test_no_wish_is_lost_and_no_key_is_taken_while_it_is_worked_on(steps: list[tuple[str, str]]) -> None:
     clock = Clock()
     queue: WorkQueue[str] = WorkQueue(clock, lambda: 0.5, Patience(first_s=1.0, longest_s=4.0))
@@ -104,6 +113,9 @@ def test_no_wish_is_lost_and_no_key_is_taken_while_it_is_worked_on(steps: list[t
     for step, key in steps:
         if step == "add":
             queue.add(key)
+            wished.add(key)
+        elif step == "leisure":
+            queue.add_at_leisure(key)
             wished.add(key)
         elif step == "pop":
             taken, _ = queue.pop()

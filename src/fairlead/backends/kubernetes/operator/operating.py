@@ -127,7 +127,13 @@ class Operator:
         self.cache = Cache({kind.key for kind in kinds}, {kind.group for kind in self.followed})
         self._served = Served()
         followers = Followers()
-        self._triggers = Triggers(cache=self.cache, followed=self.followed, followers=followers, enqueue=self.queue.add)
+        self._triggers = Triggers(
+            cache=self.cache,
+            followed=self.followed,
+            followers=followers,
+            enqueue=self._enqueue,
+            at_leisure=self.queue.add_at_leisure,
+        )
         self._identity = f"{socket.gethostname()}_{os.urandom(8).hex()}"
         self._reconciler = Reconciler(
             api=self.api,
@@ -171,6 +177,7 @@ class Operator:
             is_ready=lambda: all(is_so() for is_so in self.is_ready),
         )
         self._is_synced = False
+        self._is_working = False
         self._agenda = Agenda(options.sweep_every_s, options.settle_s)
         self._wants_sweep = asyncio.Event()
         self._wants_discovery = asyncio.Event()
@@ -184,6 +191,11 @@ class Operator:
     def world(self) -> World:
         """What the cluster has, as dialects see it."""
         return Watching(self.cache, self._reconciler.read, self._reconciler.cluster_wide)
+
+    def _enqueue(self, key: ObjectKey) -> None:
+        # Whoever begins to work looks at everything: until then nothing has to be kept for it.
+        if self._is_working:
+            self.queue.add(key)
 
     async def run(self, stop: asyncio.Event) -> int:
         """Run until `stop`; the exit status, which is not 0 when the lead was lost."""
@@ -243,6 +255,7 @@ class Operator:
             self.meter.leader.set(1)
             find_left = partial(self._reconciler.writer.find_left, self.options.namespaces)
             await self._insist("looking for what was replaced", find_left)
+            self._is_working = True
             self._triggers.everything()
             working = [tasks.create_task(self._work()) for _ in range(self.options.workers)]
             if self.options.elects:

@@ -40,6 +40,7 @@ class WorkQueue(Generic[K]):
     _order: list[tuple[float, int, K]] = field(default_factory=list)
     _working: set[K] = field(default_factory=set)
     _again: dict[K, float] = field(default_factory=dict)
+    _at_leisure: dict[K, None] = field(default_factory=dict)
     _failures: dict[K, int] = field(default_factory=dict)
     _count: int = 0
     _news: asyncio.Event = field(default_factory=asyncio.Event)
@@ -50,12 +51,7 @@ class WorkQueue(Generic[K]):
 
     def __len__(self) -> int:
         """How many wait, those among them whose time has not come."""
-        return len(self._waiting) + len(self._again)
-
-    @property
-    def due(self) -> int:
-        """How many could be taken at once."""
-        return sum(1 for at in self._waiting.values() if at <= self.now())
+        return len(self._waiting) + len(self._again) + len(self._at_leisure)
 
     @property
     def working(self) -> int:
@@ -65,10 +61,19 @@ class WorkQueue(Generic[K]):
     def add(self, key: K, *, after_s: float = 0.0) -> None:
         """Have this looked at. An earlier wish for it stands when it is for an earlier time."""
         at = self.now() + after_s
+        self._at_leisure.pop(key, None)
         if key in self._working:
             self._again[key] = min(at, self._again.get(key, at))
         elif at < self._waiting.get(key, at + 1):
             self._put(key, at)
+
+    def add_at_leisure(self, key: K) -> None:
+        """Have this looked at when nothing else is due: what has just changed goes before all that there is."""
+        if key in self._working:
+            self.add(key)
+        elif key not in self._waiting:
+            self._at_leisure[key] = None
+            self._news.set()
 
     def retry(self, key: K, *, at_least_s: float = 0.0) -> float:
         """It failed: look again after a while, which is returned."""
@@ -102,14 +107,24 @@ class WorkQueue(Generic[K]):
             if self._waiting.get(key) != at:
                 heapq.heappop(self._order)  # wished for at another time since
             elif at > self.now():
-                return None, at - self.now()
+                return self._leisurely(at - self.now())
             else:
                 heapq.heappop(self._order)
                 del self._waiting[key]
-                self._working.add(key)
-                self._is_idle.clear()
-                return key, None
-        return None, None
+                return self._taken(key), None
+        return self._leisurely(None)
+
+    def _leisurely(self, wait_s: float | None) -> tuple[K | None, float | None]:
+        if not self._at_leisure:
+            return None, wait_s
+        key = next(iter(self._at_leisure))
+        del self._at_leisure[key]
+        return self._taken(key), None
+
+    def _taken(self, key: K) -> K:
+        self._working.add(key)
+        self._is_idle.clear()
+        return key
 
     def done(self, key: K) -> None:
         """Nobody works on it any more."""

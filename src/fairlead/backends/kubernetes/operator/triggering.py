@@ -15,12 +15,13 @@ from fairlead.backends.kubernetes.operator.resources import NAMESPACE, ObjectKey
 
 @dataclass(slots=True, kw_only=True)
 class Triggers:
-    """`enqueue` is called with what has to be looked at."""
+    """`enqueue` is called with what has to be looked at, `at_leisure` with what can wait for that."""
 
     cache: Cache
     followed: Mapping[TypeKey, Followed]
     followers: Followers
     enqueue: Callable[[ObjectKey], None]
+    at_leisure: Callable[[ObjectKey], None]
 
     def hear(self, change: Change) -> None:
         """The cluster says that an object is another one."""
@@ -45,7 +46,7 @@ class Triggers:
         """Look at all there is."""
         for kind in self.followed:
             for key in list(self.cache.keys(kind)):
-                self.enqueue(key)
+                self.at_leisure(key)
 
     def _owner(self, change: Change) -> ObjectKey | None:
         reference = controller_of(change.after or change.before or {"metadata": {}})
