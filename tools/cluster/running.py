@@ -63,8 +63,8 @@ def _docker(state: Path, engine: str) -> list[str]:
     argv += [
         "--pidfile",
         f"{state}/dockerd.pidfile",
-        "--bip",
-        f"{HOST}/16",
+        "--bridge",
+        BRIDGE,
         "--exec-opt",
         "native.cgroupdriver=cgroupfs",
     ]
