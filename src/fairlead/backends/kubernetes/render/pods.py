@@ -26,6 +26,6 @@ def spec(pod: PodTemplate, place: Place) -> dict[str, Any]:
 
 def _with_pull_secrets(written: dict[str, Any], place: Place) -> dict[str, Any]:
     given = written.get("imagePullSecrets") or []
-    names = {secret.get("name") for secret in given}
+    names = {str(secret.get("name")) for secret in given}
     missing = [{"name": name} for name in place.settings.image_pull_secrets if name not in names]
     return {**written, "imagePullSecrets": [*given, *missing]} if missing else written

@@ -39,8 +39,8 @@ def _firsts(items: Iterable[dict[str, Any]], key: _Key) -> list[dict[str, Any]]:
 
 
 def _name(item: dict[str, Any]) -> Hashable:
-    return item.get("name")
+    return str(item.get("name"))
 
 
 def _port(item: dict[str, Any]) -> Hashable:
-    return item.get("containerPort"), item.get("protocol") or "TCP"
+    return str(item.get("containerPort")), str(item.get("protocol") or "TCP")

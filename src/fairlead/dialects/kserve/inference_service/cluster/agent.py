@@ -68,9 +68,10 @@ def is_tapped(spec: Mapping[str, Any]) -> bool:
 
 def _probe(entry: Mapping[str, Any]) -> Json:
     """The agent answers the queue's own probe, after it has asked the server."""
-    asked = (entry.get("readinessProbe") or {}).get("httpGet") or {}
+    asked = (entry.get("readinessProbe") or {}).get("httpGet")
+    path = asked.get("path") if isinstance(asked, Mapping) else ""
     header = {"name": "K-Network-Probe", "value": "queue"}
-    return {"httpGet": {"path": asked.get("path") or "/", "port": PORT, "httpHeaders": [header]}}
+    return {"httpGet": {"path": path or "/", "port": PORT, "httpHeaders": [header]}}
 
 
 def _take_over(draft: Draft, container: Json) -> None:

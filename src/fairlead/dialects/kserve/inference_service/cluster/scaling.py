@@ -95,8 +95,9 @@ def _by_events(template: ComponentTemplate, name: str, site: Site, findings: Fin
         ("scaleDown", windows.scale_down_stabilization_window_seconds),
     )
     rules = {
-        direction: {"stabilizationWindowSeconds": int(window), **(behavior.get(direction) or {})}
+        direction: {"stabilizationWindowSeconds": int(window), **(said if isinstance(said, Mapping) else {})}
         for direction, window in directions
+        for said in (behavior.get(direction),)
     }
     written: Json = {
         "minReplicaCount": least,
