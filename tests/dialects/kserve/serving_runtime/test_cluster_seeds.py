@@ -66,3 +66,13 @@ def test_a_runtime_can_be_disabled_and_pulled_with_a_secret() -> None:
 
     assert spec["disabled"] is True
     assert spec["imagePullSecrets"] == [{"name": "hub"}]
+
+
+def test_nodes_of_one_server_are_started_together() -> None:
+    runtime = next(one for one in cluster_runtimes(SETTINGS) if one["metadata"]["name"].endswith("-multinode"))
+
+    (head,), (worker,) = runtime["spec"]["containers"], runtime["spec"]["workerSpec"]["containers"]
+    assert "ray start --head" in head["args"][0]
+    assert head["args"][1:] == ["--model_name={{.Name}}"]
+    assert '--address="$HEAD_SVC:6379"' in worker["args"][0]
+    assert worker["image"] == head["image"]

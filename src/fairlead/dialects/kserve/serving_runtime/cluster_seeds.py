@@ -40,6 +40,19 @@ _SERVERS = {
     "kserve-huggingfaceserver-multinode": _Server("huggingfaceserver_multinode"),
     "kserve-vllmserver": _Server("vllmserver", "vllm"),
 }
+_NODES = "kserve-huggingfaceserver-multinode"
+_HEAD = """\
+ray start --head --port=6379 --disable-usage-stats --include-dashboard=false
+count='import ray; ray.init(address="auto", logging_level="ERROR"); print(sum(node["Alive"] for node in ray.nodes()))'
+until [ "$(python3 -c "$count")" -ge "$RAY_NODE_COUNT" ]; do sleep 2; done
+exec python3 -m huggingfaceserver --model_dir="$MODEL_DIR" --tensor-parallel-size="$TENSOR_PARALLEL_SIZE" \
+  --pipeline-parallel-size="$PIPELINE_PARALLEL_SIZE" "$0" "$@"
+"""
+_WORKER = """\
+until ray health-check --address "$HEAD_SVC:6379"; do sleep 2; done
+exec ray start --address="$HEAD_SVC:6379" --disable-usage-stats --block
+"""
+"""A server of several nodes waits until all of them are there; what a model adds to its arguments comes after."""
 _PROGRAMS = frozenset(("torchserve", "--start", "tritonserver"))
 """Words of a server's own command line that are no flags of what it serves."""
 
@@ -61,12 +74,24 @@ def _document(runtime: Document, settings: ClusterSettings) -> Document:
     for name in ("resources", "securityContext"):
         if values.get(name):
             container[name] = values[name]
+    if runtime["metadata"]["name"] == _NODES:
+        container, spec["workerSpec"] = _of_nodes(container, spec["workerSpec"])
     spec["containers"] = [container]
     if values.get("imagePullSecrets"):
         spec["imagePullSecrets"] = values["imagePullSecrets"]
     if values.get("disabled"):
         spec["disabled"] = True
     return {**runtime, "spec": spec}
+
+
+def _of_nodes(container: Json, worker: Json) -> tuple[Json, Json]:
+    """The head and its workers, started by Ray."""
+    shell = ["bash", "-c"]
+    below = {**worker["containers"][0], "image": container["image"], "command": shell, "args": [_WORKER]}
+    below["volumeMounts"] = container["volumeMounts"]
+    shared = {"volumes": [{"name": "devshm", "emptyDir": {"medium": "Memory"}}]}
+    head = {**container, "command": shell, "args": [_HEAD, *container["args"]]}
+    return head, {**worker, **shared, "containers": [below]}
 
 
 def _said(settings: ClusterSettings, name: str) -> Mapping[str, Any]:

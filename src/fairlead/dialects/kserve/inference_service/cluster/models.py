@@ -44,6 +44,8 @@ def models_of(draft: Draft, findings: Findings) -> Models:
         set_env(draft.main, STORAGE_URI, MODELS)
     if uri and storage and storage.get("path"):
         findings.refuse(f"{path}.model", "must provide only one of storageUri and storage.path")
+    if (own.get("confidential") or {}).get("enabled"):
+        findings.warn(f"{path}.model.confidential is not used: there is nothing to decrypt a model with")
     several = spec.get("storageUris") or ()
     if several:
         wanted = [Wanted(uri=one["uri"], mount=one.get("mountPath") or MODELS) for one in several]
