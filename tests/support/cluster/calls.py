@@ -74,7 +74,8 @@ class Call:
         try:
             if self.content_type == kube_proto.MEDIA_TYPE:
                 return kube_proto.decode(self.body)
-            if "yaml" in self.content_type:
+            # JSON is YAML, and forty times as quick to read as JSON.
+            if "yaml" in self.content_type and not self.body.lstrip().startswith(b"{"):
                 return yaml.load(self.body, Loader=yaml.CSafeLoader)
             return orjson.loads(self.body)
         except (ValueError, yaml.YAMLError, FairleadError) as error:

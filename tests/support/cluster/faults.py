@@ -64,6 +64,7 @@ class Faults:
     random: Random = field(default_factory=lambda: Random(7))
     rules: list[Rule] = field(default_factory=list)
     let_go: asyncio.Event = field(default_factory=asyncio.Event)
+    retry_after_s: int = 1
 
     def add(self, fault: Fault, **when: Any) -> Rule:
         """A rule: `verbs`, `kinds`, `every` nth, with a `chance`, at most so many `times`, `where` a call is so."""
@@ -84,7 +85,7 @@ def _words(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
-def refusal(fault: Fault, call: Call) -> Refusal | None:
+def refusal(fault: Fault, call: Call, retry_after_s: int = 1) -> Refusal | None:
     """The answer that a fault is, if it is one."""
     if fault in (Fault.SERVER_ERROR, Fault.LOST_ANSWER_500):
         text = "Internal error occurred: etcdserver: leader changed"
@@ -95,4 +96,4 @@ def refusal(fault: Fault, call: Call) -> Refusal | None:
         return Refusal(504, "Timeout", "Timeout: request did not complete within the allotted timeout", retry_after_s=1)
     if fault is Fault.CONFLICT:
         return conflict(call.resource.group, call.resource.plural, call.name)
-    return too_many(1) if fault is Fault.THROTTLED else None
+    return too_many(retry_after_s) if fault is Fault.THROTTLED else None

@@ -100,7 +100,7 @@ class ApiServer:
             _break(request)
         if fault is Fault.SLOW:
             await self.faults.let_go.wait()
-        found = refusal(fault, call)
+        found = refusal(fault, call, self.faults.retry_after_s)
         if found is not None and fault is not Fault.LOST_ANSWER_500:
             raise found
 

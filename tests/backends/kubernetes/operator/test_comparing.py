@@ -112,3 +112,10 @@ def test_a_sent_document_carries_the_fingerprint_of_what_was_wanted() -> None:
 
     assert mark_of(marked(wanted)) == fingerprint(wanted)
     assert mark_of(wanted) == ""
+
+
+def test_a_selector_is_compared_as_a_whole() -> None:
+    wanted = {"spec": {"selector": {"app": "iris"}}}
+
+    assert contains({"spec": {"selector": {"app": "iris"}, "type": "ClusterIP"}}, wanted)
+    assert not contains({"spec": {"selector": {"app": "iris", "stolen": "yes"}}}, wanted)

@@ -34,6 +34,9 @@ _KEYED: Mapping[str, tuple[tuple[str, ...], ...]] = {
 """Lists that the API merges by these keys (Kubernetes API, `x-kubernetes-list-map-keys`): others may have items of
 their own in them."""
 
+_WHOLE = frozenset({"selector", "podSelector", "namespaceSelector", "matchLabels", "nodeSelector"})
+"""Maps that the API keeps as one value (`x-kubernetes-map-type: atomic`): one label more selects something else."""
+
 _QUANTITIES = frozenset({"limits", "requests", "overhead"})
 _QUANTITY_FIELDS = frozenset({"sizeLimit", "averageValue", "divisor"})
 _DEFAULTS = {"protocol": "TCP"}
@@ -61,6 +64,8 @@ def contains(live: Any, wanted: Any, *, field: str = "") -> bool:
     if isinstance(wanted, Mapping):
         if not isinstance(live, Mapping):
             return not wanted and live is None
+        if field in _WHOLE and live.keys() - wanted.keys():
+            return False
         inner = field if field in _QUANTITIES else ""
         return all(contains(live.get(name), value, field=inner or name) for name, value in wanted.items())
     if isinstance(wanted, list | tuple):
