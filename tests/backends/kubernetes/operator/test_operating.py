@@ -1,11 +1,14 @@
 """The operator as a whole, over real HTTP, with Seldon's dialect."""
 
+from dataclasses import replace
+
 import pytest
 
 from fairlead.backends.kubernetes.operator.comparing import APPLIED
-from support.cluster import Cluster, Fault
+from support.cluster import Cluster, Fault, Refusal
 from support.operators import (
     DEPLOYMENT,
+    FOLLOWED,
     available,
     events,
     options,
@@ -200,3 +203,49 @@ async def test_an_operator_of_the_whole_cluster_leaves_namespaces_with_a_control
 
         await cluster.merge(namespace, {"metadata": {"labels": {"seldon.io/controller-id": None}}})
         await until(lambda: cluster.names("Deployment", "other"))
+
+
+async def test_a_finalizer_that_the_upstream_operator_left_holds_nothing_up(cluster: Cluster) -> None:
+    followed = [replace(one, left_finalizers=frozenset({"upstream.io/finalizers"})) for one in FOLLOWED]
+    doc = sdep()
+    doc["metadata"]["finalizers"] = ["upstream.io/finalizers", "users.own/finalizer"]
+    await cluster.create(doc)
+
+    async with running_operator(cluster, followed):
+        await until(lambda: state(cluster))
+        await cluster.delete(sdep())
+        await until(
+            lambda: cluster.get("SeldonDeployment", "iris")["metadata"]["finalizers"] == ["users.own/finalizer"]
+        )
+
+
+async def test_the_world_has_the_names_of_a_secrets_keys_and_no_values(cluster: Cluster) -> None:
+    await cluster.create({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys"}, "data": {"a": "Yg=="}})
+
+    async with running_operator(cluster) as operator:
+        await until(lambda: operator.world().get("Secret", "default", "keys"))
+
+        assert (operator.world().get("Secret", "default", "keys") or {})["data"] == {"a": ""}
+
+
+async def test_an_operator_that_loses_the_lead_stops_at_once(cluster: Cluster) -> None:
+    async with running_operator(cluster, chosen=options(elects=True)) as operator:
+        await cluster.create(sdep())
+        await until(lambda: state(cluster))
+        lease = cluster.get("Lease", "operator.fairlead.dev")
+        taken = {**lease["spec"], "holderIdentity": "another", "leaseDurationSeconds": 3600}
+
+        async def take() -> bool:
+            try:
+                await cluster.replace({**cluster.get("Lease", "operator.fairlead.dev"), "spec": taken})
+            except Refusal:
+                return False
+            return True
+
+        while not await take():
+            pass
+        await until(lambda: operator.meter.registry.get_sample_value("fairlead_operator_leader") == 0)
+        await cluster.create(sdep("later"))
+
+    assert state(cluster, "later") == ""
+    assert cluster.get("Lease", "operator.fairlead.dev")["spec"]["holderIdentity"] == "another"
