@@ -43,10 +43,12 @@ def up(folder: Path) -> dict[str, str]:
 
 
 def down(folder: Path) -> None:
-    """Stop what `up` started, the engine last."""
+    """Stop what `up` started, the engine last, and wait until it is gone."""
     for pid_file in sorted((folder / "run").glob("*.pid"), key=lambda path: path.name == "docker.pid"):
-        with suppress(ProcessLookupError, ValueError):
-            os.kill(int(pid_file.read_text()), signal.SIGTERM)
+        pid = int(pid_file.read_text())
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
+        _until(lambda pid=pid: not Path("/proc", str(pid)).exists())
         pid_file.unlink()
 
 
