@@ -71,7 +71,7 @@ def test_a_deployment_of_which_everything_is_there_is_available() -> None:
     status = told()
 
     assert status["state"] == "Available"
-    assert status["description"] == ""
+    assert "description" not in status
     assert status["replicas"] == 1
     assert status["address"] == {
         "url": "http://iris-default.seldon.svc.cluster.local:8000/api/v1.0/predictions",

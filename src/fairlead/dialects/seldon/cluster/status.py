@@ -43,9 +43,11 @@ def cluster_status(
     found = [_deployments(layout, observed, waiting), *(part.condition for part in parts)]
     found += routes(layout, observed, settings)
     why = "; ".join([*waiting, *(part.why for part in parts if part.why)])
+    description = f"{NOT_PROGRESSING} {why}".strip() if is_stuck and not is_ready else why
     return {
         "state": AVAILABLE if is_ready else FAILED if is_stuck else CREATING,
-        "description": f"{NOT_PROGRESSING} {why}".strip() if is_stuck and not is_ready else why,
+        # Left out when empty, as upstream does: some API servers take an empty text for none and refuse it.
+        **({"description": description} if description else {}),
         "replicas": _count(observed.get("Deployment", layout.workloads[0].name), "replicas"),
         "address": {"url": _address(sdep, layout)},
         "deploymentStatus": {item.name: _counts(observed, item) for item in layout.workloads},
