@@ -31,6 +31,9 @@ protos: setup ## Compile the .proto files of the gRPC protocols into the descrip
 user-fields: setup ## Write which fields pods have in the newest Kubernetes that kubernetes-validate knows
 	$(BIN)/python tools/user_fields.py
 
+chart: setup ## Write the Helm chart, after a change of what an installation consists of
+	$(BIN)/python -m tools.chart
+
 torch: setup ## Install a CPU build of PyTorch for the tests, where pip finds one without an index
 	@$(PYTHON) tools/torch_wheel.py
 

@@ -129,6 +129,7 @@ def uninstall(
 
 
 def _installation(values: Path | None, namespace: str) -> "Installation":
+    need_libraries()
     from fairlead.backends.kubernetes.install.installation import Installation
 
     read = read_values(values)
@@ -145,7 +146,6 @@ def _listing(installation: "Installation") -> "Listing":
 
 
 def _in_cluster(kubeconfig: Path | None, context: str, work: "Callable[[Installer], Awaitable[None]]") -> None:
-    need_libraries()
     from fairlead.backends.kubernetes.install.applying import Installer
     from fairlead.backends.kubernetes.install.cluster import Cluster
     from fairlead.backends.kubernetes.operator.connecting import connect, find_config
