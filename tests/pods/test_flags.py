@@ -16,6 +16,7 @@ KNOWN = {"http_port": "8000", "name": "", "full": "false", "model-dir": "/m"}
         ("--http_port", "9", "--full", "--name=a"),
         ("-http_port=9", "-full=true", "-name", "a"),
         ("--http-port=9", "--full=1", "--name", "a"),
+        ("--full", "true", "--http-port=9", "--name", "a"),
     ],
 )
 def test_all_forms_mean_the_same(words: tuple[str, ...]) -> None:

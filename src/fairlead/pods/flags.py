@@ -4,17 +4,19 @@ Those are read by Go's and Python's own parsers: one dash or two, `--name=value`
 without a value. A manifest may have been written for any of them, so all forms are taken for all.
 """
 
+from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 
 from fairlead.errors import ConfigError
 
+_WRITTEN = frozenset(("true", "false"))
 _YES = frozenset(("", "1", "t", "true", "y", "yes", "on"))
 _NO = frozenset(("0", "f", "false", "n", "no", "off"))
 
 
 class Flags:
     """What a command line says. `known` maps flags to what they are when nothing is said; those of `switches` need no
-    value. A flag may be written with `-` for `_`. `rest` are words that belong to no flag, `unknown` flags that are not
+    value, and take `true` or `false` behind them. A flag may be written with `-` for `_`. `rest` are words that belong to no flag, `unknown` flags that are not
     known."""
 
     def __init__(self, words: Sequence[str], known: Mapping[str, str], *, switches: Collection[str] = ()) -> None:
@@ -22,8 +24,9 @@ class Flags:
         self._said: dict[str, list[str]] = {}
         self.rest: list[str] = []
         self.unknown: list[str] = []
-        waiting = iter(words)
-        for word in waiting:
+        waiting = deque(words)
+        while waiting:
+            word = waiting.popleft()
             if not word.startswith("-") or word == "-":
                 self.rest.append(word)
                 continue
@@ -32,8 +35,8 @@ class Flags:
             if name not in known:
                 self.unknown.append(word)
                 continue
-            if not equals and name not in switches:
-                value = next(waiting, "")
+            if not equals and (name not in switches or (waiting and waiting[0].lower() in _WRITTEN)):
+                value = waiting.popleft() if waiting else ""
             elif not equals:
                 value = "true"
             self._said.setdefault(name, []).append(value)
