@@ -46,6 +46,7 @@ _SWITCHES = frozenset(("enable-puller", "enable-batcher", "logger-tls-skip-verif
 _MODES = ("all", "request", "response")
 _BUCKETS = ("s3://", "gs://", "abfs://", "abfss://", "wasb://", "wasbs://")
 _TRUSTED = "SSL_CERT_FILE"
+_BUNDLE_FOLDER = Path("/etc/tls/logger")
 _DRAIN_S = 30.0
 _LOCAL = "127.0.0.1"
 
@@ -153,9 +154,13 @@ def _store(flags: Flags, url: str) -> LogStore:
 
 
 def _trust(flags: Flags) -> None:
-    """Whom the log's address is believed with."""
-    if path := flags.text("logger-ca-cert-file"):
-        os.environ[_TRUSTED] = path
+    """Whom the log's address is believed with: a file of the folder where a bundle is mounted, if there is one."""
+    if name := flags.text("logger-ca-cert-file"):
+        path = _BUNDLE_FOLDER / name
+        if path.is_file():
+            os.environ[_TRUSTED] = str(path)
+        else:
+            _log.warning("--logger-ca-cert-file: there is no %s; the authorities of the image are believed", path)
     if flags.is_on("logger-tls-skip-verify"):
         _log.warning("--logger-tls-skip-verify: certificates are always verified; name one in --logger-ca-cert-file")
 

@@ -16,8 +16,8 @@ _NO = frozenset(("0", "f", "false", "n", "no", "off"))
 
 class Flags:
     """What a command line says. `known` maps flags to what they are when nothing is said; those of `switches` need no
-    value, and take `true` or `false` behind them. A flag may be written with `-` for `_`. `rest` are words that belong to no flag, `unknown` flags that are not
-    known."""
+    value, and take `true` or `false` behind them. A flag may be written with `-` for `_`. `rest` are words that belong
+    to no flag, `unknown` flags that are not known."""
 
     def __init__(self, words: Sequence[str], known: Mapping[str, str], *, switches: Collection[str] = ()) -> None:
         self._known = known
