@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint torch protos user-fields bench bench-scale bench-scaling bench-rollout soak bench-peers compare-peers fuzz system-packages clean
+.PHONY: help setup run test lint chart torch protos user-fields bench bench-scale bench-scaling bench-rollout soak bench-peers compare-peers fuzz system-packages clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-16s %s\n' "$$name" "$$text"; done

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 
 from fairlead.backends.kubernetes.install.cluster import path_of
@@ -41,6 +42,14 @@ def test_clusters_at_both_ends_of_what_we_support_take_them(values: dict[str, An
     own = [one for one in listed(values).operator if "WebhookConfiguration" not in one["kind"]]
 
     assert [text for one in own for text in object_schemas.complaints(one)] == []
+
+
+@pytest.mark.parametrize("version", ["1.28", "1.36"])
+@pytest.mark.parametrize("values", [{}, EVERYTHING], ids=["none", "everything"])
+def test_webhook_configurations_are_right_by_kubernetes_schemas(values: dict[str, Any], version: str) -> None:
+    for one in listed(values).operator:
+        if "WebhookConfiguration" in one["kind"]:
+            kubernetes_validate.validate(one, version, strict=True)
 
 
 def test_the_operator_runs_confined() -> None:

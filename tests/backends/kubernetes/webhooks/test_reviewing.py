@@ -8,7 +8,10 @@ from typing import Any
 
 import jsonpatch
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from fairlead.backends.kubernetes.webhooks.endpoints import endpoints_of
 from fairlead.backends.kubernetes.webhooks.reviewing import Reviewer
 from fairlead.dialects.catalog import Catalog
 from fairlead.dialects.document import load
@@ -30,6 +33,12 @@ LEGACY: dict[str, Any] = {
     "kind": "InferenceService",
     "metadata": {"name": "iris", "namespace": "models"},
     "spec": {"predictor": {"sklearn": {"storageUri": "gs://models/iris"}}},
+}
+
+KINDS = {
+    endpoint.path: (endpoint.kind, dialect.open_api(endpoint.kind))
+    for dialect in (SeldonDialect(), KServeDialect())
+    for endpoint in endpoints_of(dialect.kinds)
 }
 
 
@@ -215,3 +224,52 @@ def test_what_is_no_review_is_the_mistake_of_the_one_who_asks(asked: Any) -> Non
 def test_a_path_that_is_none_is_not_found() -> None:
     with pytest.raises(NotFound, match="no webhook at /validate-nothing"):
         reviewer().answer("/validate-nothing", review(SDEP))
+
+
+_SCALARS = st.none() | st.booleans() | st.integers(-2, 200) | st.text(max_size=4)
+_JUNK = st.recursive(
+    _SCALARS, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner, max_size=2)
+)
+
+
+@st.composite
+def _shaped(draw: st.DrawFn, schema: dict[str, Any], depth: int = 7) -> Any:
+    """Nearly what a schema asks for: mostly its fields and types, now and then anything."""
+    if depth == 0 or draw(st.integers(0, 9)) == 0:
+        return draw(_JUNK)
+    if properties := schema.get("properties"):
+        names = draw(st.lists(st.sampled_from(sorted(properties)), max_size=3, unique=True))
+        needed = schema.get("required", ())
+        return {name: draw(_shaped(properties[name], depth - 1)) for name in {*names, *needed}}
+    if "items" in schema:
+        return [draw(_shaped(schema["items"], depth - 1)) for _ in range(draw(st.integers(0, 2)))]
+    if isinstance(extra := schema.get("additionalProperties"), dict):
+        return {"a": draw(_shaped(extra, depth - 1))}
+    if "enum" in schema:
+        return draw(st.sampled_from(schema["enum"]))
+    kinds = {"string": st.text(max_size=4), "integer": st.integers(-2, 200), "boolean": st.booleans()}
+    return draw(kinds.get(schema.get("type", ""), _JUNK))
+
+
+@st.composite
+def _asked(draw: st.DrawFn) -> tuple[str, dict[str, Any], dict[str, Any] | None]:
+    """A path, an object and what it replaces."""
+    path = draw(st.sampled_from(sorted(KINDS)))
+    kind, schema = KINDS[path]
+    metadata = {"name": "x", "namespace": "y", "annotations": {"serving.kserve.io/deploymentMode": draw(st.text())}}
+    doc = {"apiVersion": f"{kind.group}/{kind.versions[0]}", "kind": kind.kind, "metadata": metadata}
+    specs = _shaped(schema["properties"]["spec"])
+    return path, {**doc, "spec": draw(specs)}, draw(st.none() | specs.map(lambda spec: {**doc, "spec": spec}))
+
+
+@pytest.mark.slow
+@settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+@given(asked=_asked())
+def test_whatever_a_manifest_holds_there_is_an_answer(
+    asked: tuple[str, dict[str, Any], dict[str, Any] | None],
+) -> None:
+    path, doc, old = asked
+
+    response = answered(path, doc, old=old)
+
+    assert response["allowed"] or response["status"]["message"]

@@ -121,7 +121,8 @@ def _container(installation: Installation) -> Json:
         "image": installation.settings.image,
         "imagePullPolicy": installation.value("image.pullPolicy"),
         "args": arguments,
-        "env": [{"name": "POD_NAMESPACE", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}}],
+        # Where a library keeps things that it could do without; the user has no other home.
+        "env": [{"name": "HOME", "value": "/tmp"}],  # noqa: S108 (the pod's own)
         "ports": ports,
         "livenessProbe": _probe("/healthz", failures=6),
         "readinessProbe": _probe("/readyz", failures=3),
