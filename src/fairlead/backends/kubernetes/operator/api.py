@@ -152,7 +152,7 @@ class Api:
                 answer = await self.client.request(method, path, content=content, params=params, headers=headers)
             except httpx2.HTTPError as error:
                 self.meter.called(verb, "unreachable")
-                raise Retryable(f"the API server does not answer: {error or type(error).__name__}") from error
+                raise Retryable(f"the API server does not answer: {str(error) or type(error).__name__}") from error
             self.meter.called(verb, str(answer.status_code))
             if answer.status_code < 300:
                 return _read(answer)

@@ -61,30 +61,26 @@ def changes(
     """Compare. `late` is what waits for the workloads, `live` what the owner has, `sent` what was applied before by
     this process. What is `frozen` is there and stays as it is."""
 
-    def is_settled(doc: Json) -> bool:
+    def is_fine(doc: Json) -> bool:
         there = live.get(key_of(doc))
-        if there is not None and key_of(doc) in frozen:
-            return is_ready(there)
-        return _is_settled(doc, there, sent(key_of(doc)))
+        return there is not None and (key_of(doc) in frozen or _is_there(doc, there, sent(key_of(doc))))
 
-    unready = {key_of(doc) for doc in wanted if is_workload(doc) and not is_settled(doc)}
-    now, held = _sorted_out(wanted, live, is_all_ready=not unready)
-    if unready:
-        held += [key_of(doc) for doc in late]
-    else:
+    # Comparing is most of what a reconcile costs that changes nothing: once for each object.
+    fine = {key_of(doc) for doc in (*wanted, *late) if is_fine(doc)}
+    workloads = [key_of(doc) for doc in wanted if is_workload(doc)]
+    is_all_ready = all(key in fine and is_ready(live[key]) for key in workloads)
+    now, held = _sorted_out(wanted, live, is_all_ready=is_all_ready)
+    if is_all_ready:
         now += late
-    names = {key_of(doc) for doc in (*wanted, *late)}
-    first, last = _unwanted(names, live, is_all_ready=not unready)
+    else:
+        held += [key_of(doc) for doc in late]
+    first, last = _unwanted({key_of(doc) for doc in (*wanted, *late)}, live, is_all_ready=is_all_ready)
     return Changes(
         first=first,
-        write=tuple(
-            doc
-            for doc in now
-            if key_of(doc) not in frozen and not _is_there(doc, live.get(key_of(doc)), sent(key_of(doc)))
-        ),
+        write=tuple(doc for doc in now if key_of(doc) not in fine and key_of(doc) not in frozen),
         last=last,
         held=tuple(held),
-        is_ready=not unready,
+        is_ready=is_all_ready,
     )
 
 
@@ -98,12 +94,8 @@ def is_applied(wanted: Json, live: Json, sent: Sent | None) -> bool:
     return sent is not None and sent.fingerprint == fingerprint(wanted) and sent.result == project(live, wanted)
 
 
-def _is_there(wanted: Json, live: Json | None, sent: Sent | None) -> bool:
-    return live is not None and not _is_leaving(live) and is_applied(wanted, live, sent)
-
-
-def _is_settled(wanted: Json, live: Json | None, sent: Sent | None) -> bool:
-    return live is not None and _is_there(wanted, live, sent) and is_ready(live)
+def _is_there(wanted: Json, live: Json, sent: Sent | None) -> bool:
+    return not _is_leaving(live) and is_applied(wanted, live, sent)
 
 
 def _is_leaving(live: Json) -> bool:

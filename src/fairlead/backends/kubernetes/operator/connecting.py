@@ -27,7 +27,7 @@ def find_config(kubeconfig: Path | None, context: str = "", *, environ: Mapping[
     try:
         found = _load(kubeconfig, environ).get(context or None)
     except (LightkubeError, OSError, KeyError, ValueError) as error:
-        raise ConfigError(f"no way to a cluster: {error or type(error).__name__}") from error
+        raise ConfigError(f"no way to a cluster: {str(error) or type(error).__name__}") from error
     if found is None:
         raise ConfigError("no way to a cluster: the kubeconfig has no current context")
     return found._replace(user=_understood(found.user or User()))

@@ -72,7 +72,7 @@ class Election:
                         break
                 renewed_at = self.now()
             except (FairleadError, TimeoutError) as error:
-                _log.warning("the lease could not be renewed: %s", error or "no answer in time")
+                _log.warning("the lease could not be renewed: %s", str(error) or "no answer in time")
         _log.error("this is not the leader any more")
 
     async def release(self) -> None:
