@@ -80,11 +80,15 @@ def reconciles(operator: Operator, result: str = "done") -> float:
 
 @asynccontextmanager
 async def running_operator(
-    cluster: Cluster, followed: Sequence[Followed] = FOLLOWED, chosen: Options | None = None
+    cluster: Cluster,
+    followed: Sequence[Followed] = FOLLOWED,
+    chosen: Options | None = None,
+    *,
+    token: str | None = None,
 ) -> AsyncIterator[Operator]:
     """An operator that works until the block ends."""
     with tempfile.TemporaryDirectory() as folder:
-        config = find_config(cluster.write_kubeconfig(Path(folder)))
+        config = find_config(cluster.write_kubeconfig(Path(folder), token=token))
     operator = Operator(config, followed, chosen or options(), Catalog())
     stop = asyncio.Event()
     running = asyncio.create_task(operator.run(stop))

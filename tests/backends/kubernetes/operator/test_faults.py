@@ -112,12 +112,50 @@ async def test_a_kind_that_is_installed_later_is_noticed(cluster: Cluster) -> No
         await until(lambda: cluster.find("ScaledObject", DEPLOYMENT))
 
 
-async def test_a_kind_that_may_not_be_listed_is_left_out(cluster: Cluster, caplog: pytest.LogCaptureFixture) -> None:
-    cluster.faults.add(Fault.UNAVAILABLE, verbs="list", kinds="Ingress", times=2)
+async def test_a_kind_that_may_not_be_listed_is_left_out_until_it_may(
+    cluster: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = cluster.access.account("default", "operator")
+    cluster.access.is_enforced = True
+    await cluster.create(_role("some", [*_RULES]))
+    await cluster.create(_binding("some"))
 
-    async with running_operator(cluster):
+    async with running_operator(cluster, chosen=options(sweep_every_s=0.2), token=token) as operator:
         await cluster.create(sdep())
         await available(cluster)
+        assert "ingresses are not looked at" in caplog.text
+        assert not cluster.watches("ingresses")
+
+        await cluster.create(_role("more", [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}]))
+        await cluster.create(_binding("more"))
+
+        await until(lambda: cluster.watches("ingresses"))
+        assert operator.world().list("SeldonDeployment")
+
+
+_RULES: list[dict[str, Any]] = [
+    {
+        "apiGroups": ["machinelearning.seldon.io", "apps", "autoscaling", "policy", ""],
+        "resources": ["*"],
+        "verbs": ["*"],
+    },
+]
+
+
+def _role(name: str, rules: list[dict[str, Any]]) -> dict[str, Any]:
+    group = "rbac.authorization.k8s.io/v1"
+    return {"apiVersion": group, "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules}
+
+
+def _binding(role: str) -> dict[str, Any]:
+    group = "rbac.authorization.k8s.io"
+    return {
+        "apiVersion": f"{group}/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": role},
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": role},
+        "subjects": [{"kind": "ServiceAccount", "name": "operator", "namespace": "default"}],
+    }
 
 
 _KEDA = {"maxReplicaCount": 3, "triggers": [{"type": "cpu", "metadata": {"value": "50"}}]}

@@ -328,13 +328,17 @@ class Operator:
     async def _sweep_on(self) -> None:
         while True:
             self._wants_sweep.clear()
-            now = time.monotonic()
+            now, forbidden = time.monotonic(), set(self._sweeper.forbidden)
             for key in self._agenda.due([kind.key for kind in self._kinds()], now):
                 kind = self._served.get(key)
                 self._agenda.swept(key, now)
                 if kind is not None:
                     with self._calmly(f"listing {kind.plural}"):
                         await self._sweeper.sweep(kind)
+            if forbidden - self._sweeper.forbidden:
+                # What may be listed now may be watched too.
+                await self._watches.stop()
+                self._watch()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(max(0.01, self._agenda.wait_s(time.monotonic()))):
                     await self._wants_sweep.wait()
