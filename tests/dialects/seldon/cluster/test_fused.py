@@ -81,6 +81,16 @@ def test_a_sum_with_a_part_that_has_no_limit_is_no_limit() -> None:
     assert "limits" not in container(lay_out(doc), "classifier")["resources"]
 
 
+def test_a_gpu_keeps_its_limit_beside_what_has_none() -> None:
+    doc = sdep(predictor(componentSpecs=[pod({"name": "classifier", "resources": {"limits": {"nvidia.com/gpu": 1}}})]))
+    doc["spec"]["predictors"][0]["svcOrchSpec"] = {"resources": {"requests": {"cpu": "200m"}}}
+
+    resources = container(lay_out(doc), "classifier")["resources"]
+
+    assert resources["limits"] == {"nvidia.com/gpu": "1"}
+    assert resources["requests"]["nvidia.com/gpu"] == "1"
+
+
 def test_the_resources_of_one_container_stay_as_written() -> None:
     resources = {"limits": {"nvidia.com/gpu": 1, "cpu": "1.50"}}
     doc = sdep(predictor(componentSpecs=[pod({"name": "classifier", "resources": resources})]))

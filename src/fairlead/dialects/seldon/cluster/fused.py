@@ -106,7 +106,9 @@ def _resources(site: Site, containers: list[Json]) -> Json:
     limits = [part.get("limits") or {} for part in parts]
     is_capped = all(item.get("resources") for item in containers)
     common = set.intersection(*(set(one) for one in limits)) if is_capped else set()
-    capped = _sum([{name: one[name] for name in common} for one in limits])
+    # What cannot be shared out beyond what there is (a GPU) has a limit in every pod that Kubernetes takes.
+    whole = {name for one in limits for name in one if "/" in name or name.startswith("hugepages-")}
+    capped = _sum([{name: one[name] for name in (common | whole) & one.keys()} for one in limits])
     claims = [claim for part in parts for claim in part.get("claims", [])]
     found = {"requests": requests, "limits": capped, "claims": claims}
     return {name: value for name, value in found.items() if value}
