@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from support.cluster import Cluster, Fate
+from support.cluster_definitions import ROUTES, free_definition
 
 pytestmark = pytest.mark.anyio
 
@@ -163,27 +164,9 @@ async def test_a_controller_that_is_off_does_nothing(cluster: Cluster) -> None:
     assert cluster.names("ReplicaSet") == []
 
 
-def free_kind(group: str, kind: str, plural: str, version: str = "v1") -> Document:
-    """A definition that takes anything."""
-    free = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    schema = {"openAPIV3Schema": {"type": "object", "properties": {"spec": free, "status": free}}}
-    served = {"name": version, "served": True, "storage": True, "schema": schema, "subresources": {"status": {}}}
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.{group}"},
-        "spec": {
-            "group": group,
-            "scope": "Namespaced",
-            "names": {"kind": kind, "plural": plural},
-            "versions": [served],
-        },
-    }
-
-
 async def test_a_gateway_accepts_routes_whose_services_are_there(cluster: Cluster) -> None:
     group = "gateway.networking.k8s.io"
-    await cluster.create(free_kind(group, "HTTPRoute", "httproutes"))
+    await cluster.create(ROUTES)
     rules = [{"backendRefs": [{"name": "iris", "port": 80}]}]
     spec = {"parentRefs": [{"name": "gateway"}], "rules": rules}
     await cluster.create({"apiVersion": f"{group}/v1", "kind": "HTTPRoute", "metadata": {"name": "r"}, "spec": spec})
@@ -201,8 +184,8 @@ async def test_a_gateway_accepts_routes_whose_services_are_there(cluster: Cluste
 
 async def test_a_knative_service_has_revisions(cluster: Cluster) -> None:
     group = "serving.knative.dev"
-    await cluster.create(free_kind(group, "Service", "services"))
-    await cluster.create(free_kind(group, "Revision", "revisions"))
+    await cluster.create(free_definition(group, "Service"))
+    await cluster.create(free_definition(group, "Revision"))
     template = {"spec": {"containers": [{"image": "example.com/iris:1"}]}}
     service: Document = {"apiVersion": f"{group}/v1", "kind": "Service", "metadata": {"name": "iris"}}
     await cluster.create({**service, "spec": {"template": template}})

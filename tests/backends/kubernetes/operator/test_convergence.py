@@ -19,6 +19,7 @@ from fairlead.backends.kubernetes.operator import Followed, Operator
 from fairlead.dialects.clusters import ClusterSettings
 from fairlead.dialects.kserve import KServeDialect
 from support.cluster import Cluster, Fate, Fault, running_cluster
+from support.cluster_definitions import ROUTES
 from support.cluster_users import People, orphans, owned_objects
 from support.operators import FOLLOWED, install, options, reconciles, running_operator
 
@@ -41,32 +42,13 @@ _KSERVE = KServeDialect(settings=_SETTINGS)
 _FOLLOWED = [*FOLLOWED, *(Followed(kind=kind, dialect=_KSERVE, source="kserve") for kind in _KSERVE.kinds)]
 
 
-def _routes() -> Document:
-    """The definition of HTTPRoutes, as far as they matter here."""
-    free = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
-    schema = {"openAPIV3Schema": {"type": "object", "properties": {"spec": free, "status": free}}}
-    version = {"name": "v1", "served": True, "storage": True, "schema": schema, "subresources": {"status": {}}}
-    group, plural = "gateway.networking.k8s.io", "httproutes"
-    return {
-        "apiVersion": "apiextensions.k8s.io/v1",
-        "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.{group}"},
-        "spec": {
-            "group": group,
-            "scope": "Namespaced",
-            "names": {"kind": "HTTPRoute", "plural": plural},
-            "versions": [version],
-        },
-    }
-
-
 @asynccontextmanager
 async def _world() -> AsyncIterator[Cluster]:
     async with running_cluster() as cluster:
         cluster.faults.retry_after_s = 0
         await install(cluster, _FOLLOWED)
         await cluster.install([dict(seed) for seed in _KSERVE.seeds() if seed["kind"] == "ClusterServingRuntime"])
-        await cluster.install([_routes()])
+        await cluster.install([ROUTES])
         yield cluster
 
 
