@@ -185,6 +185,7 @@ def followed(settings: "ClusterSettings") -> "list[Followed]":
             source="seldon-controller-manager",
             tells_objects=True,
             reads_pods=True,
+            reads_ready_pods=False,
             controller_label="seldon.io/controller-id",
         )
         for kind in seldon.kinds
@@ -207,9 +208,14 @@ def _placed(read: "Values") -> "ClusterSettings":
     for warning in read.warnings:
         output.note(f"warning: {warning}")
     settings = read.settings
-    if settings.value("namespaceOverride") is None and _IN_A_POD.exists():
-        return replace(settings, namespace=_IN_A_POD.read_text().strip())
+    if settings.value("namespaceOverride") is None and (namespace := own_namespace()):
+        return replace(settings, namespace=namespace)
     return settings
+
+
+def own_namespace() -> str:
+    """The namespace of the pod this runs in; empty for none."""
+    return _IN_A_POD.read_text().strip() if _IN_A_POD.exists() else ""
 
 
 def _shared() -> frozenset[str]:

@@ -249,3 +249,19 @@ async def test_an_operator_that_loses_the_lead_stops_at_once(cluster: Cluster) -
 
     assert state(cluster, "later") == ""
     assert cluster.get("Lease", "operator.fairlead.dev")["spec"]["holderIdentity"] == "another"
+
+
+async def test_pods_are_asked_for_while_a_workload_is_not_ready(cluster: Cluster) -> None:
+    followed = [replace(one, reads_pods=True, reads_ready_pods=False) for one in FOLLOWED]
+    await cluster.create(sdep())
+    async with running_operator(cluster, followed) as operator:
+        await until(lambda: cluster.journal.of("list", "pods"))
+        await available(cluster)
+        await operator.queue.idle()
+        cluster.journal.clear()
+        before = reconciles(operator)
+
+        await cluster.merge(sdep(), {"metadata": {"labels": {"a": "b"}}})
+        await until(lambda: reconciles(operator) > before)
+
+    assert cluster.journal.of("list", "pods") == []

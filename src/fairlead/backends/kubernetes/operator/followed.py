@@ -28,6 +28,8 @@ class Followed:
     source: str = "fairlead"
     tells_objects: bool = False
     reads_pods: bool = False
+    reads_ready_pods: bool = True
+    """Whether that is so of workloads that are ready, too."""
     controller_label: str = ""
     left_finalizers: frozenset[str] = frozenset()
 

@@ -112,7 +112,7 @@ class Reconciler:
         for kind, name in layout.mentions:
             world.looks.add(Look(kind, "" if kind in self.cluster_wide else key.namespace, name))
         todo = await self._make(followed, doc, layout, written)
-        observed = await self._observed(followed, layout)
+        observed = await self._observed(followed, layout, is_ready=todo.is_ready)
         status = followed.dialect.cluster_status(
             ready, layout, observed, settings=self.settings, now=self.clock(), world=world
         )
@@ -171,14 +171,14 @@ class Reconciler:
     def _has(self, doc: Mapping[str, Any]) -> bool:
         return self.served.get(key_of(doc).type) is not None
 
-    async def _observed(self, followed: Followed, layout: Layout) -> Observed:
+    async def _observed(self, followed: Followed, layout: Layout, *, is_ready: bool) -> Observed:
         objects = self.cache.owned(layout.owner.uid)
         by_name: dict[tuple[str, str], Json] = {}
         for key, found in objects.items():
             # Knative's Service has the kind of the core's, and may have the name of one too.
             by_name["KnativeService" if key.type == KNATIVE_SERVICE.key else key.kind, key.name] = found
-        pods = await self._pods(layout) if followed.reads_pods else ()
-        return Observed(objects=by_name, pods=pods)
+        wants_pods = followed.reads_pods and (followed.reads_ready_pods or not is_ready)
+        return Observed(objects=by_name, pods=await self._pods(layout) if wants_pods else ())
 
     async def _pods(self, layout: Layout) -> tuple[Json, ...]:
         found: dict[str, Json] = {}
