@@ -2,7 +2,7 @@
 
 import re
 
-from fairlead.backends.local.gateway.link import WorkerLink
+from fairlead.backends.local.gateway.link import Link
 from fairlead.backends.local.gateway.passage import Passage
 from fairlead.errors import FairleadError, GrpcCode
 from fairlead.protocols.exchange import Response
@@ -45,7 +45,7 @@ class GrpcPassage(Passage):
 
     bare: bytes
 
-    def depart(self, link: WorkerLink) -> None:
+    def depart(self, link: Link) -> None:
         """A replica is there for it."""
         if self._timeout_s is not None:
             self.head = b"%b\0grpc-timeout\0%b" % (self.bare, _coarse(self._left_s(self._timeout_s)))

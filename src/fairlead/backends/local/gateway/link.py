@@ -7,14 +7,15 @@ may hold is bounded: beyond that requests wait in their pool, where the bound is
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 from struct import Struct
 from typing import Protocol
 
 from fairlead.dataplane.net.frame_bodies import FrameSink, FrameSource
 from fairlead.dataplane.net.frame_link import FrameLink
-from fairlead.protocols.exchange import Response
+from fairlead.protocols.exchange import Incoming, Outgoing, Response
 from fairlead.protocols.frames import (
     GOAWAY,
     LAST_ID,
@@ -37,6 +38,13 @@ _MOST_LARGE_BYTES = 64 * 1024 * 1024
 """How many bytes of large bodies one replica may hold; a single one may be larger."""
 
 
+class Source(Incoming, Protocol):
+    """An answer's body. `trailers` are there when it is over."""
+
+    @property
+    def trailers(self) -> bytes: ...
+
+
 class Passenger(Protocol):
     """A request on its way, as a link sees it."""
 
@@ -44,9 +52,43 @@ class Passenger(Protocol):
     body: bytes
 
     def arrived(self, response: Response) -> None: ...
-    def began(self, status: int, headers: bytes, source: FrameSource) -> None: ...
+    def began(self, status: int, headers: bytes, source: Source) -> None: ...
     def broken(self) -> None: ...
     def lost(self, *, was_sent: bool) -> None: ...
+
+
+class Link(Protocol):
+    """The way to one replica, whatever it speaks."""
+
+    name: str
+    open: dict[int, Passenger]
+    is_full: bool
+
+    def request(self, passenger: Passenger) -> int: ...
+    def open_stream(self, passenger: Passenger) -> tuple[int, Outgoing]: ...
+    def cancel(self, id: int) -> None: ...
+    def ask_counts(self, told: Callable[[bytes | None], None]) -> None: ...
+    def set_limit(self, limit: int, *, counts_streams: bool) -> None: ...
+    def leave(self) -> None: ...
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinkTerms:
+    """What a link is made with: whom it tells of its end, of its goodbye and of a free place; how many requests it may
+    hold; who hears what was counted before the last goodbye; and its replica's name."""
+
+    on_lost: Callable[[Link], None]
+    on_goaway: Callable[[Link], None]
+    on_free: Callable[[], None]
+    limit: int
+    counts_streams: bool = False
+    farewell: Callable[[bytes | None], None] | None = None
+    name: str = ""
+
+
+Dial = Callable[[str, LinkTerms], Awaitable[Link]]
+"""Makes a link to the replica at an address. Raises `OSError` when nobody answers there."""
 
 
 class WorkerLink(FrameLink):
@@ -55,8 +97,8 @@ class WorkerLink(FrameLink):
 
     def __init__(
         self,
-        on_lost: "Callable[[WorkerLink], None]",
-        on_goaway: "Callable[[WorkerLink], None]",
+        on_lost: Callable[[Link], None],
+        on_goaway: Callable[[Link], None],
         on_free: Callable[[], None],
         *,
         limit: int,
@@ -235,6 +277,24 @@ class WorkerLink(FrameLink):
             passenger.lost(was_sent=id not in never_left)
 
 
+async def dial_worker(path: str, terms: LinkTerms) -> Link:
+    """A link to the worker behind a Unix socket."""
+
+    def made() -> WorkerLink:
+        return WorkerLink(
+            terms.on_lost,
+            terms.on_goaway,
+            terms.on_free,
+            limit=terms.limit,
+            counts_streams=terms.counts_streams,
+            farewell=terms.farewell,
+            name=terms.name,
+        )
+
+    _, link = await asyncio.get_running_loop().create_unix_connection(made, path)
+    return link
+
+
 def _ids(pieces: list[bytes]) -> set[int]:
     """The ids of the requests in queued output, where a large body is a piece of its own."""
     ids: set[int] = set()
@@ -252,7 +312,7 @@ def _ids(pieces: list[bytes]) -> set[int]:
 
 class Replica:
     """One endpoint of a pool. `on_ready` is called each time it can take requests. `limit` is how many it may hold.
-    `on_counts` gets its path and what it counted, when it leaves."""
+    `on_counts` gets its path and what it counted, when it leaves; `dial` makes the way there."""
 
     def __init__(
         self,
@@ -263,17 +323,19 @@ class Replica:
         counts_streams: bool = False,
         on_ready: Callable[[], None],
         on_counts: Callable[[str, bytes | None], None] = lambda path, body: None,  # noqa: ARG005
+        dial: Dial = dial_worker,
     ) -> None:
         self._on_counts = on_counts
+        self._dial = dial
         self.name = name
         self.path = path
         self._limit = limit
         self._counts_streams = counts_streams
-        self.link: WorkerLink | None = None
+        self.link: Link | None = None
         self.is_awaited = True
         """Nobody knows yet whether it can be reached."""
         self._on_ready = on_ready
-        self._leaving: set[WorkerLink] = set()
+        self._leaving: set[Link] = set()
         self._wake = asyncio.Event()
         self._is_wanted = True
         self._dialling = asyncio.get_running_loop().create_task(self._keep_connected(), name=f"dial {name}")
@@ -298,11 +360,10 @@ class Replica:
             self.link.leave()
 
     async def _keep_connected(self) -> None:
-        loop = asyncio.get_running_loop()
         delay_s = _FIRST_RETRY_S
         while self._is_wanted:
             try:
-                _, link = await loop.create_unix_connection(self._make_link, self.path)
+                link = await self._dial(self.path, self._terms())
             except OSError as error:
                 log.debug("replica %s does not answer at %s: %s", self.name, self.path, error)
                 self.is_awaited = False
@@ -319,27 +380,26 @@ class Replica:
             await self._wake.wait()
             await asyncio.sleep(_FIRST_RETRY_S)
 
-    def _make_link(self) -> WorkerLink:
-        farewell = partial(self._on_counts, self.path)
-        return WorkerLink(
-            self._lost,
-            self._gone_away,
-            self._on_ready,
+    def _terms(self) -> LinkTerms:
+        return LinkTerms(
+            on_lost=self._lost,
+            on_goaway=self._gone_away,
+            on_free=self._on_ready,
             limit=self._limit,
             counts_streams=self._counts_streams,
-            farewell=farewell,
+            farewell=partial(self._on_counts, self.path),
             name=self.name,
         )
 
-    def _gone_away(self, link: WorkerLink) -> None:
+    def _gone_away(self, link: Link) -> None:
         self._leaving.add(link)
         self._drop(link)
 
-    def _lost(self, link: WorkerLink) -> None:
+    def _lost(self, link: Link) -> None:
         self._leaving.discard(link)
         self._drop(link)
 
-    def _drop(self, link: WorkerLink) -> None:
+    def _drop(self, link: Link) -> None:
         if self.link is link:
             self.link = None
             self._wake.set()

@@ -5,11 +5,10 @@ dropped and counted.
 """
 
 from fairlead.backends.local.gateway.grpc_passage import is_fault
-from fairlead.backends.local.gateway.link import WorkerLink
+from fairlead.backends.local.gateway.link import Link, Source
 from fairlead.backends.local.gateway.metering import Meter
 from fairlead.backends.local.gateway.pool import Pool
 from fairlead.backends.local.gateway.wheel import TimerWheel
-from fairlead.dataplane.net.frame_bodies import FrameSource
 from fairlead.protocols.exchange import Response
 
 _PATIENCE_S = 60.0
@@ -21,7 +20,7 @@ class _Copy:
 
     __slots__ = ("_bucket", "_id", "_link", "_meter", "body", "head")
 
-    def __init__(self, head: bytes, body: bytes, *, meter: Meter, link: WorkerLink, wheel: TimerWheel) -> None:
+    def __init__(self, head: bytes, body: bytes, *, meter: Meter, link: Link, wheel: TimerWheel) -> None:
         self.head = head
         self.body = body
         self._meter = meter
@@ -35,7 +34,7 @@ class _Copy:
         if is_fault(response):
             self._meter.mirror_failures += 1
 
-    def began(self, status: int, headers: bytes, source: FrameSource) -> None:  # noqa: ARG002 (nobody reads them)
+    def began(self, status: int, headers: bytes, source: Source) -> None:  # noqa: ARG002 (nobody reads them)
         """The answer comes in pieces, which go nowhere."""
         source.listen(lambda _: None, lambda: self.arrived(Response(status, source.trailers, b"")))
 

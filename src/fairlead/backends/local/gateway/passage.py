@@ -6,14 +6,13 @@ that comes in pieces is passed on as it comes; from then on all that can be done
 
 from collections.abc import Callable
 
-from fairlead.backends.local.gateway.link import WorkerLink
+from fairlead.backends.local.gateway.link import Link, Source
 from fairlead.backends.local.gateway.metering import Meter
 from fairlead.backends.local.gateway.pool import Pool
 from fairlead.backends.local.gateway.pouring import pour
 from fairlead.backends.local.gateway.refusals import lateness, refusal, refusal_of
 from fairlead.backends.local.gateway.trails import Trail
 from fairlead.backends.local.gateway.wheel import Bucket, TimerWheel
-from fairlead.dataplane.net.frame_bodies import FrameSource
 from fairlead.errors import FairleadError, NotReady
 from fairlead.protocols.exchange import Incoming, Outgoing, Response, ServerReply
 
@@ -76,7 +75,7 @@ class Passage:
         meter.begin(started)
         self._timeout_s = timeout_s
         self._retries = retries
-        self._link: WorkerLink | None = None
+        self._link: Link | None = None
         self._id = 0
         self._bucket: Bucket | None = None
         self._incoming = incoming
@@ -91,7 +90,7 @@ class Passage:
 
     # What the pool calls.
 
-    def depart(self, link: WorkerLink) -> None:
+    def depart(self, link: Link) -> None:
         """A replica is there for it."""
         if self._trail is not None:
             self._trail.departed(link.name, self._clock() - self._started, had_to_wait=self._waits)
@@ -130,7 +129,7 @@ class Passage:
         else:
             self._finish(response)
 
-    def began(self, status: int, headers: bytes, source: FrameSource) -> None:
+    def began(self, status: int, headers: bytes, source: Source) -> None:
         """The replica answers in pieces."""
         reply = self._reply
         if reply is None:

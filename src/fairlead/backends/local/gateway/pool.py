@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from fairlead.backends.local.gateway.link import Passenger, Replica, WorkerLink
+from fairlead.backends.local.gateway.link import Dial, Link, Passenger, Replica, dial_worker
 from fairlead.backends.local.gateway.metering import Load
 from fairlead.backends.local.gateway.refusals import overflow
 from fairlead.errors import FairleadError, NotReady
@@ -23,7 +23,7 @@ _GATHER_S = 0.01
 class Waiter(Passenger, Protocol):
     """A request that may have to wait."""
 
-    def depart(self, link: WorkerLink) -> None: ...
+    def depart(self, link: Link) -> None: ...
     def wait(self, limit_s: float) -> None: ...
     def refuse(self, error: FairleadError) -> None: ...
     def move(self, pool: "Pool") -> None: ...
@@ -38,8 +38,10 @@ class Pool:
         *,
         on_counts: Callable[[str, bytes | None], None] = lambda path, body: None,  # noqa: ARG005
         on_poke: Callable[[], None] = lambda: None,
+        dial: Dial = dial_worker,
     ) -> None:
         self.name = name
+        self._dial = dial
         self._on_poke = on_poke
         self._on_counts = on_counts
         self.wanted = routing.Pool()
@@ -68,6 +70,7 @@ class Pool:
                     counts_streams=wanted.counts_streams,
                     on_ready=self._share_waiting,
                     on_counts=self._on_counts,
+                    dial=self._dial,
                 )
                 kept.append(made)
         self._replicas = kept
@@ -125,13 +128,13 @@ class Pool:
         ready = wanted.replica_queue_limit and sum(1 for replica in self._replicas if replica.link is not None)
         return ready * wanted.replica_queue_limit or wanted.queue_limit
 
-    def choose(self) -> WorkerLink | None:
+    def choose(self) -> Link | None:
         """The replica with the fewest open requests, if it may take one more; equals take turns."""
         replicas = self._replicas
         if len(replicas) == 1:
             link = replicas[0].link
             return link if link is not None and not link.is_full else None
-        best: WorkerLink | None = None
+        best: Link | None = None
         count = len(replicas)
         self._turn += 1
         for offset in range(count):

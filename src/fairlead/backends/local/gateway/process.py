@@ -12,6 +12,7 @@ from fairlead.backends.local.gateway.calls import Calls
 from fairlead.backends.local.gateway.collecting import Collector
 from fairlead.backends.local.gateway.demanding import Demands
 from fairlead.backends.local.gateway.finding import View
+from fairlead.backends.local.gateway.link import Dial, dial_worker
 from fairlead.backends.local.gateway.listing import Pages
 from fairlead.backends.local.gateway.messages import GatewayStats, PoolStats
 from fairlead.backends.local.gateway.metering import Meters
@@ -40,7 +41,8 @@ class Settings:
     """A second address for the same: the port that gRPC clients expect."""
     inside: Path | None = None
     """A Unix socket for our own processes: in clear, and with routes that clients do not have."""
-    admin: Path
+    admin: Path | None = None
+    """Where tables and questions come; without it, whoever made the gateway gives them to it."""
     table: Path
     tls_certificate: Path | None = None
     tls_key: Path | None = None
@@ -54,13 +56,13 @@ class Settings:
 class Gateway:
     """Everything of one gateway. `start` and `drain` run on its loop."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, dial: Dial = dial_worker) -> None:
         self._settings = settings
         self._meters = Meters()
-        self._board = Board()
+        self.board = Board()
         self._certificates = NamedCertificates()
         self._marks: dict[Path, str] = {}
-        self.switchboard = Switchboard(self._meters)
+        self.switchboard = Switchboard(self._meters, dial)
         self.switchboard.on_table = self._use_certificates
         self._collector = Collector(self.switchboard, self._meters, settings.table.with_suffix(".counts"))
         self.switchboard.on_counts = self._collector.farewell
@@ -72,12 +74,12 @@ class Gateway:
         self._inside = self._make_server(is_inside=True)
         self._meters.clock = asyncio.get_running_loop().time
         self._meters.loads = self.switchboard.loads
-        self._meters.scales = lambda: self._board.families(self.switchboard.servings)
+        self._meters.scales = lambda: self.board.families(self.switchboard.servings)
         self._meters.connections = lambda: self._server.connections
         self._file = TableFile(settings.table)
-        self._demands = Demands(self.switchboard.servings, asyncio.get_running_loop())
-        self.switchboard.on_poke = self._demands.poke
-        self._admin = Admin(self.switchboard, self._file, self._demands, self._board, stats=self.stats)
+        self.demands = Demands(self.switchboard.servings, asyncio.get_running_loop())
+        self.switchboard.on_poke = self.demands.poke
+        self._admin = Admin(self.switchboard, self._file, self.demands, self.board, stats=self.stats)
         self.port = 0
         self.grpc_port = 0
 
@@ -103,7 +105,8 @@ class Gateway:
             self.grpc_port = await self._server.listen(settings.also, tls=tls)
         if settings.inside is not None:
             await self._inside.listen(UnixSocket(str(settings.inside)))
-        await self._admin.listen(settings.admin)
+        if settings.admin is not None:
+            await self._admin.listen(settings.admin)
 
     def _use_certificates(self, table: RouteTable) -> None:
         """Show clients the certificates that the table names for hosts."""
@@ -126,7 +129,7 @@ class Gateway:
         await self._inside.drain(grace_s)
         self._collector.save()
         await asyncio.to_thread(self._trails.close)
-        self._demands.close()
+        self.demands.close()
         self._admin.close()
         self._wheel.close()
         self.switchboard.close()

@@ -6,7 +6,7 @@ What two tables share lives on: pools with their connections and waiting request
 from collections.abc import Callable, Iterable, Iterator, KeysView
 from dataclasses import dataclass
 
-from fairlead.backends.local.gateway.link import Replica
+from fairlead.backends.local.gateway.link import Dial, Replica, dial_worker
 from fairlead.backends.local.gateway.matching import Matcher
 from fairlead.backends.local.gateway.metering import Key, Load, Meter, Meters
 from fairlead.backends.local.gateway.pool import Pool
@@ -58,7 +58,8 @@ class Entry:
 class Switchboard:
     """The table in force. `publish` puts the next one in force at once, at the cost of what differs."""
 
-    def __init__(self, meters: Meters) -> None:
+    def __init__(self, meters: Meters, dial: Dial = dial_worker) -> None:
+        self._dial = dial
         self.table = RouteTable()
         self.epoch = Epoch()
         self.servings: dict[Key, Serving] = {}
@@ -150,7 +151,7 @@ class Switchboard:
         def poke() -> None:
             self.on_poke(serving)
 
-        pool = Pool(key.path, on_counts=self._heard, on_poke=poke)
+        pool = Pool(key.path, on_counts=self._heard, on_poke=poke, dial=self._dial)
         serving = Serving(key, pool, self._meters.meter(key))
         return serving
 

@@ -39,7 +39,7 @@ async def tell(scaler: Scaler, gateway: Shows, *, is_whole: bool) -> bool:
     if not changed and not gone:
         return True
     names = tuple((*service.split("/", 2), component) for service, component in gone)
-    scales = Scales(tuple(_scales(changed)), tuple(name for name in names if len(name) == 4), is_whole)
+    scales = Scales(tuple(scales_of(changed)), tuple(name for name in names if len(name) == 4), is_whole)
     try:
         await gateway.show(scales)
     except (FairleadError, OSError, EOFError, TimeoutError) as error:
@@ -48,7 +48,8 @@ async def tell(scaler: Scaler, gateway: Shows, *, is_whole: bool) -> bool:
     return True
 
 
-def _scales(lines: Iterable[Line]) -> Iterable[ComponentScale]:
+def scales_of(lines: Iterable[Line]) -> Iterable[ComponentScale]:
+    """The same as the gateway's metrics tell it."""
     for line in lines:
         kind, namespace, service = line.key[0].split("/", 2)
         gauges = line.verdict.gauges
