@@ -42,6 +42,7 @@ _COMMANDS: tuple[tuple[str, Group, str], ...] = (
     ("fairlead.cli.install:install", _CLUSTER, "Install the operator into a cluster, or upgrade it."),
     ("fairlead.cli.install:uninstall", _CLUSTER, "Take the operator out; models run on."),
     ("fairlead.cli.operator:operator", _PODS, "Make the manifests of a cluster true."),
+    ("fairlead.cli.gateway:gateway", _PODS, "Scale a cluster's workloads by their requests, without Knative."),
     ("fairlead.cli.engine:engine", _PODS, "Orchestrate the graph of a Seldon predictor."),
     ("fairlead.cli.model_server:model_server", _PODS, "Serve a model folder with a KServe runtime's flags."),
     ("fairlead.cli.agent:agent", _PODS, "Log, gather and fetch beside a KServe model server."),

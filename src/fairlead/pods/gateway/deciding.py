@@ -74,9 +74,8 @@ class Decider:
         while True:
             await self._is_due.wait()
             self._is_due.clear()
-            for key, replicas in list(self._wanted.items()):
-                await self._write_one(key, replicas)
-            if self._wanted:
+            due = [(key, replicas) for key, replicas in self._wanted.items() if self._has.get(key) != replicas]
+            if not all([await self._write_one(key, replicas) for key, replicas in due]):
                 await asyncio.sleep(_AGAIN_S)
                 self._is_due.set()
 
@@ -91,20 +90,20 @@ class Decider:
         if verdict is not None and verdict != self._has.get(key):
             self._is_due.set()
 
-    async def _write_one(self, key: Key, replicas: int) -> None:
-        if self._has.get(key) == replicas:
-            return
+    async def _write_one(self, key: Key, replicas: int) -> bool:
+        """Whether it need not be tried again."""
         _, namespace, _ = key[0].split("/", 2)
         metadata = {"name": key[1], "namespace": namespace}
         scale = {"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": metadata, "spec": {"replicas": replicas}}
         try:
             await self.api.update(DEPLOYMENT, scale, subresource="scale")
         except NotFound:
-            return
+            return True
         except FairleadError as error:
             _log.warning("%s could not be scaled to %d: %s", key[1], replicas, error)
-            return
+            return False
         self._has[key] = replicas
+        return True
 
 
 def _tell(key: Key, told: Told) -> None:

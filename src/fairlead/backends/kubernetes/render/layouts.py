@@ -37,7 +37,7 @@ def rendered(layout: Layout, settings: ClusterSettings) -> Written:
     ways = joined(_way(exposure, routing, place) for exposure in layout.exposures)
     warnings = (*layout.warnings, *_dropped(layout))
     inside = Written(objects=tuple(_inside(layout, place, ways, routing)), warnings=warnings)
-    return joined((inside, *(_on_demand(one, place) for one in layout.on_demand), ways))
+    return joined((inside, *(_on_demand(one, layout, place) for one in layout.on_demand), ways))
 
 
 def _inside(layout: Layout, place: Place, ways: Written, routing: Routing) -> list[Object]:
@@ -72,11 +72,11 @@ def _workload(workload: Workload, place: Place) -> list[Object]:
     return [one for one in made if one is not None]
 
 
-def _on_demand(workload: OnDemandWorkload, place: Place) -> Written:
+def _on_demand(workload: OnDemandWorkload, layout: Layout, place: Place) -> Written:
     if place.settings.has_knative:
         return knative.service(workload, place)
     if place.settings.has_own_gateway:
-        return Written(objects=tuple(own_gateway.objects(workload, place)))
+        return Written(objects=tuple(own_gateway.objects(workload, place, layout.exposures)))
     message = f"{workload.name} comes and goes with its requests, which needs Knative or Fairlead's own gateway"
     raise UnrunnableManifest([Problem(where=Where(), message=f"{message}: set knative.enabled or ownGateway.enabled")])
 
