@@ -5,14 +5,13 @@ process at once, and Kubernetes starts it again: nothing that was begun as a lea
 """
 
 import asyncio
-import contextlib
 import logging
 import os
 import random
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -24,45 +23,37 @@ from fairlead.backends.kubernetes.operator.cache import Cache
 from fairlead.backends.kubernetes.operator.connecting import connect
 from fairlead.backends.kubernetes.operator.discovery import Served, discover, settings_here
 from fairlead.backends.kubernetes.operator.followed import Followed
+from fairlead.backends.kubernetes.operator.following import Following
 from fairlead.backends.kubernetes.operator.leading import Election, Terms
 from fairlead.backends.kubernetes.operator.limiting import Bucket
 from fairlead.backends.kubernetes.operator.lookups import Followers, Watching
 from fairlead.backends.kubernetes.operator.metering import Meter
 from fairlead.backends.kubernetes.operator.queueing import Patience, WorkQueue
-from fairlead.backends.kubernetes.operator.reconciling import Again, Reconciler
+from fairlead.backends.kubernetes.operator.reconciling import Reconciler
 from fairlead.backends.kubernetes.operator.recording import Recorder
 from fairlead.backends.kubernetes.operator.resources import (
+    DEFINITION,
     NAMESPACE,
     OWNED,
     REFERENCES,
     ObjectKey,
-    ResourceType,
     TypeKey,
 )
 from fairlead.backends.kubernetes.operator.serving import Pages
-from fairlead.backends.kubernetes.operator.sweeping import Agenda, Sweeper
+from fairlead.backends.kubernetes.operator.sweeping import Sweeper
 from fairlead.backends.kubernetes.operator.triggering import Triggers
-from fairlead.backends.kubernetes.operator.watching import Watches
+from fairlead.backends.kubernetes.operator.working import Workers
 from fairlead.backends.kubernetes.operator.writing import Writer
 from fairlead.dialects.base import World
 from fairlead.dialects.catalog import Catalog
 from fairlead.dialects.clusters import ClusterSettings
-from fairlead.errors import FairleadError, Retryable
 
 _log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 
-_DEFINITION = ResourceType(
-    group="apiextensions.k8s.io",
-    versions=("v1",),
-    kind="CustomResourceDefinition",
-    plural="customresourcedefinitions",
-    is_namespaced=False,
-)
 _CALL_TIMEOUT_S = 30.0
 _GRACE_S = 10.0
-_SHARED_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +105,6 @@ class Operator:
         self.is_ready: list[Callable[[], bool]] = [lambda: self._is_synced]
         self._companions = companions
         self._refit = refit
-        self._config = config
         self.followed: dict[TypeKey, Followed] = {}
         self._follow(followed)
         self.meter = Meter()
@@ -152,14 +142,27 @@ class Operator:
             is_cluster_wide=not options.namespaces,
             followers=followers,
         )
-        self._sweeper = Sweeper(
-            api=self.api,
+        self._workers = Workers(self.queue, self._reconciler, self.meter)
+        self._following = Following(
+            config=config,
             cache=self.cache,
-            hear=self._triggers.hear,
+            served=self._served,
+            sweeper=Sweeper(
+                api=self.api,
+                cache=self.cache,
+                hear=self._triggers.hear,
+                namespaces=options.namespaces,
+                shared=options.shared | {options.settings.namespace},
+            ),
+            triggers=self._triggers,
+            meter=self.meter,
+            discover=self._discover,
             namespaces=options.namespaces,
-            shared=options.shared | {options.settings.namespace},
+            patience=options.patience,
+            every_s=options.sweep_every_s,
+            settle_s=options.settle_s,
+            pause_s=options.watch_pause_s,
         )
-        self._watches = Watches(config, options.namespaces, self._heard, self._rewatched, options.watch_pause_s)
         self._election = Election(
             api=self.api,
             namespace=options.lease_namespace,
@@ -178,10 +181,6 @@ class Operator:
         )
         self._is_synced = False
         self._is_working = False
-        self._agenda = Agenda(options.sweep_every_s, options.settle_s)
-        self._wants_sweep = asyncio.Event()
-        self._wants_discovery = asyncio.Event()
-        self._stopping = False
 
     @property
     def settings(self) -> ClusterSettings:
@@ -204,7 +203,7 @@ class Operator:
         try:
             return await self._until(stop, self._live())
         finally:
-            await self._watches.stop()
+            await self._following.end()
             await self._election.release()
             await self._client.aclose()
             await self.pages.close()
@@ -218,7 +217,8 @@ class Operator:
         is_asked = stopped.done()
         stopped.cancel()
         if is_asked:
-            await self._finish()
+            _log.info("stopping")
+            await self._workers.finish(within_s=_GRACE_S)
         life.cancel()
         try:
             await life
@@ -226,59 +226,28 @@ class Operator:
             return 0
         return 0 if is_asked else 1
 
-    async def _finish(self) -> None:
-        """Take nothing new, and give what is under way a while to end."""
-        _log.info("stopping")
-        self._stopping = True
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_GRACE_S):
-                await self.queue.idle()
-
     async def _live(self) -> None:
-        await self._insist("learning what the cluster serves", self._discover)
-        for kind in self._kinds():
-            await self._insist(f"listing {kind.plural}", partial(self._sweeper.sweep, kind))
-        await self._insist("listing ConfigMaps", self._sweeper.sweep_shared)
-        self._watch()
+        await self._following.begin()
         self._is_synced = True
-        _log.info("%d objects of %d kinds are known", self.cache.count(), len(self._kinds()))
         async with asyncio.TaskGroup() as tasks:
-            beside = [
-                self._sweep_on(),
-                self._sweep_shared_on(),
-                self._discover_on(),
-                *(companion(self) for companion in self._companions),
-            ]
+            beside = [*self._following.jobs(), *(companion(self) for companion in self._companions)]
             following = [tasks.create_task(_ending(each)) for each in beside]
             if self.options.elects:
                 await self._election.win()
             self.meter.leader.set(1)
             find_left = partial(self._reconciler.writer.find_left, self.options.namespaces)
-            await self._insist("looking for what was replaced", find_left)
+            await self._following.insist("looking for what was replaced", find_left)
             self._is_working = True
             self._triggers.everything()
-            working = [tasks.create_task(self._work()) for _ in range(self.options.workers)]
+            working = [tasks.create_task(self._workers.work()) for _ in range(self.options.workers)]
             if self.options.elects:
                 await self._election.hold()
                 self.meter.leader.set(0)
                 for task in (*working, *following):
                     task.cancel()
 
-    async def _insist(self, what: str, do: Callable[[], Awaitable[None]]) -> None:
-        """Do this, however long the API server is away."""
-        failures = 0
-        while True:
-            try:
-                return await do()
-            except FairleadError as error:
-                failures += 1
-                patience = replace(self.options.patience, longest_s=15.0)
-                delay_s = patience.delay_s(failures, random.random())  # noqa: S311 - spreads load
-                _log.warning("%s: %s; trying again", what, error)
-                await asyncio.sleep(delay_s)
-
     async def _discover(self) -> None:
-        wanted = (*(one.type for one in self.followed.values()), *OWNED, *REFERENCES, NAMESPACE, _DEFINITION)
+        wanted = (*(one.type for one in self.followed.values()), *OWNED, *REFERENCES, NAMESPACE, DEFINITION)
         found = await discover(self.api, wanted)
         self._served.types = found.types
         self._reconciler.settings = settings_here(self.options.settings, self._served)
@@ -288,155 +257,6 @@ class Operator:
     def _follow(self, kinds: Iterable[Followed]) -> None:
         # In place: others hold this table too.
         self.followed.update({one.type.key: one for one in kinds if not one.kind.is_read_only})
-
-    def _kinds(self) -> list[ResourceType]:
-        """What is followed: definitions and namespaces by an operator for the whole cluster alone."""
-        is_for_all = not self.options.namespaces
-        return [
-            kind
-            for key, kind in self._served.types.items()
-            if is_for_all or key not in (NAMESPACE.key, _DEFINITION.key)
-        ]
-
-    def _watch(self) -> None:
-        kinds = [kind for kind in self._kinds() if kind.key not in self._sweeper.forbidden]
-        self._agenda.begun((kind.key for kind in kinds), time.monotonic())
-        self._watches.start(kinds)
-
-    def _rewatched(self) -> None:
-        self.meter.restarts.inc()
-        self._agenda.begun((kind.key for kind in self._kinds()), time.monotonic())
-
-    def _heard(self, kind: TypeKey, type_: str, doc: Json) -> None:
-        if kind == _DEFINITION.key:
-            if type_:
-                self._wants_discovery.set()
-            return
-        if not type_:
-            # One of a list: whatever went since the last one is not in it.
-            self._agenda.listed(kind, time.monotonic())
-            self._wants_sweep.set()
-        metadata = doc["metadata"]
-        if type_ == "DELETED":
-            key = ObjectKey(kind.group, kind.kind, metadata.get("namespace") or "", metadata["name"])
-            change = self.cache.drop(key, str(metadata.get("uid", "")))
-        else:
-            change = self.cache.take(kind, doc)
-        if change is not None:
-            self._triggers.hear(change)
-
-    async def _sweep_on(self) -> None:
-        while True:
-            self._wants_sweep.clear()
-            now, forbidden = time.monotonic(), set(self._sweeper.forbidden)
-            for key in self._agenda.due([kind.key for kind in self._kinds()], now):
-                kind = self._served.get(key)
-                self._agenda.swept(key, now)
-                if kind is not None:
-                    with self._calmly(f"listing {kind.plural}"):
-                        await self._sweeper.sweep(kind)
-            if forbidden - self._sweeper.forbidden:
-                # What may be listed now may be watched too.
-                await self._watches.stop()
-                self._watch()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(max(0.01, self._agenda.wait_s(time.monotonic()))):
-                    await self._wants_sweep.wait()
-
-    async def _sweep_shared_on(self) -> None:
-        while self.options.namespaces:
-            await asyncio.sleep(_SHARED_S)
-            with self._calmly("listing ConfigMaps"):
-                await self._sweeper.sweep_shared()
-
-    async def _discover_on(self) -> None:
-        while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self.options.sweep_every_s):
-                    await self._wants_discovery.wait()
-            await asyncio.sleep(self.options.settle_s)
-            self._wants_discovery.clear()
-            before = dict(self._served.types)
-            with self._calmly("learning what the cluster serves"):
-                await self._discover()
-                if self._served.types != before:
-                    await self._follow_anew(before)
-
-    async def _follow_anew(self, before: Mapping[TypeKey, ResourceType]) -> None:
-        now = self._served.types
-        _log.info(
-            "the cluster serves other kinds now: %s",
-            ", ".join(
-                [
-                    *(f"+{key.kind}" for key in now if key not in before),
-                    *(f"-{key.kind}" for key in before if key not in now),
-                ]
-            ),
-        )
-        for key in before:
-            if key not in now:
-                self.cache.clear(key)
-        await self._watches.stop()
-        for kind in self._kinds():
-            if kind.key not in before:
-                await self._insist(f"listing {kind.plural}", partial(self._sweeper.sweep, kind))
-        self._watch()
-        self._triggers.everything()
-
-    @contextlib.contextmanager
-    def _calmly(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except FairleadError as error:
-            _log.warning("%s: %s", what, error)
-
-    async def _work(self) -> None:
-        while True:
-            key = await self.queue.take()
-            if self._stopping:
-                self.queue.done(key)
-                return
-            started, result = time.monotonic(), "error"
-            try:
-                result = await self._reconcile(key)
-            finally:
-                self.queue.done(key)
-                self.meter.reconciled(key.kind, result, time.monotonic() - started)
-
-    async def _reconcile(self, key: ObjectKey) -> str:
-        """One reconcile with whatever comes of it; the word for that."""
-        try:
-            again_s = await self._reconciler.reconcile(key)
-        except Again:
-            self.queue.add(key)
-            return "conflict"
-        except Retryable as error:
-            delay_s = self.queue.retry(key, at_least_s=error.after_s or 0.0)
-            _log.info("%s: %s; again in %.1f s", key, error, delay_s)
-            return "later"
-        except FairleadError as error:
-            _log.warning("%s: %s", key, error)
-            await self._fail(key, error)
-            return "refused"
-        except Exception as error:
-            _log.exception("%s: internal error", key)
-            await self._fail(key, FairleadError(f"internal error: {type(error).__name__}: {error}"))
-            return "error"
-        self.queue.forgive(key)
-        if again_s is not None:
-            self.queue.add(key, after_s=again_s)
-        return "done"
-
-    async def _fail(self, key: ObjectKey, error: FairleadError) -> None:
-        self.queue.retry(key)
-        try:
-            await self._reconciler.fail(key, error)
-        except Again:
-            self.queue.add(key)
-        except Retryable as away:
-            _log.info("%s: its status could not be written: %s", key, away)
-        except Exception:
-            _log.exception("%s: its status could not be written", key)
 
     def _measure(self) -> None:
         self.meter.leader.set(0)

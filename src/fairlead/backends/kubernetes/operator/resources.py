@@ -77,6 +77,13 @@ POD = _type("", "v1", "Pod", "pods")
 EVENT = _type("", "v1", "Event", "events")
 LEASE = _type("coordination.k8s.io", "v1", "Lease", "leases")
 NAMESPACE = ResourceType(group="", versions=("v1",), kind="Namespace", plural="namespaces", is_namespaced=False)
+DEFINITION = ResourceType(
+    group="apiextensions.k8s.io",
+    versions=("v1",),
+    kind="CustomResourceDefinition",
+    plural="customresourcedefinitions",
+    is_namespaced=False,
+)
 KNATIVE_SERVICE = _type("serving.knative.dev", "v1", "Service", "services")
 
 OWNED: tuple[ResourceType, ...] = (
