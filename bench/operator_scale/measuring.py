@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bench.operator_scale.cloning import Recorder, clone
 from bench.operator_scale.double import Double
 from bench.operator_scale.manifests import MANIFESTS, other_model
 from fairlead.backends.kubernetes.install.crds import definitions
@@ -31,7 +32,7 @@ _SWEEPS_PER_HOUR = _HOUR_S / 600.0
 _RENEWALS_PER_HOUR = _HOUR_S / Terms().retry_s
 # An API server ends a watch after 30 to 60 minutes (kube-apiserver, --min-request-timeout).
 _REWATCHES_PER_HOUR = _HOUR_S / 2700.0
-_CHANGED = 100
+_FRESH = 100
 _QUIET_S = 5.0
 _QUICK = Options(
     settings=_SETTINGS,
@@ -126,28 +127,37 @@ async def measure(kind: str, count: int) -> Document:
 async def _measured(double: Double, cluster: Cluster, kind: str, count: int) -> Document:
     followed = followed_with(_SETTINGS)
     meter, figures = Meter(double, cluster), {"kind": kind, "count": count}
-    manifests = [MANIFESTS[kind](f"model-{index}") for index in range(count)]
+    manifests = [MANIFESTS[kind](f"model-{index}-of-many") for index in range(count)]
+    fresh = min(count, _FRESH)
+    recorder = Recorder(cluster)
 
-    async def create() -> None:
-        for document in manifests:
+    async def create(documents: list[Document]) -> None:
+        for document in documents:
             await cluster.create(deepcopy(document))
             await asyncio.sleep(0)
 
     async def change() -> None:
-        for document in manifests[:_CHANGED]:
+        for document in manifests[:fresh]:
             await cluster.merge(document, other_model(kind))
             await asyncio.sleep(0)
 
+    if count > fresh:
+        async with _operating(cluster, followed, _QUICK) as operator:
+            await asyncio.to_thread(double.do, lambda: create(manifests[:1]))
+            await _until(lambda: _up(cluster, kind) == 1)
+            await _calm(cluster, operator)
+        double.do(lambda: clone(cluster, recorder, manifests[:-fresh]))
     async with _operating(cluster, followed, _QUICK) as operator:
         await _watching(cluster)
-        meter.begin()
-        await asyncio.to_thread(double.do, create)
         await _calm(cluster, operator)
-        figures["made"] = meter.read(per=count)
+        meter.begin()
+        await asyncio.to_thread(double.do, lambda: create(manifests[-fresh:]))
+        await _calm(cluster, operator)
+        figures["made"] = meter.read(per=fresh)
         meter.begin()
         await asyncio.to_thread(double.do, change)
         await _calm(cluster, operator)
-        figures["changed"] = meter.read(per=min(count, _CHANGED))
+        figures["changed"] = meter.read(per=fresh)
         meter.begin()
         await asyncio.sleep(_QUIET_S)
         figures["still"] = meter.read(per=_QUIET_S)
@@ -157,9 +167,8 @@ async def _measured(double: Double, cluster: Cluster, kind: str, count: int) -> 
         await _calm(cluster, operator)
         figures["rewatched"] = meter.read()
     figures["up"] = _up(cluster, kind)
-    figures["objects"] = sum(
-        1 for _, item in cluster.state.storage.everything() if "ownerReferences" in item["metadata"]
-    )
+    stored = cluster.state.storage.everything()
+    figures["objects"] = sum(1 for _, item in stored if "ownerReferences" in item["metadata"])
     meter.begin()
     async with _operating(cluster, followed, _QUICK) as operator:
         await _watching(cluster)

@@ -160,14 +160,16 @@ class Watches:
         self._state = state
         self.open: list[Watch] = []
         self._opened = asyncio.Event()
+        self.refuses_the_expired = False
 
     def start(self, call: Call) -> Watch:
-        """A new one; a revision that has been forgotten is told in the stream, as an API server does."""
+        """A new one. A revision that has been forgotten is told in the stream, or at once by the code of the answer:
+        API servers do both."""
         watch = Watch(self._state, call, matching(call))
         try:
             watch.begin()
         except Refusal as refusal:
-            if refusal.code != 410:
+            if refusal.code != 410 or self.refuses_the_expired:
                 raise
             watch.fail(refusal)
         self.open.append(watch)

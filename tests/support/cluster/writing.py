@@ -5,10 +5,17 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
-from fairlead.control.api import patching
-from fairlead.errors import FairleadError
 from support.cluster import builtin, definitions, metadata
 from support.cluster.applying import Writer, after_update, applied
+from support.cluster.bodies import (
+    as_version,
+    bad_options,
+    cannot_be_handled,
+    check_uid_of_the_absent,
+    check_versions,
+    object_of,
+    patched,
+)
 from support.cluster.calls import Call, patch_type
 from support.cluster.refusals import (
     Cause,
@@ -27,7 +34,6 @@ from support.cluster.validation import semantic_problems
 Document = dict[str, Any]
 Build = Callable[[Document | None], Document]
 _ATTEMPTS = 5
-_UNTYPED = "x-kubernetes-preserve-unknown-fields"
 
 
 @dataclass
@@ -47,7 +53,7 @@ class Writing:
 
     async def create(self, call: Call) -> Written:
         """POST."""
-        body = _object(call, call.document())
+        body = object_of(call, call.document())
         if call.name and call.subresource:
             raise bad_request("this subresource cannot be created")
 
@@ -62,12 +68,12 @@ class Writing:
 
     async def update(self, call: Call) -> Written:
         """PUT."""
-        body = _object(call, call.document())
+        body = object_of(call, call.document())
 
         def build(old: Document | None) -> Document:
             if old is None:
                 raise not_found(call.resource.group, call.resource.plural, call.name)
-            _check_versions(call, body, old)
+            check_versions(call, body, old)
             if call.resource.is_custom and not body["metadata"].get("resourceVersion"):
                 text = "Invalid value: 0: must be specified for an update"
                 cause = Cause("metadata.resourceVersion", text)
@@ -82,25 +88,25 @@ class Writing:
         if kind == "apply":
             return await self._apply(call)
         if call.params.get("force"):
-            raise _bad_options(Cause("force", "Forbidden: may not be specified for non-apply patch"))
+            raise bad_options(Cause("force", "Forbidden: may not be specified for non-apply patch"))
         patch = call.document()
 
         def build(old: Document | None) -> Document:
             if old is None:
                 raise not_found(call.resource.group, call.resource.plural, call.name)
-            changed = _patched(kind, _as_version(old, call), patch, call)
-            _check_versions(call, changed, old)
-            return _object(call, changed)
+            changed = patched(kind, as_version(old, call), patch, call)
+            check_versions(call, changed, old)
+            return object_of(call, changed)
 
         return await self._write(call, call.name, build)
 
     async def _apply(self, call: Call) -> Written:
         body = call.document()
         if not call.params.get("fieldManager"):
-            raise _bad_options(
+            raise bad_options(
                 Cause("fieldManager", "Required value: is required for apply patch", "FieldValueRequired")
             )
-        body = _object(call, body)
+        body = object_of(call, body)
         if body["metadata"].get("managedFields"):
             raise bad_request("metadata.managedFields must be nil")
         writer = self._writer(call)
@@ -108,12 +114,12 @@ class Writing:
 
         def build(old: Document | None) -> Document:
             if old is None:
-                _check_uid_of_the_absent(call, body)
+                check_uid_of_the_absent(call, body)
                 if call.subresource:
                     raise not_found(call.resource.group, call.resource.plural, call.name)
             else:
-                _check_versions(call, body, old)
-            live = _as_version(old, call) if old is not None else None
+                check_versions(call, body, old)
+            live = as_version(old, call) if old is not None else None
             return deepcopy(applied(live, body, schema, writer, force=call.flag("force")))
 
         return await self._write(call, call.name, build, applies=True)
@@ -199,13 +205,13 @@ class Writing:
 
     def _judge(self, call: Call, shape: Shape, written: Written, *, strictly: bool) -> None:
         if shape.mismatches:
-            raise bad_request(_cannot_be_handled(call) + shape.mismatches[0])
+            raise bad_request(cannot_be_handled(call) + shape.mismatches[0])
         unknown = [f'unknown field "{path}"' for path in shape.unknown if not path.startswith("metadata.managedFields")]
         if not unknown or not strictly:
             return
         asked = call.params.get("fieldValidation") or "Warn"
         if asked == "Strict":
-            raise bad_request(_cannot_be_handled(call) + "strict decoding error: " + ", ".join(unknown))
+            raise bad_request(cannot_be_handled(call) + "strict decoding error: " + ", ".join(unknown))
         if asked == "Warn":
             written.warnings += unknown
 
@@ -225,7 +231,7 @@ class Writing:
         if old is not None and resource.has_generation:
             new["metadata"]["generation"] = old["metadata"].get("generation", 1) + _has_new_content(old, new)
         if not applies:
-            before = _as_version(old, call) if old is not None else None
+            before = as_version(old, call) if old is not None else None
             new = after_update(before, new, self._schema(call), self._writer(call))
         return new
 
@@ -252,70 +258,6 @@ class Writing:
         if found["metadata"].get("deletionTimestamp"):
             text = f"unable to create new content in namespace {call.namespace} because it is being terminated"
             raise Refusal(403, "Forbidden", f'{call.resource.plural} "{call.name}" is forbidden: {text}')
-
-
-def _object(call: Call, body: Any) -> Document:
-    """A body as an object of the place it was sent to."""
-    if not isinstance(body, dict) or not isinstance(body.get("metadata", {}), dict | None):
-        raise bad_request("the object provided is unrecognized: it is not an object with metadata")
-    if not body.get("apiVersion") or not body.get("kind"):
-        raise bad_request("Object 'Kind' is missing" if not body.get("kind") else "Object 'apiVersion' is missing")
-    if (body["apiVersion"], body["kind"]) != (call.api_version, call.resource.kind):
-        sent, expected = f"{body['apiVersion']}, Kind={body['kind']}", f"{call.api_version}, Kind={call.resource.kind}"
-        text = f"the object provided ({sent}) does not belong where it was sent ({expected})"
-        raise bad_request(text)
-    meta = body.get("metadata") or {}
-    if call.name and meta.get("name", call.name) != call.name:
-        raise bad_request(f"the name of the object ({meta['name']}) does not match the name on the URL ({call.name})")
-    if call.namespace and (meta.get("namespace") or call.namespace) != call.namespace:
-        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
-    named = {"name": call.name} if call.name else {}
-    return {**body, "metadata": {**meta, **named}}
-
-
-def _cannot_be_handled(call: Call) -> str:
-    kind = call.resource.kind
-    return f'{kind} in version "{call.version}" cannot be handled as a {kind}: '
-
-
-def _bad_options(cause: Cause) -> Refusal:
-    return invalid("meta.k8s.io", "PatchOptions", "", [cause])
-
-
-def _as_version(document: Document, call: Call) -> Document:
-    return {**document, "apiVersion": call.api_version}
-
-
-def _patched(kind: str, old: Document, patch: Any, call: Call) -> Document:
-    try:
-        if kind == "json":
-            result = patching.json_patch(old, patch)
-        elif kind == "merge":
-            result = patching.merge_patch(old, patch)
-        else:
-            result = patching.strategic_merge(old, patch, call.resource.schemas[call.version])
-    except FairleadError as error:
-        raise Refusal(error.http, error.reason, str(error)) from error
-    if not isinstance(result, dict):
-        raise bad_request("the patch makes no object")
-    return result
-
-
-def _check_versions(call: Call, body: Document, old: Document) -> None:
-    meta = body["metadata"]
-    where = call.resource.group, call.resource.plural, old["metadata"]["name"]
-    if meta.get("uid") and meta["uid"] != old["metadata"]["uid"]:
-        text = f"UID in precondition: {meta['uid']}, UID in object meta: {old['metadata']['uid']}"
-        raise conflict(*where, f"Precondition failed: {text}")
-    if meta.get("resourceVersion") and meta["resourceVersion"] != old["metadata"]["resourceVersion"]:
-        raise conflict(*where)
-
-
-def _check_uid_of_the_absent(call: Call, body: Document) -> None:
-    uid = body["metadata"].get("uid")
-    if uid:
-        text = f"uid mismatch: the provided object specified uid {uid}, and no existing object was found"
-        raise conflict(call.resource.group, call.resource.plural, call.name, text)
 
 
 def _may_go(meta: Document) -> bool:

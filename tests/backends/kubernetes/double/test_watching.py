@@ -72,6 +72,17 @@ async def test_a_version_that_is_forgotten_is_gone(cluster: Cluster, api: Api) -
     assert status["message"].startswith("too old resource version: ")
 
 
+async def test_a_version_that_is_forgotten_may_be_refused_at_once(cluster: Cluster, api: Api) -> None:
+    listed = await api.get(PATH)
+    await cluster.create(config_map("one"))
+    cluster.expire()
+    cluster.server.watches.refuses_the_expired = True
+
+    refused = await api.get(PATH, watch="true", resourceVersion=listed.version)
+
+    assert (refused.code, refused.body["reason"]) == (410, "Expired")
+
+
 async def test_open_watches_are_told_when_history_is_forgotten(cluster: Cluster, api: Api) -> None:
     listed = await api.get(PATH)
     async with api.watch(PATH, resourceVersion=listed.version) as events:

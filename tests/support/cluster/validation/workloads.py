@@ -5,8 +5,8 @@ from typing import Any
 
 from support.cluster.admission import selects
 from support.cluster.metadata import labels_problems
+from support.cluster.quantities import quantity_value
 from support.cluster.refusals import Cause
-from support.cluster.structure import quantity_value
 from support.cluster.validation import words
 
 Document = dict[str, Any]
