@@ -42,11 +42,11 @@ _INSTALLATION = {
     Sort.FLAG: """
         operator.podDisruptionBudget.enabled serviceAccount.create rbac.create crd.create runtimes.create
         webhook.enabled certManager.enabled hostNetwork""",
-    Sort.NUMBER: "operator.replicas webhook.port webhook.timeoutSeconds metrics.port",
+    Sort.NUMBER: "operator.replicas ownGateway.replicas webhook.port webhook.timeoutSeconds metrics.port",
     Sort.LIST: "operator.tolerations",
     Sort.MAPPING: """
         operator.resources operator.nodeSelector operator.affinity operator.podAnnotations operator.podLabels
-        serviceAccount.annotations""",
+        ownGateway.resources serviceAccount.annotations""",
 }
 _SELDON = {
     Sort.TEXT: """
@@ -111,6 +111,7 @@ def _listed(table: dict[Sort, str], prefix: str = "") -> Iterator[Value]:
 
 
 ACCEPTED: dict[str, Value] = {
-    value.path: value for value in (*_CHOICES, *_listed(_OURS), *_listed(_INSTALLATION), *_listed(_SELDON), *_listed(_KSERVE, "kserve."))
+    value.path: value
+    for value in (*_CHOICES, *_listed(_OURS), *_listed(_INSTALLATION), *_listed(_SELDON), *_listed(_KSERVE, "kserve."))
 }
 """Every value by its path."""

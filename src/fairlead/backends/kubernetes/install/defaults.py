@@ -33,6 +33,11 @@ DEFAULTS: Mapping[str, Any] = {
     "webhook": {"enabled": True, "port": 4443, "failurePolicy": "Fail", "timeoutSeconds": 10},
     "certManager": {"enabled": False},
     "metrics": {"port": 8080},
+    "ownGateway": {
+        "enabled": False,
+        "replicas": 1,
+        "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
+    },
     "hostNetwork": False,
     "singleNamespace": False,
     "controllerId": "",
