@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from support.cluster.apart import Apart, cluster_apart
 from support.instance import Installation, installation
 from support.manifests import sdep, sklearn
 from support.models import train_iris_sklearn
@@ -25,3 +26,9 @@ def running(tmp_path_factory: pytest.TempPathFactory, iris: Path) -> Iterator[In
         started.apply(sdep("iris", sklearn(iris), namespace="seldon"))
         started.wait_for("iris", namespace="seldon")
         yield started
+
+
+@pytest.fixture
+def apart() -> Iterator[Apart]:
+    with cluster_apart() as found:
+        yield found

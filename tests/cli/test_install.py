@@ -1,17 +1,12 @@
 """`fairlead install` and `uninstall` as commands: what they print, which cluster they mean, how they end."""
 
-import asyncio
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from fairlead.cli.app import run
-from support.cluster import Cluster, running_cluster
+from support.cluster.apart import Apart
 
 PLACE = "fairlead-system"
 
@@ -44,46 +39,6 @@ def test_a_kubeconfig_that_is_not_there_is_told(capsys: pytest.CaptureFixture[st
     assert run(["install", "--kubeconfig", str(tmp_path / "none")]) == 1
 
     assert "no way to a cluster" in capsys.readouterr().err
-
-
-@dataclass
-class Apart:
-    """A cluster in another thread."""
-
-    cluster: Cluster
-    loop: asyncio.AbstractEventLoop
-
-    def create(self, document: dict[str, Any]) -> None:
-        asyncio.run_coroutine_threadsafe(self.cluster.create(document), self.loop).result()
-
-    def options(self, folder: Path) -> list[str]:
-        return ["--kubeconfig", str(self.cluster.write_kubeconfig(folder))]
-
-
-@pytest.fixture
-def apart() -> Iterator[Apart]:
-    """One that answers from a thread of its own, because commands have their own loop."""
-    started, stop = threading.Event(), asyncio.Event()
-    found: list[Cluster] = []
-    loop = asyncio.new_event_loop()
-
-    async def serve() -> None:
-        async with running_cluster() as running:
-            found.append(running)
-            started.set()
-            while not stop.is_set():
-                running.settle()
-                await asyncio.sleep(0.01)
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
-    thread.start()
-    started.wait()
-    try:
-        yield Apart(found[0], loop)
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join()
-        loop.close()
 
 
 @pytest.mark.slow

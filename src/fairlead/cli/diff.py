@@ -1,10 +1,12 @@
 """`fairlead diff`: what would change if manifests were applied, as a person would say it. Nothing is changed.
 
 The server says what each object would be (a dry run of the apply); what that means for what runs is told by its plans,
-and by the fields for kinds that run nothing. Values are left out: manifests and Secrets hold passwords.
+and by the fields for kinds that run nothing. Values are left out: manifests and Secrets hold passwords. On a cluster
+the objects that run it are compared as well, by the module beside this one.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
@@ -14,7 +16,9 @@ from fairlead.cli.apply import FIELD_MANAGER, placed
 from fairlead.cli.client import APPLY_PATCH, ApiError
 from fairlead.cli.configuration import read_catalog
 from fairlead.cli.connection import Connection, Server, home_at
-from fairlead.cli.exits import Exit
+from fairlead.cli.diff_objects import ObjectChanges, is_cluster
+from fairlead.cli.exits import CommandFailed, Exit
+from fairlead.cli.field_changes import changed_fields
 from fairlead.cli.kinds import Resource, find_for
 from fairlead.cli.manifests import Document, read_documents
 from fairlead.cli.reading import Reader
@@ -24,19 +28,18 @@ if TYPE_CHECKING:
     from fairlead.dialects.base import Dialect, World
     from fairlead.plan.model import Plan
 
-_OWN = ("status", "apiVersion", "kind")
-_NOT_SAID = frozenset(("managedFields", "resourceVersion", "generation", "uid", "creationTimestamp", "selfLink"))
-
 
 def diff(
     *,
     file: Annotated[list[str], Parameter(name=["--filename", "-f"], negative="", allow_leading_hyphen=True)],
     namespace: Annotated[str, Parameter(name=["--namespace", "-n"])] = "",
+    values: Path | None = None,
     connection: Connection | None = None,
 ) -> int:
     """Show what would change if manifests were applied. Nothing is changed.
 
-    Ends with 1 when something would change, with 0 when nothing would.
+    On a cluster the objects that they are rendered to are compared too. Ends with 1 when something would change, with 0
+    when nothing would.
 
     Parameters
     ----------
@@ -44,30 +47,41 @@ def diff(
         A file, a folder, a URL, or - for standard input; may be given several times.
     namespace
         Namespace for objects that name none (default: the kubeconfig's).
+    values
+        Values file of a cluster's installation (default: the one that its operator has).
     connection
         Which server.
     """
     documents = read_documents(file)
     server = (connection or Connection()).open()
-    changes = _Changes(server, Reader.of(documents, read_catalog(home_at(None), None)))
-    told = [list(changes.of(document, namespace or server.namespace)) for document in documents]
-    for lines in told:
-        for line in lines:
-            output.say(line)
-    return Exit.FAILED if any(told) else Exit.OK
+    catalog, place = read_catalog(home_at(None), None), namespace or server.namespace
+    with server.client:
+        changes = _Changes(server, Reader.of(documents, catalog), is_cluster=is_cluster(server))
+        told = [line for document in documents for line in changes.of(document, place)]
+        if changes.is_cluster:
+            told += ObjectChanges(server, catalog, place, values).of(documents)
+    for line in told:
+        output.say(line)
+    return Exit.FAILED if told else Exit.OK
 
 
 class _Changes:
     """Compares what is stored with what would be."""
 
-    def __init__(self, server: Server, reader: Reader) -> None:
+    def __init__(self, server: Server, reader: Reader, *, is_cluster: bool) -> None:
+        self.is_cluster = is_cluster
         self._server = server
         self._reader = reader
         self._worlds: dict[int, World] = {}
 
     def of(self, document: Document, default_namespace: str) -> Iterator[str]:
         """One headline and a line for each difference; nothing when nothing would change."""
-        resource = find_for(self._server.client, document)
+        try:
+            resource = find_for(self._server.client, document)
+        except CommandFailed:
+            if self.is_cluster and self._reader.kind_of(document) is not None:
+                return  # nothing of ours is installed: its objects are all there is
+            raise
         place = document.namespace or default_namespace
         before = _get(self._server, resource.path(place, document.name))
         after = self._applied(document, resource, place, is_new=before is None)
@@ -92,7 +106,7 @@ class _Changes:
             raise placed(problem, document) from problem
 
     def _lines(self, document: Document, before: dict[str, Any] | None, after: dict[str, Any]) -> list[str]:
-        fields = [] if before is None else sorted(_changed(_said(before), _said(after)))
+        fields = [] if before is None else changed_fields(before, after)
         if before is not None and not fields:
             return []
         return self._of_plans(document, before, after) or fields
@@ -139,22 +153,3 @@ def _get(server: Server, path: str) -> dict[str, Any] | None:
         if problem.http != 404:
             raise
         return None
-
-
-def _said(document: Mapping[str, Any]) -> dict[str, Any]:
-    """What an object says by itself, without what its server notes."""
-    said = {name: value for name, value in document.items() if name not in _OWN}
-    said["metadata"] = {name: value for name, value in document["metadata"].items() if name not in _NOT_SAID}
-    return said
-
-
-def _changed(old: Any, new: Any, path: str = "") -> Iterator[str]:
-    """The fields that differ, as their paths."""
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        for name in (*old, *(name for name in new if name not in old)):
-            yield from _changed(old.get(name), new.get(name), f"{path}.{name}" if path else str(name))
-    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        for index, (one, other) in enumerate(zip(old, new, strict=True)):
-            yield from _changed(one, other, f"{path}[{index}]")
-    elif old != new:
-        yield path

@@ -61,16 +61,23 @@ class Reader:
 
     @classmethod
     def of_cluster(
-        cls, documents: Sequence[Document], catalog: "Catalog", settings: "ClusterSettings", *, namespace: str
+        cls,
+        documents: Sequence[Document],
+        catalog: "Catalog",
+        settings: "ClusterSettings",
+        *,
+        namespace: str,
+        beside: Sequence[dict[str, Any]] = (),
     ) -> "Reader":
-        """With these documents, and what an installation in a cluster brings along, to refer to: of Secrets the names
-        of their keys."""
+        """With these documents, the objects `beside` them that a cluster has, and what an installation in a cluster
+        brings along, to refer to: of Secrets the names of their keys."""
         from fairlead.dialects.given import GivenWorld
 
         known = cluster_dialects(settings)
         seeds = [seed for dialect in known for seed in dialect.seeds()]
         given = [_without_values(_placed(document, known, namespace)) for document in documents]
-        return cls(catalog, GivenWorld([*given, *seeds]), known, namespace)
+        there = [_without_values(one) for one in beside]
+        return cls(catalog, GivenWorld([*given, *there, *seeds]), known, namespace)
 
     @property
     def kinds(self) -> "tuple[Kind, ...]":

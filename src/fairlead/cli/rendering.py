@@ -45,10 +45,16 @@ def read_values(path: Path | None) -> "Values":
 
 
 def render_all(
-    documents: Sequence[Document], settings: "ClusterSettings", catalog: "Catalog", *, namespace: str
+    documents: Sequence[Document],
+    settings: "ClusterSettings",
+    catalog: "Catalog",
+    *,
+    namespace: str,
+    beside: Sequence[Object] = (),
 ) -> Rendering:
-    """What these documents make together. Raises `CommandFailed` with what is wrong with any of them."""
-    reader = Reader.of_cluster(documents, catalog, settings, namespace=namespace)
+    """What these documents make together, with the objects `beside` them that they may refer to. Raises
+    `CommandFailed` with what is wrong with any of them."""
+    reader = Reader.of_cluster(documents, catalog, settings, namespace=namespace, beside=beside)
     merging, failures = _Merging(), []
     for document in documents:
         kind = reader.kind_of(document)
