@@ -92,11 +92,11 @@ def _unpack(folder: Path, tree: Path) -> None:
     shutil.rmtree(tree / "vendor" / name)
     shutil.copytree(f"/usr/share/gocode/src/{name}", tree / "vendor" / name)
     # Another thing that Go has outgrown: since 1.16 an empty text compares as nothing there, and is refused as null.
-    validator = tree / "vendor" / "github.com/go-openapi/validate/type.go"
+    validator = tree / "vendor" / "k8s.io/kube-openapi/pkg/validation/validate/type.go"
     text = validator.read_text()
-    validator.write_text(
-        text.replace(" || reflect.DeepEqual(reflect.Zero(reflect.TypeOf(data)), reflect.ValueOf(data))", "")
-    )
+    outgrown = " || reflect.DeepEqual(reflect.Zero(reflect.TypeOf(data)), reflect.ValueOf(data))"
+    assert outgrown in text, f"{validator} does not compare with nothing any more"
+    validator.write_text(text.replace(outgrown, ""))
 
 
 def _described(tree: Path) -> list[str]:
