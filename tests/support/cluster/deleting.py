@@ -15,6 +15,7 @@ FOREGROUND, ORPHAN = "foregroundDeletion", "orphan"
 _POLICIES: dict[str, list[str]] = {"Foreground": [FOREGROUND], "Orphan": [ORPHAN], "Background": []}
 _PODS = ("", "pods")
 _NAMESPACES = ("", "namespaces")
+_JOBS = ("batch", "jobs")
 
 
 class Deleting:
@@ -98,6 +99,9 @@ def _options(call: Call) -> Document:
         call.params["dryRun"] = "All"
     if options.get("orphanDependents") is not None and "propagationPolicy" not in options:
         options["propagationPolicy"] = "Orphan" if options["orphanDependents"] else "Background"
+    if call.resource.key == _JOBS:
+        # Pods of a Job stay behind unless the client says otherwise; kubectl does.
+        options.setdefault("propagationPolicy", "Orphan")
     policy = options.get("propagationPolicy")
     if policy not in (None, "", "Foreground", "Background", "Orphan"):
         raise bad_request(f'invalid propagationPolicy "{policy}"; supported: Foreground, Background, Orphan')

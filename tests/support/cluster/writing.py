@@ -62,6 +62,8 @@ class Writing:
 
         name = body["metadata"].get("name")
         self._require_namespace(call)
+        if body["metadata"].get("resourceVersion"):
+            raise Refusal(500, "", "resourceVersion should not be set on objects to be created")
         if name and self._state.storage.get(call.resource.key, call.namespace, name) is not None:
             raise already_exists(call.resource.group, call.resource.plural, name)
         return await self._write(call, name or "", build, creates=True)

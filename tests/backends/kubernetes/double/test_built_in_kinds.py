@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from support.cluster import Cluster, Refusal
+from support.cluster import Cluster, Refusal, running_cluster
 from support.cluster.client import STRATEGIC, Api
 
 pytestmark = pytest.mark.anyio
@@ -368,3 +368,26 @@ async def test_roles_of_a_binding_stay(cluster: Cluster) -> None:
 
     with pytest.raises(Refusal, match="cannot change roleRef"):
         await cluster.merge(binding, {"roleRef": {"name": "two"}})
+
+
+async def test_pods_of_a_job_stay_unless_they_are_to_go(cluster: Cluster) -> None:
+    container = {"name": "load", "image": "example.com/load:1"}
+    spec = {"template": {"spec": {"restartPolicy": "Never", "containers": [container]}}}
+    job: Document = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "load"}, "spec": spec}
+    for policy, left in (({}, 1), ({"propagationPolicy": "Background"}, 1)):
+        await cluster.create(job)
+        cluster.settle()
+        await cluster.delete(job, **policy)
+        cluster.settle()
+        assert len(cluster.names("Pod")) == left
+
+
+@pytest.mark.parametrize("release", ["1.28", "1.32", "1.36"])
+async def test_every_release_takes_a_deployment(release: str) -> None:
+    async with running_cluster(release=release) as cluster:
+        first = await cluster.apply(deployment())
+        again = await cluster.apply(deployment())
+        cluster.settle()
+
+        assert first == again
+        assert cluster.get("Deployment", "iris")["status"]["readyReplicas"] == 1

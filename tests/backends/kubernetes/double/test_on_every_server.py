@@ -127,6 +127,16 @@ async def test_a_second_create_is_refused(api: Api, name: str) -> None:
     assert again.body["message"] == f'seldondeployments.machinelearning.seldon.io "{name}" already exists'
 
 
+async def test_what_is_created_has_no_version_yet(cluster_api: Api, name: str) -> None:
+    document = iris(name)
+    document["metadata"]["resourceVersion"] = "1"
+
+    refused = await cluster_api.create(PATH, document)
+
+    assert refused.body["message"] == "resourceVersion should not be set on objects to be created"
+    assert refused.code >= 400
+
+
 async def test_what_is_absent_is_named(api: Api, name: str) -> None:
     missing = await api.get(f"{PATH}/{name}")
 
