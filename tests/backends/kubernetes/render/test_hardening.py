@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from fairlead.backends.kubernetes.render.hardening import SCRATCH, Profile, hardened
@@ -112,6 +112,17 @@ _CONTEXTS = st.fixed_dictionaries(
 
 @given(context=_CONTEXTS, pod=_CONTEXTS, profile=st.sampled_from(Profile), own=st.sampled_from(["", "main"]))
 def test_whatever_is_given_stays(context: dict[str, Any], pod: dict[str, Any], profile: Profile, own: str) -> None:
+    assume(not (context.get("privileged") and context.get("allowPrivilegeEscalation") is False))
+
     (done,) = contexts(spec(context, securityContext=pod), own, profile)
 
     assert {key: value for key, value in (done or {}).items() if key in context} == context
+
+
+def test_a_privileged_container_may_gain_privileges_whatever_its_runtime_said() -> None:
+    context = {"privileged": True, "allowPrivilegeEscalation": False, "runAsUser": 1}
+    spec = {"containers": [{"name": "c", "securityContext": context}]}
+
+    (confined,) = hardened(spec, frozenset(), Profile.COMPATIBLE)["containers"]
+
+    assert confined["securityContext"] == {"privileged": True, "runAsUser": 1}

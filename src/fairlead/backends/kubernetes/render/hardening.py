@@ -40,13 +40,20 @@ def hardened(spec: dict[str, Any], own: frozenset[str], profile: Profile) -> dic
 def _confined(
     container: Mapping[str, Any], pod: Mapping[str, Any], *, is_own: bool, profile: Profile
 ) -> dict[str, Any]:
-    given = container.get("securityContext") or {}
+    given = _without_contradiction(container.get("securityContext") or {})
     is_strict = is_own or profile is Profile.RESTRICTED
     context = {**given, **_additions(given, pod, is_own=is_own, is_strict=is_strict)}
     confined = {**container, "securityContext": context} if context else {**container}
     if is_own and context.get("readOnlyRootFilesystem") and "readOnlyRootFilesystem" not in given:
         confined["volumeMounts"] = _with_scratch(container)
     return confined
+
+
+def _without_contradiction(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A user's `privileged` over a runtime's `allowPrivilegeEscalation: false` is what the API server refuses."""
+    if not given.get("privileged"):
+        return {**given}
+    return {key: value for key, value in given.items() if (key, value) != ("allowPrivilegeEscalation", False)}
 
 
 def _additions(given: Mapping[str, Any], pod: Mapping[str, Any], *, is_own: bool, is_strict: bool) -> dict[str, Any]:

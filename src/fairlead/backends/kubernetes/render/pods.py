@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from fairlead.backends.kubernetes.render.amounts import with_written_amounts
 from fairlead.backends.kubernetes.render.hardening import Profile, hardened
 from fairlead.backends.kubernetes.render.place import Object, Place
 from fairlead.backends.kubernetes.render.repeats import without_repeats
@@ -20,7 +21,7 @@ def template(pod: PodTemplate, place: Place) -> Object:
 def spec(pod: PodTemplate, place: Place) -> dict[str, Any]:
     """The PodSpec alone."""
     profile = Profile(place.settings.value("security.profile", Profile.COMPATIBLE))
-    written = hardened(without_repeats(known(pod.spec, POD)), pod.own, profile)
+    written = hardened(with_written_amounts(without_repeats(known(pod.spec, POD))), pod.own, profile)
     return _with_pull_secrets(written, place) if pod.own else written
 
 
