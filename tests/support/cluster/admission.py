@@ -11,6 +11,7 @@ import orjson
 
 from fairlead.control.api import patching
 from fairlead.errors import FairleadError
+from support.cluster import pod_security
 from support.cluster.calls import Call
 from support.cluster.metadata import new_uid
 from support.cluster.refusals import Refusal
@@ -46,12 +47,28 @@ class Webhooks:
         return new
 
     async def validate(self, call: Call, old: Document | None, new: Document | None, warnings: list[str]) -> None:
-        """Ask the validating ones; any of them may refuse."""
+        """Ask the validating ones; any of them may refuse. Pods are held against the standard of their namespace."""
+        if old is None and new is not None:
+            self._check_pods(call, new, warnings)
         for webhook in self._asked(_VALIDATING, call, old, new):
             response = await self._response(webhook, call, old, new)
             if response is not None:
                 warnings += response.get("warnings") or ()
                 _refuse_denied(webhook, response)
+
+    def _check_pods(self, call: Call, new: Document, warnings: list[str]) -> None:
+        namespace = self.state.storage.get(("", "namespaces"), "", call.namespace)
+        if call.resource.key == ("", "pods"):
+            text = pod_security.refusal_of(namespace, pod_security.ENFORCE, new["spec"])
+            if text:
+                raise Refusal(403, "Forbidden", f'pods "{new["metadata"]["name"]}" is forbidden: {text}')
+        elif call.resource.group == "apps":
+            spec = new["spec"]["template"]["spec"]
+            for label in (pod_security.WARN, pod_security.ENFORCE):
+                text = pod_security.refusal_of(namespace, label, spec)
+                if text:
+                    warnings.append(text.replace("violates", "would violate"))
+                    return
 
     def _asked(
         self, key: tuple[str, str], call: Call, old: Document | None, new: Document | None

@@ -118,6 +118,39 @@ async def test_a_deadline_passes_when_the_test_says_so(cluster: Cluster) -> None
     assert conditions(cluster.get("Deployment", "iris"))["Progressing"] == ("False", "ProgressDeadlineExceeded")
 
 
+RESTRICTED = {"pod-security.kubernetes.io/enforce": "restricted"}
+
+
+async def test_a_restricted_namespace_takes_the_deployment_and_refuses_its_pods(cluster: Cluster) -> None:
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}
+    await cluster.merge(namespace, {"metadata": {"labels": RESTRICTED}})
+    await cluster.create(deployment())
+
+    cluster.settle()
+
+    found = cluster.get("Deployment", "iris")
+    assert cluster.names("Pod") == []
+    assert conditions(found)["ReplicaFailure"] == ("True", "FailedCreate")
+    (failure,) = [item for item in found["status"]["conditions"] if item["type"] == "ReplicaFailure"]
+    assert (
+        'violates PodSecurity "restricted:latest": allowPrivilegeEscalation != false (container "main"'
+        in failure["message"]
+    )
+
+
+async def test_a_restricted_namespace_runs_pods_that_are(cluster: Cluster) -> None:
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "default"}}
+    await cluster.merge(namespace, {"metadata": {"labels": RESTRICTED}})
+    own = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    safe = deployment(securityContext={"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}})
+    safe["spec"]["template"]["spec"]["containers"][0]["securityContext"] = own
+    await cluster.create(safe)
+
+    cluster.settle()
+
+    assert len(cluster.names("Pod")) == 2
+
+
 async def test_pods_go_with_their_deployment(cluster: Cluster) -> None:
     await cluster.create(deployment())
     cluster.settle()

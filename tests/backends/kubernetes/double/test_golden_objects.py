@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from support.cluster import Cluster
+from support.cluster.pod_security import violations
 from support.cluster_definitions import free_definition
 
 pytestmark = pytest.mark.anyio
@@ -39,3 +40,11 @@ async def test_what_is_rendered_is_accepted_and_stays(cluster: Cluster, path: Pa
         await cluster.apply(document, manager="fairlead")
 
     assert cluster.state.storage.revision == revision
+
+
+def test_containers_of_our_own_image_run_in_a_restricted_namespace() -> None:
+    """As they are rendered by default: users' images and users' own security contexts are theirs."""
+    path = _GOLDEN / "seldon" / "single" / "kubernetes.yaml"
+    deployments = [item for item in yaml.safe_load_all(path.read_text()) if item["kind"] == "Deployment"]
+
+    assert [found for item in deployments for found in violations(item["spec"]["template"]["spec"])] == []

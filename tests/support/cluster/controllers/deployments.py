@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from support.cluster import hands
+from support.cluster import hands, pod_security
 from support.cluster.controllers.base import Controller
 from support.cluster.metadata import generated_name
 
@@ -97,7 +97,13 @@ class Deployments(Controller):
         else:
             how = (True, "ReplicaSetUpdated", f'ReplicaSet "{set_name}" is progressing.')
         progressing = hands.condition(old, "Progressing", *how, now, lastUpdateTime=now)
-        return [_kept(old, available), _kept(old, progressing)]
+        failures = [
+            item for item in (new.get("status") or {}).get("conditions") or () if item["type"] == "ReplicaFailure"
+        ]
+        return [
+            _kept(old, item)
+            for item in (available, progressing, *({**item, "lastUpdateTime": now} for item in failures))
+        ]
 
 
 def _kept(old: Document | None, condition: Document) -> Document:
@@ -123,6 +129,9 @@ class ReplicaSets(Controller):
             return False
         pods = list(self.owned(PODS, document))
         wanted = document["spec"]["replicas"]
+        refusal = self._refusal(document)
+        if refusal and wanted > len(pods):
+            return self._report(document, pods, refusal)
         for _ in range(wanted - len(pods)):
             self._make(document)
         for pod in sorted(pods, key=_is_ready)[: max(0, len(pods) - wanted)]:
@@ -138,11 +147,19 @@ class ReplicaSets(Controller):
         metadata |= {"ownerReferences": [hands.owner(self.resource, document)]}
         hands.create(self.state, self.resource_of(PODS), {"metadata": metadata, "spec": template["spec"]})
 
-    def _report(self, document: Document, pods: list[Document]) -> bool:
+    def _refusal(self, document: Document) -> str:
+        namespace = self.state.storage.get(("", "namespaces"), "", document["metadata"]["namespace"])
+        return pod_security.refusal_of(namespace, pod_security.ENFORCE, document["spec"]["template"]["spec"])
+
+    def _report(self, document: Document, pods: list[Document], refusal: str = "") -> bool:
         ready = sum(map(_is_ready, pods))
         status = {"replicas": len(pods), "observedGeneration": document["metadata"]["generation"]}
         status |= {"fullyLabeledReplicas": len(pods)} if pods else {}
         status |= {"readyReplicas": ready, "availableReplicas": ready} if ready else {}
+        if refusal:
+            text = f'pods "{document["metadata"]["name"]}-" is forbidden: {refusal}'
+            old, now = document.get("status"), self.state.now()
+            status["conditions"] = [hands.condition(old, "ReplicaFailure", True, "FailedCreate", text, now)]
         return hands.set_status(self.state, self.resource, document, status)
 
 
