@@ -100,6 +100,8 @@ class OnDemandWorkload:
     timeout_s: int | None = None
     traffic: tuple[Share, ...] = ()
     component: str = ""
+    kept: tuple[str, ...] = ()
+    """Revisions that may be asked for again, by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,7 +80,7 @@ class Decider:
                 self._is_due.set()
 
     def _scale(self, key: Key, replicas: int, why: str) -> None:
-        _log.info("%s: %d replicas: %s", key[1], replicas, why)
+        _log.debug("%s: %d replicas: %s", key[1], replicas, why)
         self._wanted[key] = replicas
         self._note(key)
 

@@ -27,6 +27,7 @@ from fairlead.backends.kubernetes.operator.resources import (
     TypeKey,
     key_of,
 )
+from fairlead.backends.kubernetes.operator.revisions import numbered
 from fairlead.backends.kubernetes.operator.writing import NotServed, Writer
 from fairlead.backends.kubernetes.render import Written, rendered
 from fairlead.dialects.catalog import Catalog
@@ -130,7 +131,9 @@ class Reconciler:
 
     async def _make(self, followed: Followed, doc: Json, layout: Layout, written: Written) -> Changes:
         live = self.cache.owned(layout.owner.uid)
-        wanted = [_fitting(one, live.get(key_of(one))) for one in written.objects if self._has(one)]
+        objects, kept = numbered(written.objects, layout, live)
+        live = {key: one for key, one in live.items() if key not in kept}
+        wanted = [_fitting(one, live.get(key_of(one))) for one in objects if self._has(one)]
         late = [one for one in written.late if self._has(one)]
         frozen = _workloads_of(live) if layout.is_frozen else ()
         todo = changes(wanted, late, live, sent=self.writer.sent.get, frozen=frozen)

@@ -6,7 +6,7 @@ the cluster, an Ingress, a route) leads to the gateway, in whichever namespace t
 a workload stands in an annotation of its Service, how a revision scales in one of its Deployment. It, and nobody else,
 writes replicas.
 
-What is rendered has the number one; `revisions` says which one it is in a cluster that has some already.
+What is rendered has the number one; `operator.revisions` says which one it is in a cluster that has some already.
 """
 
 import json
@@ -29,7 +29,10 @@ GATEWAY = "fairlead-gateway"
 """What the gateway's own objects are called, in the operator's namespace."""
 PORT = 80
 FIRST = "-00001"
-_KNATIVE_SERVICE, _KNATIVE_REVISION = "serving.knative.dev/service", "serving.knative.dev/revision"
+KNATIVE_SERVICE, KNATIVE_REVISION = "serving.knative.dev/service", "serving.knative.dev/revision"
+"""Knative's own labels for the same, which scripts select by."""
+TEMPLATE = "fairlead.dev/template"
+"""On a Deployment in a cluster: what the revision was made of."""
 _SCALING_WORDS = "autoscaling.knative.dev/"
 _LEAVE_S = 3
 """How long a pod that is to go still takes requests: longer than it takes until nobody sends it any."""
@@ -46,8 +49,8 @@ def _revision(workload: OnDemandWorkload, place: Place) -> Object:
     template["metadata"]["labels"] |= {
         LABEL: workload.name,
         REVISION: name,
-        _KNATIVE_SERVICE: workload.name,
-        _KNATIVE_REVISION: name,
+        KNATIVE_SERVICE: workload.name,
+        KNATIVE_REVISION: name,
     }
     _let_go_slowly(template["spec"], workload.pod.own)
     return place.made(

@@ -12,7 +12,7 @@ from fairlead.dialects.kserve.autoscaler_config import read_autoscaler_config
 from fairlead.dialects.kserve.inference_service.cluster.addresses import addresses_of
 from fairlead.dialects.kserve.inference_service.cluster.asked import asked_templates
 from fairlead.dialects.kserve.inference_service.cluster.knative_features import warnings_of
-from fairlead.dialects.kserve.inference_service.cluster.knative_rollout import traffic
+from fairlead.dialects.kserve.inference_service.cluster.knative_rollout import kept, traffic
 from fairlead.dialects.kserve.inference_service.cluster.knative_scaling import scaled
 from fairlead.dialects.kserve.inference_service.cluster.knative_ways import (
     knative_routing,
@@ -76,4 +76,5 @@ def _workload(doc: Document, template: ComponentTemplate, composed: ComposedPod,
         timeout_s=timeout if isinstance(timeout, int) else None,
         traffic=traffic(doc, template.role),
         component=template.role,
+        kept=kept(doc, template.role),
     )

@@ -28,6 +28,11 @@ def traffic(doc: Document, role: str) -> tuple[layout.Share, ...]:
     )
 
 
+def kept(doc: Document, role: str) -> tuple[str, ...]:
+    """The revisions that a later change of shares may ask for."""
+    return tuple(sorted(read_rollout(told.component(doc, role)).names))
+
+
 def advanced(before: Rollout, view: KnativeView) -> Rollout:
     """The roll-out after what is seen now. A revision with all requests is rolled out. A share for it of less, while
     there is nothing newer and the rest goes to it too, asks for the revision before."""
