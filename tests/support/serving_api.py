@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -143,10 +143,11 @@ async def serving(
     pods: PodSource | None = None,
     token: str | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    kinds: Sequence[Kind] = (SDEP,),
 ) -> AsyncIterator[ApiServer]:
     """Serve until the block ends, then stop without waiting for watchers."""
     store = await Store.open(home / "state.db", clock=clock)
-    app = build_app(store, (SDEP,), sdep_schema, admission=admission, pods=pods, token=token, clock=clock)
+    app = build_app(store, kinds, sdep_schema, admission=admission, pods=pods, token=token, clock=clock)
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen()

@@ -216,8 +216,7 @@ def _conflict(conflicts: list[tuple[Entry, Fields]]) -> Refusal:
 
 def _using(entry: Entry) -> str:
     through = f' with subresource "{entry.subresource}"' if entry.subresource else ""
-    at = f" at {entry.time}" if entry.operation == "Update" and entry.time else ""
-    return f"{through} using {entry.api_version}{at}"
+    return f"{through} using {entry.api_version}" if entry.operation == "Update" else through
 
 
 def _check_declared(config: Document, schema: Schema, writer: Writer) -> None:
@@ -246,7 +245,36 @@ def _undeclared(value: Any, schema: Schema, path: str) -> list[str]:
         return [text for key, item in value.items() for text in _undeclared(item, inner, f"{path}.{key}")]
     if isinstance(value, list) and isinstance(schema.get("items"), dict):
         return _undeclared_items(value, schema, path)
-    return []
+    wrong = _wrong_type(value, schema)
+    return [f"{path}: {wrong}"] if wrong else []
+
+
+_TYPES: dict[str, tuple[type | tuple[type, ...], str]] = {
+    "integer": ((int, float), "numeric (int or float)"),
+    "number": ((int, float), "numeric (int or float)"),
+    "string": (str, "string"),
+    "boolean": (bool, "boolean"),
+    "object": (dict, "map"),
+    "array": (list, "list"),
+}
+
+
+def _wrong_type(value: Any, schema: Schema) -> str:
+    """A null is no value; what the schema leaves open may be anything."""
+    expected = _TYPES.get(str(schema.get("type")))
+    if expected is None or value is None:
+        return ""
+    is_number_for_text = isinstance(value, bool) and expected[0] == (int, float)
+    return (
+        ""
+        if isinstance(value, expected[0]) and not is_number_for_text
+        else f"expected {expected[1]}, got {_said(value)}"
+    )
+
+
+def _said(value: Any) -> str:
+    names = {str: "string", bool: "boolean", dict: "map", list: "list"}
+    return names.get(type(value), f"&value.valueUnstructured{{Value:{value}}}")
 
 
 def _undeclared_items(value: list[Any], schema: Schema, path: str) -> list[str]:

@@ -15,7 +15,14 @@ def object_of(call: Call, body: Any) -> Document:
     if not isinstance(body, dict) or not isinstance(body.get("metadata", {}), dict | None):
         raise bad_request("the object provided is unrecognized: it is not an object with metadata")
     if not body.get("apiVersion") or not body.get("kind"):
-        raise bad_request("Object 'Kind' is missing" if not body.get("kind") else "Object 'apiVersion' is missing")
+        missing = "Kind" if not body.get("kind") else "apiVersion"
+        text = (
+            f"the object provided is unrecognized (must be of type {call.resource.kind}): Object '{missing}' is missing"
+        )
+        raise bad_request(text)
+    if call.resource.is_custom and body["kind"] != call.resource.kind:
+        cause = Cause("kind", f'Invalid value: "{body["kind"]}": must be {call.resource.kind}')
+        raise invalid(call.resource.group, body["kind"], (body.get("metadata") or {}).get("name", ""), [cause])
     if (body["apiVersion"], body["kind"]) != (call.api_version, call.resource.kind):
         sent, expected = f"{body['apiVersion']}, Kind={body['kind']}", f"{call.api_version}, Kind={call.resource.kind}"
         text = f"the object provided ({sent}) does not belong where it was sent ({expected})"
@@ -65,6 +72,9 @@ def check_versions(call: Call, body: Document, old: Document) -> None:
     """Refuse a body that is about another object, or about an older state of it."""
     meta = body["metadata"]
     where = call.resource.group, call.resource.plural, old["metadata"]["name"]
+    if meta.get("uid") and meta["uid"] != old["metadata"]["uid"] and call.verb == "patch":
+        cause = Cause("metadata.uid", f'Invalid value: "{meta["uid"]}": field is immutable')
+        raise invalid(call.resource.group, call.resource.kind, old["metadata"]["name"], [cause])
     if meta.get("uid") and meta["uid"] != old["metadata"]["uid"]:
         text = f"UID in precondition: {meta['uid']}, UID in object meta: {old['metadata']['uid']}"
         raise conflict(*where, f"Precondition failed: {text}")

@@ -108,13 +108,16 @@ def _options(call: Call) -> Document:
     return options
 
 
+_PRECONDITIONS = (("uid", "UID", "deleted and then recreated"), ("resourceVersion", "ResourceVersion", "modified"))
+
+
 def _check_preconditions(call: Call, options: Document, found: Document) -> None:
     wanted = options.get("preconditions") or {}
-    where = call.resource.group, call.resource.plural, call.name
-    for field, word in (("uid", "UID"), ("resourceVersion", "ResourceVersion")):
+    where = call.resource.group, call.resource.kind, call.name
+    for field, word, why in _PRECONDITIONS:
         if wanted.get(field) and wanted[field] != found["metadata"][field]:
-            text = f"{word} in precondition: {wanted[field]}, {word} in object meta: {found['metadata'][field]}"
-            raise conflict(*where, f"Precondition failed: {text}")
+            text = f"the {word} in the precondition ({wanted[field]}) does not match the {word} in record"
+            raise conflict(*where, f"{text} ({found['metadata'][field]}). The object might have been {why}")
 
 
 def _success(call: Call, found: Document) -> Document:

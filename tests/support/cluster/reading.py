@@ -13,7 +13,7 @@ from fairlead.control.api.negotiation import Form, wanted_form
 from fairlead.errors import FairleadError
 from support.cluster.calls import Call
 from support.cluster.columns import layout
-from support.cluster.refusals import Refusal, bad_request, gone, not_found
+from support.cluster.refusals import Refusal, bad_request, gone, not_found, too_large
 from support.cluster.state import State
 
 Document = dict[str, Any]
@@ -104,8 +104,7 @@ class Reading:
     def _check_version(self, call: Call) -> None:
         asked = call.number("resourceVersion")
         if asked > self._state.storage.revision:
-            text = f"Too large resource version: {asked}, current: {self._state.storage.revision}"
-            raise Refusal(504, "Timeout", text, retry_after_s=1)
+            raise too_large(asked, self._state.storage.revision)
         if call.params.get("resourceVersionMatch") == "Exact" and asked < self._state.storage.revision:
             raise gone(f"The provided resource version is too old: {asked}")
 
@@ -153,7 +152,7 @@ def matching(call: Call) -> Matches:
         supported = ("metadata.name", "metadata.namespace", *_FIELDS.get(call.resource.key, ()))
         fields = selectors.parse_fields(call.params.get("fieldSelector", ""), supported)
     except FairleadError as error:
-        raise bad_request(str(error)) from error
+        raise bad_request(str(error).partition(" (supported")[0]) from error
     selector = selectors.Selector(labels, fields)
     name = call.name
 

@@ -99,6 +99,13 @@ def method_not_allowed() -> Refusal:
     return Refusal(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
 
 
+def too_large(asked: int, newest: int) -> Refusal:
+    """A version that is not there yet."""
+    text = f"Timeout: Too large resource version: {asked}, current: {newest}"
+    cause = {"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}
+    return Refusal(504, "Timeout", text, {"causes": [cause]}, retry_after_s=1)
+
+
 def too_many(after_s: int) -> Refusal:
     """Throttled."""
     text = "the server has received too many requests and has asked us to try again later"

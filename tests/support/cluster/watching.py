@@ -12,12 +12,11 @@ from fairlead.control.api.negotiation import Form
 from support.cluster.calls import Call
 from support.cluster.columns import layout
 from support.cluster.reading import Matches, form_of, matching
-from support.cluster.refusals import Refusal, gone
+from support.cluster.refusals import Refusal, gone, too_large
 from support.cluster.state import State
 from support.cluster.storage import Change
 
 Document = dict[str, Any]
-_TOO_LARGE = 504
 
 
 class Cut(Exception):
@@ -149,8 +148,7 @@ def _check_revision(asked: int, compacted: int, newest: int) -> None:
     if asked < compacted:
         raise gone(f"too old resource version: {asked} ({compacted})")
     if asked > newest:
-        text = f"Timeout: Too large resource version: {asked}, current: {newest}"
-        raise Refusal(_TOO_LARGE, "Timeout", text, retry_after_s=1)
+        raise too_large(asked, newest)
 
 
 class Watches:

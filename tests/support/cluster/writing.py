@@ -79,7 +79,7 @@ class Writing:
             if call.resource.is_custom and not body["metadata"].get("resourceVersion"):
                 text = "Invalid value: 0: must be specified for an update"
                 cause = Cause("metadata.resourceVersion", text)
-                raise invalid(call.resource.group, call.resource.kind, call.name, [cause])
+                raise invalid(call.resource.group, call.resource.plural, call.name, [cause])
             return deepcopy(body)
 
         return await self._write(call, call.name, build, retries=not body["metadata"].get("resourceVersion"))
@@ -232,7 +232,8 @@ class Writing:
             raise invalid(resource.group, resource.kind, new["metadata"]["name"], problems)
         if old is not None and resource.has_generation:
             new["metadata"]["generation"] = old["metadata"].get("generation", 1) + _has_new_content(old, new)
-        if not applies:
+        is_scale_of_custom = call.subresource == "scale" and resource.is_custom
+        if not applies and not is_scale_of_custom:
             before = as_version(old, call) if old is not None else None
             new = after_update(before, new, self._schema(call), self._writer(call))
         return new

@@ -8,6 +8,7 @@ import os
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,19 @@ from support.serving_api import SDEP, sdep_schema, serving
 pytestmark = pytest.mark.anyio
 
 Document = dict[str, Any]
-PATH = "/apis/machinelearning.seldon.io/v1/namespaces/default/seldondeployments"
+PATH = "/apis/suite.fairlead.dev/v1/namespaces/default/specimens"
 _REAL = "FAIRLEAD_TEST_KUBECONFIG"
+# A kind of its own: a real cluster may have Seldon's.
+KIND = replace(
+    SDEP,
+    group="suite.fairlead.dev",
+    versions=("v1",),
+    kind="Specimen",
+    plural="specimens",
+    singular="specimen",
+    short_names=(),
+    categories=(),
+)
 
 
 def definition() -> Document:
@@ -32,19 +44,19 @@ def definition() -> Document:
         "name": "v1",
         "served": True,
         "storage": True,
-        "schema": {"openAPIV3Schema": sdep_schema(SDEP)},
+        "schema": {"openAPIV3Schema": sdep_schema(KIND)},
         "subresources": {
             "status": {},
             "scale": {"specReplicasPath": ".spec.replicas", "statusReplicasPath": ".status.replicas"},
         },
         "additionalPrinterColumns": [column],
     }
-    names = {"plural": SDEP.plural, "singular": SDEP.singular, "kind": SDEP.kind, "shortNames": list(SDEP.short_names)}
+    names = {"plural": KIND.plural, "singular": KIND.singular, "kind": KIND.kind, "shortNames": list(KIND.short_names)}
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{SDEP.plural}.{SDEP.group}"},
-        "spec": {"group": SDEP.group, "scope": "Namespaced", "names": names, "versions": [version]},
+        "metadata": {"name": f"{KIND.plural}.{KIND.group}"},
+        "spec": {"group": KIND.group, "scope": "Namespaced", "names": names, "versions": [version]},
     }
 
 
@@ -57,7 +69,7 @@ async def double(_home: Path) -> AsyncIterator[Api]:
 
 @asynccontextmanager
 async def fairlead(home: Path) -> AsyncIterator[Api]:
-    async with serving(home) as server:
+    async with serving(home, kinds=[KIND]) as server:
         yield Api(server.url, server.http)
 
 
@@ -101,8 +113,8 @@ def name() -> str:
 
 def iris(name: str, *, labels: dict[str, str] | None = None, **spec: Any) -> Document:
     return {
-        "apiVersion": "machinelearning.seldon.io/v1",
-        "kind": "SeldonDeployment",
+        "apiVersion": "suite.fairlead.dev/v1",
+        "kind": "Specimen",
         "metadata": {"name": name, **({"labels": labels} if labels else {})},
         "spec": {"predictors": [{"name": "default", "graph": {"name": "c"}}], **spec},
     }
@@ -124,7 +136,7 @@ async def test_a_second_create_is_refused(api: Api, name: str) -> None:
     again = await api.create(PATH, iris(name))
 
     assert (again.code, again.body["reason"]) == (409, "AlreadyExists")
-    assert again.body["message"] == f'seldondeployments.machinelearning.seldon.io "{name}" already exists'
+    assert again.body["message"] == f'specimens.suite.fairlead.dev "{name}" already exists'
 
 
 async def test_what_is_created_has_no_version_yet(cluster_api: Api, name: str) -> None:
@@ -141,9 +153,9 @@ async def test_what_is_absent_is_named(api: Api, name: str) -> None:
     missing = await api.get(f"{PATH}/{name}")
 
     assert (missing.code, missing.body["reason"]) == (404, "NotFound")
-    assert missing.body["message"] == f'seldondeployments.machinelearning.seldon.io "{name}" not found'
+    assert missing.body["message"] == f'specimens.suite.fairlead.dev "{name}" not found'
     assert missing.body["details"]["name"] == name
-    assert missing.body["details"]["kind"] == "seldondeployments"
+    assert missing.body["details"]["kind"] == "specimens"
 
 
 async def test_a_write_of_what_has_changed_since_is_a_conflict(api: Api, name: str) -> None:
@@ -154,7 +166,7 @@ async def test_a_write_of_what_has_changed_since_is_a_conflict(api: Api, name: s
 
     assert (late.code, late.body["reason"]) == (409, "Conflict")
     assert late.body["message"] == (
-        f'Operation cannot be fulfilled on seldondeployments.machinelearning.seldon.io "{name}": the object has been '
+        f'Operation cannot be fulfilled on specimens.suite.fairlead.dev "{name}": the object has been '
         "modified; please apply your changes to the latest version and try again"
     )
 
@@ -222,8 +234,8 @@ async def test_a_wrong_value_is_refused_with_its_place(api: Api, name: str) -> N
     refused = await api.create(PATH, iris(name, replicas="many"))
 
     assert (refused.code, refused.body["reason"]) == (422, "Invalid")
-    assert refused.body["message"].startswith(f'SeldonDeployment.machinelearning.seldon.io "{name}" is invalid: ')
-    assert [cause["field"] for cause in refused.body["details"]["causes"]] == ["spec.replicas"]
+    assert refused.body["message"].startswith(f'Specimen.suite.fairlead.dev "{name}" is invalid: ')
+    assert refused.body["details"]["causes"][0]["field"] == "spec.replicas"
 
 
 async def test_a_dry_run_answers_and_writes_nothing(api: Api, name: str) -> None:
@@ -335,13 +347,13 @@ async def test_what_is_deleted_takes_no_new_finalizer(cluster_api: Api, name: st
     assert "no new finalizers can be added if the object is being deleted" in refused.body["message"]
 
 
-async def test_a_deletion_may_insist_on_an_identity(api: Api, name: str) -> None:
-    await api.create(PATH, iris(name))
+async def test_a_deletion_may_insist_on_an_identity(cluster_api: Api, name: str) -> None:
+    await cluster_api.create(PATH, iris(name))
 
-    refused = await api.delete(f"{PATH}/{name}", {"preconditions": {"uid": "another"}})
+    refused = await cluster_api.delete(f"{PATH}/{name}", {"preconditions": {"uid": "another"}})
 
     assert (refused.code, refused.body["reason"]) == (409, "Conflict")
-    assert "Precondition failed: UID in precondition: another, UID in object meta: " in refused.body["message"]
+    assert "the UID in the precondition (another) does not match the UID in record (" in refused.body["message"]
 
 
 async def test_an_apply_creates_and_then_changes_nothing(api: Api, name: str) -> None:
@@ -368,16 +380,62 @@ async def test_an_apply_does_not_take_what_another_applied(api: Api, name: str) 
     refused = await api.apply(f"{PATH}/{name}", iris(name, replicas=2), "two")
 
     assert (refused.code, refused.body["reason"]) == (409, "Conflict")
-    assert refused.body["message"] == (
-        'Apply failed with 1 conflict: conflict with "one" using machinelearning.seldon.io/v1: .spec.replicas'
+    assert refused.body["message"].startswith('Apply failed with 1 conflict: conflict with "one"')
+    (cause,) = refused.body["details"]["causes"]
+    assert (cause["reason"], cause["field"]) == ("FieldManagerConflict", ".spec.replicas")
+
+
+async def test_a_conflict_names_who_applied_and_how_others_wrote(cluster_api: Api, name: str) -> None:
+    await cluster_api.apply(f"{PATH}/{name}", iris(name, replicas=1), "one")
+    by_apply = await cluster_api.apply(f"{PATH}/{name}", iris(name, replicas=2), "two")
+    await cluster_api.merge(f"{PATH}/{name}", {"spec": {"replicas": 3}}, fieldManager="user")
+    by_update = await cluster_api.apply(f"{PATH}/{name}", iris(name, replicas=2), "two")
+
+    assert by_apply.body["message"] == 'Apply failed with 1 conflict: conflict with "one": .spec.replicas'
+    assert by_update.body["message"] == (
+        'Apply failed with 1 conflict: conflict with "user" using suite.fairlead.dev/v1: .spec.replicas'
     )
-    assert refused.body["details"]["causes"] == [
-        {
-            "reason": "FieldManagerConflict",
-            "message": 'conflict with "one" using machinelearning.seldon.io/v1',
-            "field": ".spec.replicas",
-        }
-    ]
+
+
+async def test_an_apply_of_a_wrong_type_is_an_error(cluster_api: Api, name: str) -> None:
+    refused = await cluster_api.apply(f"{PATH}/{name}", iris(name, replicas="many"))
+
+    assert refused.code == 500
+    assert refused.body["message"].endswith(".spec.replicas: expected numeric (int or float), got string")
+
+
+async def test_an_identity_cannot_be_changed(cluster_api: Api, name: str) -> None:
+    await cluster_api.create(PATH, iris(name))
+
+    refused = await cluster_api.merge(f"{PATH}/{name}", {"metadata": {"uid": "another"}})
+
+    assert refused.code == 422
+    assert 'metadata.uid: Invalid value: "another": field is immutable' in refused.body["message"]
+
+
+async def test_managers_are_forgotten_on_request_only(cluster_api: Api, name: str) -> None:
+    await cluster_api.apply(f"{PATH}/{name}", iris(name))
+
+    kept = await cluster_api.merge(f"{PATH}/{name}", {"metadata": {"managedFields": []}})
+    forgotten = await cluster_api.merge(f"{PATH}/{name}", {"metadata": {"managedFields": [{}]}})
+
+    assert [entry["manager"] for entry in kept.body["metadata"]["managedFields"]] == ["one"]
+    assert "managedFields" not in forgotten.body["metadata"]
+
+
+async def test_another_kind_does_not_belong_here(cluster_api: Api, name: str) -> None:
+    refused = await cluster_api.create(PATH, {**iris(name), "kind": "Other"})
+
+    assert refused.code == 422
+    assert 'kind: Invalid value: "Other": must be Specimen' in refused.body["message"]
+
+
+async def test_versions_that_are_yet_to_come_are_waited_for_in_vain(cluster_api: Api) -> None:
+    refused = await cluster_api.get(PATH, resourceVersion="99999999")
+
+    assert (refused.code, refused.body["reason"]) == (504, "Timeout")
+    assert refused.body["message"].startswith("Timeout: Too large resource version: 99999999, current: ")
+    assert refused.body["details"]["causes"][0]["reason"] == "ResourceVersionTooLarge"
 
 
 async def test_a_forced_apply_takes_the_field(api: Api, name: str) -> None:
@@ -417,7 +475,7 @@ async def test_what_a_user_changed_is_in_the_way_of_an_apply(api: Api, name: str
     without = await api.apply(f"{PATH}/{name}", iris(name), "one")
 
     assert refused.code == 409
-    assert 'conflict with "user" using machinelearning.seldon.io/v1' in refused.body["message"]
+    assert 'conflict with "user" using suite.fairlead.dev/v1' in refused.body["message"]
     assert without.body["spec"]["replicas"] == 5
 
 

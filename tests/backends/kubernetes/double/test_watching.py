@@ -109,7 +109,7 @@ async def test_a_list_of_the_future_is_refused(api: Api) -> None:
     refused = await api.get(PATH, resourceVersion="999999")
 
     assert refused.code == 504
-    assert refused.body["message"].startswith("Too large resource version: 999999")
+    assert refused.body["message"].startswith("Timeout: Too large resource version: 999999")
 
 
 async def test_a_watch_breaks_in_mid_stream(cluster: Cluster, api: Api) -> None:
