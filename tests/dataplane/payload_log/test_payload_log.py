@@ -132,6 +132,19 @@ async def test_kserves_events_share_an_id_and_carry_the_headers_asked_for(sink: 
     assert events[0].headers["ce-component"] == "main"
 
 
+async def test_kserves_events_of_a_request_without_an_id_share_a_new_one(sink: CloudEventSink) -> None:
+    logger = Logger(unit=UnitName("m"), mode="all", url=sink.url, style=LogStyle.KSERVE)
+    root = Call(unit=UnitName("m"), method=Method.PREDICT)
+    surface = served(worker_spec([unit("m")], root, protocol=Protocol.V1, loggers=(logger,)), m=Fake("m"))
+    for _ in range(2):
+        await surface.post("/v1/models/m:predict", b'{"instances": [[1.0]]}')
+
+    events = sink.wait(4)
+    ids = [event.headers["ce-id"] for event in events]
+    assert {ids.count(one) for one in ids} == {2}
+    assert "" not in ids
+
+
 async def test_serving_goes_on_while_a_sink_hangs_and_the_drops_are_counted(sink: CloudEventSink) -> None:
     sink.open.clear()
     logger = Logger(unit=UnitName("m"), mode="request", url=sink.url)

@@ -13,6 +13,7 @@ from fairlead.dataplane.graph.parcel import Parcel, Walk, plain
 from fairlead.dataplane.payload_log.dispatching import Dispatcher
 from fairlead.dataplane.payload_log.event import Event
 from fairlead.dataplane.payload_log.redaction import Path, redacted
+from fairlead.dataplane.puids import Puids
 from fairlead.plan.model import Logger, LogStyle
 from fairlead.protocols import jsontext
 from fairlead.protocols.wire import Body, Wire
@@ -52,6 +53,7 @@ class Tap:
         self._dispatcher = dispatcher
         self._wire = wire
         self._limit_bytes = limit_bytes
+        self._ids = Puids()
         self._paths: Sequence[Path] = tuple(tuple(path.split(".")) for path in logger.redact)
         self._takes = {
             REQUEST: logger.mode in ("all", REQUEST),
@@ -74,6 +76,8 @@ class Tap:
     def _offer(self, kind: str, walk: Walk, body: Callable[[], Body]) -> None:
         if not self._takes[kind] or _is_skipped(walk):
             return
+        if self._logger.style is LogStyle.KSERVE and not walk.puid:
+            walk.puid = self._ids.take()  # what tells which answer is whose
         now = datetime.now(UTC)
 
         def write() -> Event:

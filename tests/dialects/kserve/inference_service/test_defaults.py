@@ -3,8 +3,11 @@ from typing import Any
 import pytest
 
 from fairlead.dialects.base import ALONE, World
+from fairlead.dialects.catalog import Catalog
 from fairlead.dialects.kserve.config import InferenceServiceConfig, SecurityConfig, read_config
+from fairlead.dialects.kserve.dialect import KServeDialect
 from fairlead.dialects.kserve.inference_service.defaults import with_defaults
+from fairlead.errors import InvalidManifest
 from support.stored_docs import DocumentWorld
 
 CONFIG = read_config(ALONE)
@@ -63,8 +66,13 @@ def test_a_frameworks_object_that_is_applied_again_replaces_the_model_it_became(
     assert predictor(isvc(merged)) == {"model": {"modelFormat": {"name": "xgboost"}, "storageUri": "gs://m/2"}}
 
 
-def test_a_second_framework_stays_for_the_rules_to_refuse() -> None:
-    assert set(predictor(isvc({"sklearn": {}, "xgboost": {}}))) == {"model", "xgboost"}
+def test_two_frameworks_stay_for_the_rules_to_refuse_also_when_they_are_asked_later() -> None:
+    once = defaulted(isvc({"sklearn": {"storageUri": "s3://a"}, "xgboost": {}}))
+    twice = defaulted(once)
+
+    assert twice == once
+    with pytest.raises(InvalidManifest, match="exactly one of"):
+        KServeDialect().validate(twice, catalog=Catalog(), world=ALONE)
 
 
 def test_a_protocol_that_is_written_stays() -> None:

@@ -77,11 +77,12 @@ def _default_mode(doc: Json, config: InferenceServiceConfig) -> None:
 
 def _move_framework(predictor: Json) -> None:
     """A framework's own object becomes the model. One that is there already is what an earlier version of the manifest
-    became: who applies a framework's object again finds it merged beside that. A second framework stays, for the rules
-    to refuse."""
-    name = next((name for name in FRAMEWORKS if predictor.get(name) is not None), None)
-    if name is None:
+    became: who applies a framework's object again finds it merged beside that. Of two frameworks both stay, for the
+    rules to refuse: they are asked of a document that was defaulted before, and would see the second one move."""
+    named = [name for name in FRAMEWORKS if predictor.get(name) is not None]
+    if len(named) != 1:
         return
+    name = named[0]
     model = {"modelFormat": {"name": name}, **predictor.pop(name)}
     if name in _V2_FRAMEWORKS and not model.get("protocolVersion"):
         model["protocolVersion"] = "v2"
