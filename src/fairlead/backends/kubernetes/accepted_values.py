@@ -33,7 +33,7 @@ ROUTINGS = ("gateway-api", "istio", "ambassador", "ingress", "none")
 
 _OURS = {
     Sort.TEXT: "image.repository image.tag gateway.name gateway.namespace ingress.className clusterDomain",
-    Sort.FLAG: "networkPolicy.enabled knative.enabled ownGateway.enabled",
+    Sort.FLAG: "image.rollout networkPolicy.enabled knative.enabled ownGateway.enabled",
     Sort.LIST: "image.pullSecrets networkPolicy.from",
     Sort.MAPPING: "runtimeImages",
 }

@@ -12,11 +12,10 @@ from typing import Any
 
 from fairlead.backends.kubernetes.install.cluster import Cluster, label_of
 from fairlead.backends.kubernetes.operator import Operator
+from fairlead.backends.kubernetes.operator.images import SEEDED
 from fairlead.dialects.base import Document
 from fairlead.errors import Conflict, FairleadError
 
-SEEDED = "fairlead.dev/seeded"
-"""The label of a seed: it is right, and when it comes there may be nobody yet whom an API server could ask about it."""
 _RETRY_S = 5.0
 _log = logging.getLogger(__name__)
 

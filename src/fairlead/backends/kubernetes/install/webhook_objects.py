@@ -9,7 +9,7 @@ from fairlead.backends.kubernetes.install.installation import (
     Installation,
     webhook_hosts,
 )
-from fairlead.backends.kubernetes.install.seeding import SEEDED
+from fairlead.backends.kubernetes.operator.images import SEEDED
 from fairlead.backends.kubernetes.webhooks.endpoints import Endpoint, endpoints_of
 from fairlead.dialects.base import Kind
 

@@ -5,8 +5,8 @@ holds, or that goes wrong with it, may stop the others: whatever is raised becom
 """
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fairlead.backends.kubernetes.operator import ownership
@@ -15,6 +15,7 @@ from fairlead.backends.kubernetes.operator.cache import Cache, Change
 from fairlead.backends.kubernetes.operator.changes import Changes, changes
 from fairlead.backends.kubernetes.operator.discovery import Served
 from fairlead.backends.kubernetes.operator.followed import Followed
+from fairlead.backends.kubernetes.operator.images import FOLLOWS, Earlier, with_images_kept
 from fairlead.backends.kubernetes.operator.lookups import Followers, Look, Watching
 from fairlead.backends.kubernetes.operator.recording import Recorder
 from fairlead.backends.kubernetes.operator.resources import (
@@ -30,6 +31,7 @@ from fairlead.backends.kubernetes.operator.resources import (
 from fairlead.backends.kubernetes.operator.revisions import numbered
 from fairlead.backends.kubernetes.operator.writing import NotServed, Writer
 from fairlead.backends.kubernetes.render import Written, rendered
+from fairlead.dialects.base import World
 from fairlead.dialects.catalog import Catalog
 from fairlead.dialects.clusters import ClusterSettings, Observed
 from fairlead.errors import Conflict, FairleadError, InvalidManifest, NotFound, Retryable
@@ -102,7 +104,7 @@ class Reconciler:
             await self._derive(followed, key, doc, world)
             return None
         try:
-            ready, layout, written = self._laid_out(followed, doc, world)
+            ready, layout, written = self._laid_out(followed, doc, world, self.settings)
         except Retryable as error:
             if error.reason != Retryable.reason:  # it waits for something that its user can make, by its name
                 await self._fail(followed, key, doc, error, world)
@@ -112,7 +114,8 @@ class Reconciler:
             return None
         for kind, name in layout.mentions:
             world.looks.add(Look(kind, "" if kind in self.cluster_wide else key.namespace, name))
-        todo = await self._make(followed, doc, layout, written)
+        kept = replace(written, objects=self._with_images_kept(followed, doc, world, written))
+        todo = await self._make(followed, doc, layout, kept)
         observed = await self._observed(followed, layout, is_ready=todo.is_ready)
         status = followed.dialect.cluster_status(
             ready, layout, observed, settings=self.settings, now=self.clock(), world=world
@@ -122,12 +125,31 @@ class Reconciler:
             await self._tell(followed, doc, "NotUsed", warning)
         return self._next_look(followed, key, todo)
 
-    def _laid_out(self, followed: Followed, doc: Json, world: Watching) -> tuple[Json, Layout, Written]:
+    def _laid_out(
+        self, followed: Followed, doc: Json, world: World, settings: ClusterSettings
+    ) -> tuple[Json, Layout, Written]:
         dialect = followed.dialect
         ready = dialect.default(doc, world=world)
         dialect.validate(ready, catalog=self.catalog, world=world)
-        layout = dialect.lay_out(ready, settings=self.settings, catalog=self.catalog, world=world)
-        return ready, layout, self.render(layout, self.settings)
+        layout = dialect.lay_out(ready, settings=settings, catalog=self.catalog, world=world)
+        return ready, layout, self.render(layout, settings)
+
+    def _with_images_kept(self, followed: Followed, doc: Json, world: World, written: Written) -> tuple[Json, ...]:
+        image = self.settings.image
+
+        def under(earlier: str) -> Sequence[Json]:
+            settings = replace(self.settings, image=earlier)
+            try:
+                _, _, then = self._laid_out(followed, doc, Earlier(world, now=image, then=earlier), settings)
+            except FairleadError:
+                return ()
+            return then.objects
+
+        live = self.cache.owned(str(doc["metadata"].get("uid", "")))
+        is_asked = (doc["metadata"].get("annotations") or {}).get(FOLLOWS) == "true"
+        if is_asked or self.settings.value("image.rollout", default=False):
+            return tuple(with_images_kept(written.objects, live, image))
+        return tuple(with_images_kept(written.objects, live, image, under=under))
 
     async def _make(self, followed: Followed, doc: Json, layout: Layout, written: Written) -> Changes:
         live = self.cache.owned(layout.owner.uid)
