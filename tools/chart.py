@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fairlead.backends.kubernetes.accepted_values import ACCEPTED, Sort, Value
-from fairlead.backends.kubernetes.install import crds, operator_objects, rbac, webhook_objects
+from fairlead.backends.kubernetes.install import crds, gateway_objects, operator_objects, rbac, webhook_objects
 from fairlead.backends.kubernetes.install.defaults import DEFAULTS
 from fairlead.backends.kubernetes.install.installation import Installation
 from fairlead.backends.kubernetes.text import yaml_of
@@ -60,6 +60,7 @@ def _marked() -> Installation:
         for name in ("resources", "nodeSelector", "tolerations", "affinity")
     }
     values["operator"] |= {name: {mark(f".Values.operator.{name}"): ""} for name in ("podAnnotations", "podLabels")}
+    values["ownGateway"]["resources"] = mark("toJson .Values.ownGateway.resources")
     values["image"]["pullSecrets"] = [{mark("pullSecrets"): ""}]
     values["clusterDomain"] = mark('.Values.clusterDomain | default "cluster.local"')
     for section in ("webhook", "certManager"):
@@ -95,6 +96,7 @@ def templates() -> dict[str, str]:
         "services.yaml": _only(".Values.webhook.enabled", _text([webhook])) + "---\n" + _text([metrics]),
         "deployment.yaml": _deployment(marked),
         "budget.yaml": _only(".Values.operator.podDisruptionBudget.enabled", _text(operator_objects.budget(marked))),
+        "gateway.yaml": _only(".Values.ownGateway.enabled", _gateway(marked)),
         "webhooks.yaml": _only(".Values.webhook.enabled", _webhooks(managed)),
         "NOTES.txt": _NOTES,
     }
@@ -123,9 +125,29 @@ def _deployment(marked: Installation) -> str:
     text = _when("if .Values.webhook.enabled", r" *- name: webhook", text)
     text = _when("if .Values.hostNetwork", r" +hostNetwork:", text)
     text = _when("if .Values.hostNetwork", r" +dnsPolicy:", text)
-    text = _when("if .Values.image.pullSecrets", r" +imagePullSecrets:", text)
     for name in ("nodeSelector", "tolerations", "affinity", "priorityClassName"):
         text = _when(f"if .Values.operator.{name}", rf" +{name}:", text)
+    return _with_pull_secrets(text)
+
+
+def _gateway(marked: Installation) -> str:
+    """Everything of it. A condition says where its work is: marks say that every installation is of one namespace."""
+    made = gateway_objects.objects(marked)
+    roles = [one for one in made if "rules" in one]
+    work = _text([gateway_objects.work_rules()])
+    for role, condition in zip(roles, ("not .Values.singleNamespace", ".Values.singleNamespace"), strict=True):
+        role["rules"] = [one for one in role["rules"] if one not in gateway_objects.work_rules()]
+        head, _, rules = _text([role]).partition("rules:\n")
+        role["text"] = f"{head}rules:\n{{{{- if {condition} }}}}\n{work}{{{{- end }}}}\n{rules}"
+    texts = [one.get("text") or _text([one]) for one in made]
+    rights = [text for one, text in zip(made, texts, strict=True) if one["apiVersion"].startswith("rbac.")]
+    others = [text for text in texts if text not in rights]
+    others[-1] = _with_pull_secrets(_when("if .Values.singleNamespace", r" *- --namespace=", others[-1]))
+    return "---\n".join(others) + _only(".Values.rbac.create", "---\n".join(rights))
+
+
+def _with_pull_secrets(text: str) -> str:
+    text = _when("if .Values.image.pullSecrets", r" +imagePullSecrets:", text)
     secrets = (
         "{{- range .Values.image.pullSecrets }}\n"
         '{indent}- {{ if kindIs "map" . }}{{ toJson . }}{{ else }}name: {{ . }}{{ end }}\n'

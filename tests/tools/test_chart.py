@@ -39,6 +39,14 @@ VALUES: dict[str, dict[str, Any]] = {
     "no-webhooks-but-cert-manager": {"webhook": {"enabled": False}, "certManager": {"enabled": True}},
     "one-namespace": {"singleNamespace": True, "controllerId": "team-a", "runtimes": {"create": False}},
     "elsewhere": {"namespaceOverride": "ops", "hostNetwork": True, "metrics": {"port": 9090}},
+    "gateway": {"ownGateway": {"enabled": True, "replicas": 3, "resources": {"limits": {"cpu": "1"}}}},
+    "gateway-of-one-namespace": {
+        "ownGateway": {"enabled": True},
+        "singleNamespace": True,
+        "clusterDomain": "corp.local",
+        "image": {"pullSecrets": ["one"]},
+    },
+    "gateway-without-rights": {"ownGateway": {"enabled": True}, "rbac": {"create": False}},
     "people's": {
         "istio": {"enabled": True, "gateway": "istio-system/gw"},
         "kserve": {"controller": {"gateway": {"domainTemplate": "{{ .Name }}<&>.{{ .IngressDomain }}"}}},
