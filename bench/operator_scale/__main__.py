@@ -14,7 +14,7 @@ import json
 from pathlib import Path
 
 from bench.operator_scale.manifests import MANIFESTS
-from bench.operator_scale.measuring import measure
+from bench.operator_scale.measuring import idle_hour, measure, renewal
 
 
 def main() -> None:
@@ -24,10 +24,11 @@ def main() -> None:
     parser.add_argument("--kind", choices=sorted(MANIFESTS), action="append", help="of which kind; may be given again")
     parser.add_argument("--out", type=Path, default=Path("build/bench-operator-scale.json"))
     arguments = parser.parse_args()
-    found = []
+    found, renewed = [], asyncio.run(renewal())
     for count in arguments.count or (10, 1000, 10_000):
         for kind in arguments.kind or MANIFESTS:
-            found.append(asyncio.run(measure(kind, count)))
+            figures = {**asyncio.run(measure(kind, count)), "renewed": renewed}
+            found.append({**figures, "idle_hour": idle_hour(figures)})
             print(json.dumps(found[-1], indent=1), flush=True)
             arguments.out.parent.mkdir(parents=True, exist_ok=True)
             arguments.out.write_text(json.dumps(found, indent=1) + "\n")
