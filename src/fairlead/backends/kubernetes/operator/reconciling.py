@@ -16,6 +16,7 @@ from fairlead.backends.kubernetes.operator.changes import Changes, changes
 from fairlead.backends.kubernetes.operator.discovery import Served
 from fairlead.backends.kubernetes.operator.followed import Followed
 from fairlead.backends.kubernetes.operator.images import FOLLOWS, Earlier, with_images_kept
+from fairlead.backends.kubernetes.operator.looking import Looks
 from fairlead.backends.kubernetes.operator.lookups import Followers, Look, Watching
 from fairlead.backends.kubernetes.operator.recording import Recorder
 from fairlead.backends.kubernetes.operator.resources import (
@@ -40,8 +41,6 @@ from fairlead.plan.layout import Layout
 _log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
-_FIRST_LOOK_S = 2.0
-_LONGEST_LOOK_S = 60.0
 
 _EVENT_WORDS: Mapping[str, str] = {
     "HorizontalPodAutoscaler": "HPA",
@@ -72,7 +71,7 @@ class Reconciler:
     is_cluster_wide: bool = True
     render: Callable[[Layout, ClusterSettings], Written] = rendered
     followers: Followers = field(default_factory=Followers)
-    _looks: dict[ObjectKey, int] = field(default_factory=dict)
+    looks: Looks = field(default_factory=Looks)
     _uids: dict[ObjectKey, str] = field(default_factory=dict)
 
     async def reconcile(self, key: ObjectKey) -> float | None:
@@ -120,10 +119,13 @@ class Reconciler:
         status = followed.dialect.cluster_status(
             ready, layout, observed, settings=self.settings, now=self.clock(), world=world
         )
-        await self._tell_status(followed, key, doc, status)
+        has_moved = await self._tell_status(followed, key, doc, status)
         for warning in written.warnings:
             await self._tell(followed, doc, "NotUsed", warning)
-        return self._next_look(followed, key, todo)
+        if todo.is_ready or not followed.reads_pods:
+            self.looks.forget(key)
+            return None
+        return self.looks.next_s(key, has_moved=has_moved)
 
     def _laid_out(
         self, followed: Followed, doc: Json, world: World, settings: ClusterSettings
@@ -235,14 +237,17 @@ class Reconciler:
         if await self._write_status(followed, key, doc, status):
             await self._tell(followed, doc, error.reason, str(error))
 
-    async def _tell_status(self, followed: Followed, key: ObjectKey, doc: Json, status: Json) -> None:
+    async def _tell_status(self, followed: Followed, key: ObjectKey, doc: Json, status: Json) -> bool:
+        """Whether it is another one."""
         happened = followed.dialect.events(doc, status)
-        if await self._write_status(followed, key, doc, status):
+        is_new = await self._write_status(followed, key, doc, status)
+        if is_new:
             if followed.tells_objects:
                 text = f'Updated {followed.kind.kind} "{key.name}"'
                 await self._tell(followed, doc, "Updated", text, is_warning=False)
             for one in happened:
                 await self._tell(followed, doc, one.reason, one.message, is_warning=one.is_warning)
+        return is_new
 
     async def _write_status(self, followed: Followed, key: ObjectKey, doc: Json, status: Json) -> bool:
         """Whether there was anything to write. An object that changed meanwhile is read again by whoever raises: it
@@ -291,19 +296,10 @@ class Reconciler:
 
     def _forget(self, key: ObjectKey) -> None:
         self.followers.follow(key, frozenset())
-        self._looks.pop(key, None)
+        self.looks.forget(key)
         uid = self._uids.pop(key, "")
         if uid:
             self.writer.forget(self.cache.owned(uid))
-
-    def _next_look(self, followed: Followed, key: ObjectKey, todo: Changes) -> float | None:
-        """Pods come up and crash without anybody telling: while some are missing they are looked at, less and less
-        often."""
-        if todo.is_ready or not followed.reads_pods:
-            self._looks.pop(key, None)
-            return None
-        count = self._looks[key] = self._looks.get(key, 0) + 1
-        return min(_LONGEST_LOOK_S, _FIRST_LOOK_S * 1.5 ** (count - 1))
 
 
 class Again(Retryable):

@@ -114,6 +114,13 @@ def test_an_image_that_cannot_be_pulled_is_told_once() -> None:
     assert later == first
 
 
+@pytest.mark.parametrize("reason", ["ErrImageNeverPull", "CreateContainerConfigError", "RunContainerError"])
+def test_a_container_that_cannot_be_started_is_told(reason: str) -> None:
+    found = _states(_pod(server={"state": {"waiting": {"reason": reason, "message": "no such thing"}}}))
+
+    assert found["lastFailureInfo"]["message"] == f"kserve-container: {reason}: no such thing"
+
+
 def test_a_failure_is_forgotten_once_the_model_is_loaded() -> None:
     failed = _states(_pod(server=WAITING))
 

@@ -29,8 +29,11 @@ UNHEALTHY = "RuntimeUnhealthy"
 _INITIALIZERS = (INITIALIZER, f"{MODELCAR}-init")
 _CRASHING = "CrashLoopBackOff"
 _STUCK = frozenset(
-    ("ImagePullBackOff", "ErrImagePull", "InvalidImageName", "CreateContainerConfigError", "CreateContainerError")
-)
+    (
+        "ImagePullBackOff", "ErrImagePull", "ErrImageNeverPull", "ImageInspectError", "InvalidImageName",
+        "CreateContainerConfigError", "CreateContainerError", "RunContainerError",
+    )
+)  # fmt: skip
 _REVISION = "serving.knative.dev/revision"
 _LONGEST = 4096
 
@@ -94,7 +97,7 @@ def _state(pod: Document, statuses: str, *names: str) -> _State:
 
 def _failure(pod: Document, state: _State, now: str) -> dict[str, Any]:
     ended = state.ended or {}
-    message = str(ended.get("message") or "it ended and said nothing").strip()[-_LONGEST:]
+    message = str(ended.get("message") or "").strip()[-_LONGEST:] or "it left no last words; its log may say why"
     told = {
         "reason": LOAD_FAILED,
         "message": message,
