@@ -9,6 +9,7 @@ from fairlead.dataplane.net.server import HttpServer
 from fairlead.dataplane.spec import TcpSocket
 from fairlead.pods.gateway.addresses import PodAddress
 from fairlead.protocols.exchange import Request, Response, ServerReply
+from support.cluster import Cluster
 
 Handler = Callable[[Request, ServerReply], None]
 
@@ -81,3 +82,73 @@ async def pod_server(name: str, handler: Handler | None = None) -> AsyncIterator
     finally:
         await server.stop(0)
         await asyncio.sleep(0)
+
+
+class Kubelet:
+    """Gives Deployments of workloads the pods that they want, each a server of its own, and says so to the cluster.
+    While it `delays`, new ones are not ready."""
+
+    def __init__(self, cluster: Cluster, namespace: str = "default") -> None:
+        self._cluster = cluster
+        self._namespace = namespace
+        self._count = 0
+        self.pods: dict[str, list[PodServer]] = {}
+        self.leaving: list[asyncio.Task[None]] = []
+        self.most: dict[str, int] = {}
+        self.delays = False
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            for deployment in self._cluster.objects("Deployment", self._namespace):
+                if "fairlead.dev/revision" in deployment["metadata"].get("labels", {}):
+                    await self._look(deployment)
+            there = {one["metadata"]["name"] for one in self._cluster.objects("Deployment", self._namespace)}
+            for gone in self.pods.keys() - there:
+                await self._scale(gone, "", 0)
+            await asyncio.sleep(0.01)
+
+    async def close(self) -> None:
+        """End all pods."""
+        for name in self.pods:
+            for server in self.pods[name]:
+                await server.stop(0)
+        await asyncio.gather(*self.leaving)
+
+    async def _look(self, deployment: Any) -> None:
+        name = deployment["metadata"]["name"]
+        wanted = int(deployment["spec"].get("replicas", 1))
+        await self._scale(name, deployment["metadata"]["labels"]["fairlead.dev/on-demand"], wanted)
+        status = _status(deployment, len(self.pods.get(name, ())))
+        if status != deployment.get("status"):
+            await self._cluster.merge(deployment, {"status": status}, subresource="status")
+
+    async def _scale(self, name: str, workload: str, wanted: int) -> None:
+        pods = self.pods.setdefault(name, [])
+        while len(pods) < wanted and not self.delays:
+            self._count += 1
+            server = PodServer(f"{name}-{self._count}")
+            await server.start()
+            pods.append(server)
+            await self._cluster.create(server.document(workload, name, self._namespace))
+            document = self._cluster.get("Pod", server.name, self._namespace)
+            status = server.document(workload, name)["status"]
+            await self._cluster.merge(document, {"status": status}, subresource="status")
+        while len(pods) > wanted:
+            server = pods.pop()
+            await self._cluster.delete(self._cluster.get("Pod", server.name, self._namespace))
+            self.leaving.append(asyncio.create_task(_let_go(server)))
+        self.most[name] = max(self.most.get(name, 0), len(pods))
+
+
+async def _let_go(server: PodServer) -> None:
+    """As our pods end: requests are taken a while longer."""
+    await asyncio.sleep(0.3)
+    await server.stop()
+
+
+def _status(deployment: Any, ready: int) -> Any:
+    replicas = {"replicas": ready, "updatedReplicas": ready, "readyReplicas": ready, "availableReplicas": ready}
+    wanted = int(deployment["spec"].get("replicas", 1))
+    available = {"type": "Available", "status": "True" if ready >= wanted else "False"}
+    return {"observedGeneration": deployment["metadata"].get("generation", 1), **replicas, "conditions": [available]}
