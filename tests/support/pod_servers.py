@@ -86,7 +86,7 @@ async def pod_server(name: str, handler: Handler | None = None) -> AsyncIterator
 
 class Kubelet:
     """Gives Deployments of workloads the pods that they want, each a server of its own, and says so to the cluster.
-    While it `delays`, new ones are not ready."""
+    While it `delays` there are no new ones; while it `holds`, new ones hold what they are asked."""
 
     def __init__(self, cluster: Cluster, namespace: str = "default") -> None:
         self._cluster = cluster
@@ -94,8 +94,7 @@ class Kubelet:
         self._count = 0
         self.pods: dict[str, list[PodServer]] = {}
         self.leaving: list[asyncio.Task[None]] = []
-        self.most: dict[str, int] = {}
-        self.delays = False
+        self.delays = self.holds = False
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -128,6 +127,7 @@ class Kubelet:
         while len(pods) < wanted and not self.delays:
             self._count += 1
             server = PodServer(f"{name}-{self._count}")
+            server.holds = self.holds
             await server.start()
             pods.append(server)
             await self._cluster.create(server.document(workload, name, self._namespace))
@@ -138,7 +138,6 @@ class Kubelet:
             server = pods.pop()
             await self._cluster.delete(self._cluster.get("Pod", server.name, self._namespace))
             self.leaving.append(asyncio.create_task(_let_go(server)))
-        self.most[name] = max(self.most.get(name, 0), len(pods))
 
 
 async def _let_go(server: PodServer) -> None:

@@ -9,10 +9,11 @@ import contextlib
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import msgspec
 
-from fairlead.backends.local.gateway.demanding import Demands
+from fairlead.backends.local.gateway.demanding import Listener
 from fairlead.backends.local.gateway.messages import Demand, read_message, write_message
 from fairlead.backends.local.scaling.hearing import loads_of
 from fairlead.backends.local.scaling.watching import Key, Load
@@ -24,11 +25,18 @@ _SILENCE_S = 10.0
 _AGAIN_S = 1.0
 
 
+class Reports(Protocol):
+    """What a gateway is asked, for whoever listens."""
+
+    def listen(self, listener: Listener) -> None: ...
+    def leave(self, listener: Listener) -> None: ...
+
+
 @dataclass(slots=True, kw_only=True)
 class Teller:
     """Tells the leader what is asked of this gateway. `peers` are the addresses that may ask."""
 
-    demands: Demands
+    demands: Reports
     peers: Callable[[], Collection[str]]
     port: int = 0
     _server: asyncio.Server | None = None
@@ -72,7 +80,7 @@ class Gatherer:
     """`heard` gets the sums: what the others told since the last time with each report of our own, and what cannot wait
     at once."""
 
-    demands: Demands
+    demands: Reports
     heard: Callable[[Iterable[Load]], None]
     _told: list[Load] = field(default_factory=list)
     _following: dict[tuple[str, int], asyncio.Task[None]] = field(default_factory=dict)
