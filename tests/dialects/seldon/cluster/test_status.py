@@ -122,6 +122,21 @@ def test_it_is_creating_until_every_pod_is_new_and_ready(status: dict[str, Any],
     assert condition(said, "Ready")["status"] == "False"
 
 
+@pytest.mark.parametrize(
+    ("counts", "text"),
+    [
+        ({"readyReplicas": 1, "unavailableReplicas": 1}, "1 of 2 replicas ready"),
+        ({"readyReplicas": 2, "updatedReplicas": 1, "unavailableReplicas": 1}, "rolling out, 1 of 2 replicas"),
+    ],
+)
+def test_its_description_says_what_is_still_missing(counts: dict[str, int], text: str) -> None:
+    doc = sdep(predictor(replicas=2))
+
+    status = told(doc, {("Deployment", NAME): deployment(laid_out(doc, ClusterSettings()).workloads[0], **counts)})
+
+    assert status["description"] == f"Deployment {NAME}: {text}"
+
+
 def test_nothing_made_yet_is_creating() -> None:
     doc = sdep()
     layout = laid_out(doc, ClusterSettings())

@@ -73,8 +73,13 @@ def _missing(workload: Workload, observed: Observed) -> str:
     is_whole = ready > 0 and ready >= wanted and updated >= wanted and not status.get("unavailableReplicas")
     if is_current and is_whole:
         return ""
-    told = complaint(workload, observed.pods)
-    return f"Deployment {workload.name}: {told or f'{ready} of {wanted} replicas ready'}"
+    told = complaint(workload, observed.pods) or _progress(ready, updated, int(wanted))
+    return f"Deployment {workload.name}: {told}"
+
+
+def _progress(ready: int, updated: int, wanted: int) -> str:
+    """How far it is, in the number that is still too small: in a roll-out earlier pods are ready all the while."""
+    return f"{ready} of {wanted} replicas ready" if ready < wanted else f"rolling out, {updated} of {wanted} replicas"
 
 
 def _is_stuck(deployment: Document | None) -> bool:
