@@ -63,7 +63,7 @@ async def two(peers: frozenset[str]) -> AsyncIterator[tuple[Reports, Reports, li
 
 async def test_loads_of_a_second_are_added_up() -> None:
     async with two(frozenset({"127.0.0.1"})) as (own, other, heard, _):
-        await until(lambda: other.listeners)
+        await until(lambda: bool(other.listeners))
         other.say(3.0, requests=4, waiting=1)
         other.say(0.0, requests=0, waiting=1, is_poke=True)
         # What cannot wait comes after the rest on the same connection, so the rest is here when it is.
@@ -76,10 +76,10 @@ async def test_loads_of_a_second_are_added_up() -> None:
 
 async def test_what_was_told_once_is_not_counted_again() -> None:
     async with two(frozenset({"127.0.0.1"})) as (own, other, heard, _):
-        await until(lambda: other.listeners)
+        await until(lambda: bool(other.listeners))
         other.say(3.0)
         other.say(0.0, is_poke=True)
-        await until(lambda: heard)
+        await until(lambda: bool(heard))
         own.say(1.0)
         own.say(1.0)
 

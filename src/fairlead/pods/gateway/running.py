@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from lightkube.config.kubeconfig import SingleConfig
 
 from fairlead.backends.kubernetes.following import Follower
+from fairlead.backends.kubernetes.operator import ClusterConfig
 from fairlead.backends.kubernetes.operator.api import Api
 from fairlead.backends.kubernetes.operator.connecting import connect
 from fairlead.backends.kubernetes.operator.leading import Election, Terms
@@ -67,7 +67,7 @@ class Options:
 class ClusterGateway:
     """One gateway. Everything runs on the loop that makes it."""
 
-    def __init__(self, config: SingleConfig, options: Options) -> None:
+    def __init__(self, config: ClusterConfig, options: Options) -> None:
         self._options = options
         self._api = Api(connect(config, timeout_s=_CALL_S), Bucket(50.0, 200, time.monotonic), Meter())
         where = TcpSocket(options.host, options.port)
