@@ -81,5 +81,19 @@ def test_pods_of_our_image_take_requests_a_while_longer_than_they_are_sent_any()
     assert hooks == [{"preStop": {"exec": {"command": ["sleep", "3"]}}}, None, {"postStart": {}}]
 
 
+def test_a_pod_that_says_nothing_is_ready_when_somebody_listens() -> None:
+    silent, ported = container("a"), {**container("b"), "ports": [{"containerPort": 9000}]}
+
+    assert probes(silent) == [{"tcpSocket": {"port": 8080}, "periodSeconds": 1}]
+    assert probes(silent, ported) == [None, {"tcpSocket": {"port": 9000}, "periodSeconds": 1}]
+    assert probes({**ported, "readinessProbe": {"httpGet": {"port": 9000}}}) == [{"httpGet": {"port": 9000}}]
+
+
+def probes(*containers: dict[str, Any]) -> list[Any]:
+    made = objects(on_demand(pod=PodTemplate(spec={"containers": list(containers)})))
+    found = made["Deployment", "iris-predictor-00001"]["spec"]["template"]["spec"]["containers"]
+    return [one.get("readinessProbe") for one in found]
+
+
 def container(name: str) -> dict[str, Any]:
     return {"name": name, "image": "i"}

@@ -34,6 +34,7 @@ KNATIVE_SERVICE, KNATIVE_REVISION = "serving.knative.dev/service", "serving.knat
 TEMPLATE = "fairlead.dev/template"
 """On a Deployment in a cluster: what the revision was made of."""
 _SCALING_WORDS = "autoscaling.knative.dev/"
+_DEFAULT_PORT = 8080
 _LEAVE_S = 3
 """How long a pod that is to go still takes requests: longer than it takes until nobody sends it any."""
 
@@ -53,6 +54,7 @@ def _revision(workload: OnDemandWorkload, place: Place) -> Object:
         KNATIVE_REVISION: name,
     }
     _let_go_slowly(template["spec"], workload.pod.own)
+    _probe(template["spec"]["containers"])
     return place.made(
         "apps/v1",
         "Deployment",
@@ -69,6 +71,15 @@ def _let_go_slowly(spec: Object, own: frozenset[str]) -> None:
     for container in spec["containers"]:
         if container["name"] in own and "lifecycle" not in container:
             container["lifecycle"] = {"preStop": {"exec": {"command": ["sleep", str(_LEAVE_S)]}}}
+
+
+def _probe(containers: list[Object]) -> None:
+    """A pod that says nothing of its readiness is ready when somebody listens, as with Knative. Otherwise a revision
+    would be the latest, and get the requests, before it can answer any."""
+    asked = next((one for one in containers if one.get("ports")), containers[0])
+    if "readinessProbe" not in asked:
+        ports = asked.get("ports") or [{"containerPort": _DEFAULT_PORT}]
+        asked["readinessProbe"] = {"tcpSocket": {"port": ports[0]["containerPort"]}, "periodSeconds": 1}
 
 
 def _scaling(workload: OnDemandWorkload) -> str:
