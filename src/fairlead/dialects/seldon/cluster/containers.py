@@ -42,13 +42,14 @@ def complete_basics(site: Site, program: Program, container: Json) -> None:
 
 
 def complete_image(container: Json, policy: str = "IfNotPresent") -> None:
-    """When its image is pulled, and where it leaves its last words."""
+    """When its image is pulled, and where it leaves its last words. Upstream reads them from a file that hardly any
+    server writes; what it printed last says why it ended, too."""
     fill(
         container,
         {
             "imagePullPolicy": policy,
             "terminationMessagePath": "/dev/termination-log",
-            "terminationMessagePolicy": "File",
+            "terminationMessagePolicy": "FallbackToLogsOnError",
         },
     )
 
