@@ -13,7 +13,7 @@ from pathlib import Path
 ACCESS_KEY = "AKIATESTTESTTEST"
 SECRET_KEY = "a-secret-that-must-never-be-shown"
 
-_LISTENING = re.compile(r"Starting s3 server on \[(http://127\.0\.0\.1:\d+)/?\]")
+_LISTENING = re.compile(r"Starting s3 server on \[(http://[\d.]+:\d+)/?\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +51,20 @@ def rclone_program() -> str:
 
 
 @contextmanager
-def s3_server(root: Path) -> Iterator[S3Server]:
+def s3_server(root: Path, *, host: str = "127.0.0.1") -> Iterator[S3Server]:
     """Serve `root` until the block ends. Changes to its files are seen at once."""
     root.mkdir(parents=True, exist_ok=True)
     with serving(
-        ["s3", "--auth-key", f"{ACCESS_KEY},{SECRET_KEY}", "--dir-cache-time", "0s", str(root)], _LISTENING
+        ["s3", "--auth-key", f"{ACCESS_KEY},{SECRET_KEY}", "--dir-cache-time", "0s", str(root)], _LISTENING, host=host
     ) as url:
         yield S3Server(url, root)
 
 
 @contextmanager
-def serving(words: list[str], listening: re.Pattern[str]) -> Iterator[str]:
+def serving(words: list[str], listening: re.Pattern[str], *, host: str = "127.0.0.1") -> Iterator[str]:
     """Run `rclone serve <words>` on a free port; yields the URL its log reports (the pattern's first group)."""
     process = subprocess.Popen(
-        [rclone_program(), "serve", words[0], "--addr", "127.0.0.1:0", "--config", "", *words[1:]],
+        [rclone_program(), "serve", words[0], "--addr", f"{host}:0", "--config", "", *words[1:]],
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         env={"PATH": os.environ.get("PATH", ""), "HOME": "/nonexistent"},
