@@ -16,8 +16,10 @@ setup: ## Create .venv with everything the tests use, and .venv/bin/fairlead
 run: setup ## Start Fairlead with the quick-start model and keep serving (ONCE=1: answer once and exit)
 	@exec $(BIN)/python examples/quickstart/quickstart.py
 
+# Some environments forbid Python to write bytecode; each of a thousand processes would compile our sources anew.
 test: setup system-packages torch lint ## Check everything: style, types, import contracts, tests
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
+	@$(BIN)/python -m compileall -q src bench
+	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: setup ## Check style, formatting, types and import contracts
 	$(BIN)/ruff check .

@@ -1,6 +1,8 @@
 """Fixtures that every part of the suite may use."""
 
 import signal
+from collections import defaultdict
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +18,20 @@ def anyio_backend() -> str:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write expected files of golden folders anew")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where workers share the files, those that take long come first, so that none is left with one at the end."""
+    if hasattr(config, "workerinput"):
+        lengths: defaultdict[Path, float] = defaultdict(float)
+        for item in items:
+            lengths[item.path] += _about_s(item)
+        items.sort(key=lambda item: -lengths[item.path])
+
+
+def _about_s(item: pytest.Item) -> float:
+    marker = item.get_closest_marker("slow")
+    return 0.01 if marker is None else float((*marker.args, 1.0)[0])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -12,7 +12,7 @@ from support.instance import until
 from support.models import train_iris_sklearn
 from support.pods import engine_predictor, node
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow(15), pytest.mark.timeout(900)]
 
 ROW = [5.1, 3.5, 1.4, 0.2]
 ROWS = {"data": {"ndarray": [ROW]}}

@@ -23,7 +23,7 @@ from support.cluster_definitions import ROUTES
 from support.cluster_users import People, orphans, owned_objects
 from support.operators import FOLLOWED, install, options, reconciles, running_operator
 
-pytestmark = [pytest.mark.anyio, pytest.mark.slow]
+pytestmark = [pytest.mark.anyio, pytest.mark.slow(5)]
 
 Document = dict[str, Any]
 NAMES = ("ash", "birch", "cedar", "elm", "fir", "hazel", "juniper", "larch", "maple", "oak")
