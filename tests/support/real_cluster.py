@@ -6,6 +6,7 @@ and goes with it. Services are called by their cluster's addresses, so the machi
 
 import json
 import os
+import socket
 import subprocess
 import threading
 import time
@@ -121,13 +122,23 @@ class Namespace:
         return f"http://{self.find('service', service)['spec']['clusterIP']}"
 
     def post(self, service: str, path: str, body: object) -> Any:
-        """The answer to a request through a Service."""
-        return post(self.url(service) + path, body)
+        """The answer to a request through a Service, once it listens: a node learns of new pods a moment later."""
+        url = self.url(service)
+        until(lambda: _listens(url), within_s=30)
+        return post(url + path, body)
 
     def get(self, service: str) -> Any:
         """What a Service tells who asks nothing."""
         with urllib.request.urlopen(self.url(service), timeout=30) as answer:
             return json.load(answer)
+
+
+def _listens(url: str) -> bool:
+    try:
+        socket.create_connection((urlsplit(url).hostname, 80), timeout=5).close()
+    except OSError:
+        return False
+    return True
 
 
 def post(url: str, body: object) -> Any:
