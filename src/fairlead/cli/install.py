@@ -58,7 +58,7 @@ def install(
     timeout
         Longest wait for the operator, such as 90s (default: 5m).
     kubeconfig
-        How to reach the cluster (default: $KUBECONFIG, ~/.kube/config).
+        How to reach the cluster, such as ~/.kube/config (needed, but in a pod of it). KUBECONFIG is not read.
     context
         A context of the kubeconfig other than its current one.
     """
@@ -108,7 +108,7 @@ def uninstall(
     yes
         Do so without asking for a second thought.
     kubeconfig
-        How to reach the cluster (default: $KUBECONFIG, ~/.kube/config).
+        How to reach the cluster, such as ~/.kube/config (needed, but in a pod of it). KUBECONFIG is not read.
     context
         A context of the kubeconfig other than its current one.
     """
