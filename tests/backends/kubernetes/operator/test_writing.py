@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from fairlead.backends.kubernetes.operator.writing import REPLACED
+from fairlead.backends.kubernetes.operator.resources import ObjectKey
+from fairlead.backends.kubernetes.operator.writing import REPLACED, NotServed
 from support.cluster import Cluster
 from support.operators import DEPLOYMENT, available, roll_out_all, running_operator, sdep, state, until
 
@@ -167,3 +168,12 @@ def _replica_set(owner: Document | None, labels: dict[str, str]) -> Document:
     pods = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "one", "image": "upstream"}]}}
     spec = {"replicas": 1, "selector": {"matchLabels": labels}, "template": pods}
     return {"apiVersion": "apps/v1", "kind": "ReplicaSet", "metadata": metadata, "spec": spec}
+
+
+def test_a_missing_kind_s_refusal_names_both_places_that_may_do_without_it() -> None:
+    said = str(NotServed([ObjectKey("autoscaling", "HorizontalPodAutoscaler", "default", "iris")]))
+
+    assert said == (
+        "this cluster does not have HorizontalPodAutoscaler (autoscaling): install what brings it, or do without, by the"
+        " manifest or the operator's values"
+    )

@@ -183,8 +183,8 @@ class NotServed(Conflict):
     def __init__(self, keys: list[ObjectKey]) -> None:
         kinds = sorted({f"{key.kind} ({key.group})" for key in keys})
         super().__init__(
-            f"this cluster does not have {', '.join(kinds)}: install what brings it, or choose another way in the"
-            " operator's values"
+            f"this cluster does not have {', '.join(kinds)}: install what brings it, or do without, by the manifest"
+            " or the operator's values"
         )
 
 
