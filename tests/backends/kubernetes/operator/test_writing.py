@@ -174,6 +174,6 @@ def test_a_missing_kind_s_refusal_names_both_places_that_may_do_without_it() -> 
     said = str(NotServed([ObjectKey("autoscaling", "HorizontalPodAutoscaler", "default", "iris")]))
 
     assert said == (
-        "this cluster does not have HorizontalPodAutoscaler (autoscaling): install what brings it, or do without, by the"
-        " manifest or the operator's values"
+        "this cluster does not have HorizontalPodAutoscaler (autoscaling): install what brings it, or do without, by"
+        " the manifest or the operator's values"
     )
