@@ -9,7 +9,8 @@ from typing import Any
 
 import orjson
 
-from fairlead.backends.kubernetes.operator.comparing import APPLIED, marked
+from fairlead.backends.kubernetes.operator.comparing import APPLIED, fingerprint, marked
+from fairlead.backends.kubernetes.operator.images import PODS
 from support.cluster import Cluster, hands
 from support.cluster.calls import Call
 
@@ -36,16 +37,16 @@ async def clone(cluster: Cluster, recorder: Recorder, manifests: list[Document])
     first, *others = manifests
     made, name = cluster.get(first["kind"], first["metadata"]["name"]), first["metadata"]["name"].encode()
     status, uid = orjson.dumps(made["status"]), made["metadata"]["uid"].encode()
-    bodies = [(manager, body) for manager, body in recorder.bodies.values() if uid in body]
+    bodies = [(manager, _wanted(body)) for manager, body in recorder.bodies.values() if uid in body]
     resource = cluster.resource_of(first)
     for document in others:
         other = await cluster.create(document)
         new_name, new_uid = other["metadata"]["name"].encode(), other["metadata"]["uid"].encode()
         for manager, body in bodies:
-            wanted = orjson.loads(body.replace(name, new_name).replace(uid, new_uid))
-            wanted["metadata"]["annotations"].pop(APPLIED)
-            if not wanted["metadata"]["annotations"]:
-                del wanted["metadata"]["annotations"]
+            wanted = orjson.loads(orjson.dumps(body).replace(name, new_name).replace(uid, new_uid))
+            annotations = wanted["metadata"].get("annotations") or {}
+            if PODS in annotations:
+                annotations[PODS] = fingerprint(wanted["spec"]["template"])
             await cluster.apply(marked(wanted), manager=manager, force=True)
         stored = cluster.state.storage.get(resource.key, "default", new_name.decode())
         assert stored is not None
@@ -53,3 +54,14 @@ async def clone(cluster: Cluster, recorder: Recorder, manifests: list[Document])
             cluster.state, resource, stored, orjson.loads(status.replace(name, new_name)), manager="fairlead"
         )
         await asyncio.sleep(0)
+
+
+def _wanted(body: bytes) -> Document:
+    """What was wanted when this was sent: without the fingerprint, and with annotations only if it had some."""
+    sent: Document = orjson.loads(body)
+    metadata = sent["metadata"]
+    others = {key: value for key, value in metadata["annotations"].items() if key != APPLIED}
+    bare = {**sent, "metadata": {**metadata, "annotations": others}}
+    if fingerprint(bare) != metadata["annotations"][APPLIED]:
+        del bare["metadata"]["annotations"]
+    return bare
