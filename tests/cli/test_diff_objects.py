@@ -6,6 +6,8 @@ import pytest
 import yaml
 
 from fairlead.backends.kubernetes.install.crds import definitions
+from fairlead.backends.kubernetes.operator.comparing import marked
+from fairlead.backends.kubernetes.operator.images import with_images_kept
 from fairlead.cli.app import run
 from fairlead.dialects.seldon import SeldonDialect
 from support.cluster.apart import Apart
@@ -56,6 +58,18 @@ def test_without_an_operator_the_objects_are_all_there_is(
     assert more == (1, [f"deployment.apps/{DEPLOYMENT} would change", "  spec.replicas"])
     live = apart.cluster.get("Deployment", DEPLOYMENT)
     assert live["spec"]["replicas"] == 1
+
+
+def test_the_operators_own_notes_are_no_change(
+    apart: Apart, given: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path)
+    options = apart.options(tmp_path)
+
+    for made in with_images_kept(rendered(given, capsys), {}, "fairlead/fairlead:latest"):
+        apart.apply(marked(made))
+
+    assert told(given, options, capsys) == (0, [])
 
 
 def test_what_a_resource_does_not_want_any_more_would_be_deleted(

@@ -38,8 +38,8 @@ _MAY_BE_LEFT = (
     ("gateway.networking.k8s.io/v1", "HTTPRoute"),
 )
 """Kinds of which a changed manifest may want fewer objects than before."""
-_OPERATORS = "fairlead.dev/applied"
-"""An annotation in which the operator keeps for itself what it wrote."""
+_OPERATORS = frozenset({"fairlead.dev/applied", "fairlead.dev/image", "fairlead.dev/pods"})
+"""Annotations in which the operator keeps for itself what it wrote."""
 
 
 def is_cluster(server: Server) -> bool:
@@ -153,7 +153,7 @@ def _settings(server: Server, values: Path | None) -> "ClusterSettings":
 def _without_bookkeeping(live: Mapping[str, Any]) -> dict[str, Any]:
     """Without what only the operator writes: its notes, and owners by their uid."""
     metadata = {name: value for name, value in live["metadata"].items() if name != "ownerReferences"}
-    noted = {name: text for name, text in (metadata.pop("annotations", None) or {}).items() if name != _OPERATORS}
+    noted = {name: text for name, text in (metadata.pop("annotations", None) or {}).items() if name not in _OPERATORS}
     return {**live, "metadata": {**metadata, "annotations": noted}}
 
 
