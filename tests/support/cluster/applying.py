@@ -21,6 +21,7 @@ from support.cluster.fieldsets import (
     named,
     show,
     value_at,
+    values_of,
     without,
 )
 from support.cluster.refusals import Cause, Refusal
@@ -42,10 +43,14 @@ class Writer:
 
     def owned(self, document: Document, schema: Schema) -> Fields:
         """The fields of a document that this writer may own."""
-        found = fields_of(document, schema)
+        return frozenset(self.written(document, schema))
+
+    def written(self, document: Document, schema: Schema) -> dict[Path, Any]:
+        """These fields with what they hold. What the writer cannot own is not looked at."""
         if self.subresource == "status":
-            return frozenset(path for path in found if path[0] == "f:status")
-        return frozenset(path for path in found if path[0] not in self.ignored)
+            return values_of({name: value for name, value in document.items() if name == "status"}, schema)
+        ours = {name: value for name, value in document.items() if f"f:{name}" not in self.ignored}
+        return values_of(ours, schema)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,13 +118,10 @@ def after_update(old: Document | None, new: Document, schema: Schema, writer: Wr
     had = old["metadata"].get("managedFields") if old else None
     # A list with one empty entry forgets all managers; none at all, and an empty list, leave them as they are.
     entries = entries_of(new if sent and sent != had else (old or new))
-    present = writer.owned(new, schema)
-    past = writer.owned(old, schema) if old else NONE
-    gone = past - present
-    changed = present - past
-    if old is not None:
-        kept = present & past
-        changed |= {path for path in kept if value_at(old, path, schema) != value_at(new, path, schema)}
+    present = writer.written(new, schema)
+    past = writer.written(old, schema) if old else {}
+    gone = past.keys() - present.keys()
+    changed = {path for path, value in present.items() if path not in past or past[path] != value}
     mine = _own(entries, writer, "Update")
     owned = (mine.fields - gone) | changed
     updated = replace(mine, fields=owned, time=writer.now) if owned != mine.fields else mine

@@ -8,7 +8,6 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
-from copy import deepcopy
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from support.cluster.schemas import LATEST, built_ins
 from support.cluster.serving import ApiServer
 from support.cluster.state import State
 from support.cluster.storage import Change, Storage
+from support.cluster.structure import copied
 from support.cluster.watching import Watch
 from support.cluster.world import World
 
@@ -137,7 +137,7 @@ class Cluster:
             body=b"" if body == b"" else orjson.dumps(document if body is None else body),
         )
         answer, _, _ = await self.server.perform(call)
-        return deepcopy(answer)
+        return copied(answer)
 
     def resource_of(self, document: Document) -> Resource:
         """The kind of a document; a test that names one we do not serve is told."""
@@ -160,7 +160,7 @@ class Cluster:
         """An object as stored, or nothing."""
         resource = self.resource(kind)
         found = self.state.storage.get(resource.key, namespace if resource.is_namespaced else "", name)
-        return deepcopy(found) if found else None
+        return copied(found) if found else None
 
     def get(self, kind: str, name: str, namespace: str = "default") -> Document:
         """An object as stored."""
@@ -171,7 +171,7 @@ class Cluster:
 
     def objects(self, kind: str, namespace: str = "") -> list[Document]:
         """Objects as stored."""
-        return [deepcopy(item) for item in self.state.storage.all(self.resource(kind).key, namespace)]
+        return [copied(item) for item in self.state.storage.all(self.resource(kind).key, namespace)]
 
     def names(self, kind: str, namespace: str = "") -> list[str]:
         """Their names."""

@@ -4,7 +4,8 @@ A path is a tuple of steps: `f:<name>` into an object, `k:{...}` to an item of a
 item of a set. Written from the documentation of server-side apply and of structured-merge-diff's format.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -32,31 +33,37 @@ _SERVERS = frozenset(
         "managedFields",
     )
 )
+_HEAD = ((), ("f:apiVersion",), ("f:kind",))
 _KEY_DEFAULTS = {"protocol": "TCP"}
 
 
 def fields_of(document: Any, schema: Schema) -> Fields:
     """Every field that can have an owner: leaves, empty members, and items of lists that have keys."""
-    found = (path for path in _walk(document, schema, ()) if path[:2] not in _SERVERS)
-    return frozenset(path for path in found if path not in ((), ("f:apiVersion",), ("f:kind",)))
+    return frozenset(values_of(document, schema))
 
 
-def _walk(value: Any, schema: Schema, path: Path) -> Iterator[Path]:
+def values_of(document: Any, schema: Schema) -> dict[Path, Any]:
+    """These fields with what they hold, found in one walk; of items with the same keys the first counts."""
+    found: dict[Path, Any] = {}
+    _collect(document, schema, (), found)
+    for path in [path for path in found if path[:2] in _SERVERS or path in _HEAD]:
+        del found[path]
+    return found
+
+
+def _collect(value: Any, schema: Schema, path: Path, found: dict[Path, Any]) -> None:
     if isinstance(value, dict) and value and not is_atomic(value, schema):
         for key, item in value.items():
-            yield from _walk(item, child(schema, key), (*path, f"f:{key}"))
+            _collect(item, child(schema, key), (*path, f"f:{key}"), found)
     elif isinstance(value, list) and value and not is_atomic(value, schema):
+        items = schema.get("items", {})
         for item in value:
-            step = item_step(item, schema)
-            yield (*path, step)
-            if step.startswith("k:"):
-                yield from _inner(item, schema.get("items", {}), (*path, step))
+            at = (*path, item_step(item, schema))
+            found.setdefault(at, item)
+            if at[-1].startswith("k:"):
+                _collect(item, items, at, found)
     else:
-        yield path
-
-
-def _inner(item: Any, schema: Schema, path: Path) -> Iterator[Path]:
-    return (found for found in _walk(item, schema, path) if found != path)
+        found.setdefault(path, value)
 
 
 def is_atomic(value: Any, schema: Schema) -> bool:
@@ -172,8 +179,9 @@ def _order(live: list[str], applied: list[str]) -> list[str]:
     return result
 
 
-def encode(fields: Iterable[Path]) -> dict[str, Any]:
-    """As `fieldsV1` writes a set."""
+@lru_cache(maxsize=4096)
+def encode(fields: Fields) -> dict[str, Any]:
+    """As `fieldsV1` writes a set; not to be changed, since every write that leaves a manager's fields alone has it."""
     root: dict[str, Any] = {}
     for path in sorted(fields):
         node = root
@@ -181,7 +189,7 @@ def encode(fields: Iterable[Path]) -> dict[str, Any]:
             node = node.setdefault(step, {})
         if path[-1].startswith("k:"):
             node["."] = {}
-    return _dotted(root, frozenset(fields), ())
+    return _dotted(root, fields, ())
 
 
 def _dotted(node: dict[str, Any], fields: Fields, path: Path) -> dict[str, Any]:

@@ -1,13 +1,12 @@
 """How the cluster's own controllers write: at once, each under its own manager's name, and only what changed."""
 
-from copy import deepcopy
 from typing import Any
 
 from support.cluster import builtin, metadata
 from support.cluster.applying import Writer, after_update
 from support.cluster.kinds import Resource
 from support.cluster.state import State
-from support.cluster.structure import Shape
+from support.cluster.structure import Shape, copied
 
 Document = dict[str, Any]
 CONTROLLER = "kube-controller-manager"
@@ -21,7 +20,7 @@ def create(state: State, resource: Resource, document: Document, *, manager: str
     version = resource.versions[0]
     head = {"apiVersion": resource.api_version(version), "kind": resource.kind}
     shape = Shape(is_custom=resource.is_custom)
-    new = shape.walk({**head, **deepcopy(document), "metadata": meta}, resource.schemas[version])
+    new = shape.walk({**head, **copied(document), "metadata": meta}, resource.schemas[version])
     if shape.problems or shape.mismatches or shape.unknown:
         raise AssertionError(f"a controller of the double made a wrong object: {shape}")
     builtin.prepare(resource.key, new, None, state.allocator)

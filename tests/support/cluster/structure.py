@@ -5,7 +5,7 @@
 import re
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from support.cluster.quantities import canonical_quantity
 from support.cluster.refusals import Cause
@@ -22,6 +22,7 @@ _ACCEPTED: dict[str, tuple[type, ...]] = {
 }
 _INT32 = 2**31
 _DROP = object()
+_Json = TypeVar("_Json")
 
 
 @dataclass
@@ -115,7 +116,7 @@ class Shape:
         if self.is_custom:
             for name, inner in schema.get("properties", {}).items():
                 if name not in result and "default" in inner:
-                    result[name] = self.walk(_copied(inner["default"]), inner, f"{path}.{name}")
+                    result[name] = self.walk(copied(inner["default"]), inner, f"{path}.{name}")
 
     def _null(self, schema: Schema, path: str) -> Any:
         if not self.is_custom or path.startswith(".metadata"):
@@ -215,10 +216,14 @@ def _is_omitted(key: str, value: Any, schema: Schema, path: str) -> bool:
     return value == "" and key == "value" and ".env[" in path
 
 
-def _copied(value: Any) -> Any:
+def copied(value: _Json) -> _Json:
+    """A document of one's own; `copy.deepcopy`, which knows more than JSON, takes three times as long."""
+    mine: Any = value
     if isinstance(value, dict):
-        return {key: _copied(item) for key, item in value.items()}
-    return [_copied(item) for item in value] if isinstance(value, list) else value
+        mine = {key: copied(item) for key, item in value.items()}
+    elif isinstance(value, list):
+        mine = [copied(item) for item in value]
+    return cast("_Json", mine)
 
 
 def _quoted(value: Any) -> str:

@@ -1,7 +1,6 @@
 """Creating, replacing, patching and applying: from a request to what is stored."""
 
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,7 +27,7 @@ from support.cluster.refusals import (
 )
 from support.cluster.schemas import Schema
 from support.cluster.state import State
-from support.cluster.structure import Shape
+from support.cluster.structure import Shape, copied
 from support.cluster.validation import semantic_problems
 
 Document = dict[str, Any]
@@ -58,7 +57,7 @@ class Writing:
             raise bad_request("this subresource cannot be created")
 
         def build(_old: Document | None) -> Document:
-            return deepcopy(body)
+            return copied(body)
 
         name = body["metadata"].get("name")
         self._require_namespace(call)
@@ -80,7 +79,7 @@ class Writing:
                 text = "Invalid value: 0: must be specified for an update"
                 cause = Cause("metadata.resourceVersion", text)
                 raise invalid(call.resource.group, call.resource.plural, call.name, [cause])
-            return deepcopy(body)
+            return copied(body)
 
         return await self._write(call, call.name, build, retries=not body["metadata"].get("resourceVersion"))
 
@@ -122,7 +121,7 @@ class Writing:
             else:
                 check_versions(call, body, old)
             live = as_version(old, call) if old is not None else None
-            return deepcopy(applied(live, body, schema, writer, force=call.flag("force")))
+            return copied(applied(live, body, schema, writer, force=call.flag("force")))
 
         return await self._write(call, call.name, build, applies=True)
 
