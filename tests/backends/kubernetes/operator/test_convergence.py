@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow(5)]
 Document = dict[str, Any]
 NAMES = ("ash", "birch", "cedar", "elm", "fir", "hazel", "juniper", "larch", "maple", "oak")
 ACTIONS = 240
-SEEDS = range(int(os.environ.get("FAIRLEAD_TEST_STORIES", "6")))
+SEEDS = range(int(os.environ.get("FAIRLEAD_TEST_STORIES", "4")))
 _FAULTS = (
     Fault.SERVER_ERROR,
     Fault.UNAVAILABLE,
@@ -91,8 +91,8 @@ async def _tell(cluster: Cluster, seed: int) -> tuple[People, float]:
     people = People(cluster, random, NAMES)
     cluster.faults.random = Random(seed)
     for fault in _FAULTS:
-        cluster.faults.add(fault, chance=0.02)
-    cluster.faults.add(Fault.CONFLICT, chance=0.1, verbs=("update", "apply", "create"))
+        cluster.faults.add(fault, chance=0.03)
+    cluster.faults.add(Fault.CONFLICT, chance=0.15, verbs=("update", "apply", "create"))
     cluster.state.random = Random(seed)
     done = 0.0
     for _ in range(3):
