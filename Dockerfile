@@ -17,19 +17,25 @@ ARG PIP_EXTRA_INDEX_URL
 ARG PIP_TRUSTED_HOST
 ARG PIP_CERT
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
-RUN python3 -m venv /opt/fairlead && python3 -m venv /opt/uv && /opt/uv/bin/pip install --quiet "uv>=0.5"
+RUN python3 -m venv --without-pip /opt/fairlead && python3 -m venv /opt/uv && /opt/uv/bin/pip install --quiet "uv>=0.8"
 WORKDIR /src
 COPY pyproject.toml uv.lock README.md LICENSE ./
 # The versions that were tested, for what is installed below; torch has no version there (CONTRIBUTING.md).
 RUN /opt/uv/bin/uv export --quiet --frozen --no-dev --all-extras --no-hashes --no-emit-project \
       --output-file /versions.txt
 COPY src src
-RUN /opt/fairlead/bin/pip install --quiet --constraint /versions.txt ".[${EXTRAS}]" \
+# uv is told in its own words where packages come from; like pip it takes the newest version of all indexes. The
+# project's settings for it are for the lock: they leave torch out. Measured with sklearn,kubernetes on two busy cores:
+# the whole build takes 104 s, and 148 s where pip installs.
+RUN export UV_DEFAULT_INDEX="${PIP_INDEX_URL:-https://pypi.org/simple}" UV_INDEX="${PIP_EXTRA_INDEX_URL}" \
+      UV_INDEX_STRATEGY=unsafe-best-match UV_INSECURE_HOST="${PIP_TRUSTED_HOST}" UV_SYSTEM_CERTS=true \
+ && if [ -n "${PIP_CERT}" ]; then export SSL_CERT_FILE="${PIP_CERT}"; fi \
+ && /opt/uv/bin/uv pip install --quiet --no-config --no-cache --python /opt/fairlead/bin/python \
+      --constraint /versions.txt ".[${EXTRAS}]" \
  # Half of what these three bring are their own tests, which import nothing that is served.
  && find /opt/fairlead/lib -type d -path "*/site-packages/*" \
       \( -path "*/sklearn/*" -o -path "*/scipy/*" -o -path "*/pandas/*" \) -name tests -prune -exec rm -rf {} + \
- && /opt/fairlead/bin/pip uninstall --quiet --yes pip \
- # pip has compiled what it installed; a file that is for another Python is no error.
+ # A file that is for another Python is no error.
  && (python3 -m compileall -q -j 0 /opt/fairlead/lib || true)
 RUN /opt/fairlead/bin/fairlead version
 
