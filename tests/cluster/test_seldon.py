@@ -320,15 +320,9 @@ def test_fairlead_itself_reads_the_cluster(space: Namespace, iris: str) -> None:
     available(space)
 
     def fairlead(*words: str) -> str:
-        command = [
-            Path(sys.executable).with_name("fairlead"),
-            *words,
-            "-n",
-            space.name,
-            "--kubeconfig",
-            os.environ[WHOLE],
-        ]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        program = str(Path(sys.executable).with_name("fairlead"))
+        where = ("-n", space.name, "--kubeconfig", os.environ[WHOLE])
+        return subprocess.run([program, *words, *where], capture_output=True, text=True, check=True).stdout
 
     assert "condition met" in fairlead("wait", "sdep", "iris")
     assert "Available" in fairlead("get", "sdep")

@@ -41,11 +41,11 @@ def with_images_kept(
     image: str,
     *,
     under: Callable[[str], Sequence[Json]] = lambda _: (),
-) -> list[Json]:
+) -> list[dict[str, Any]]:
     """Today's objects, with the earlier form of each workload whose pods are what they were. `under` gives the objects
     as they would be under another image; without it everything follows this one."""
     earlier = {one: {key_of(doc): doc for doc in under(one)} for one in earlier_images(live, image)}
-    return [_chosen(doc, live, image, earlier) for doc in wanted]
+    return [dict(_chosen(doc, live, image, earlier)) for doc in wanted]
 
 
 def _chosen(doc: Json, live: Objects, image: str, earlier: Mapping[str, Objects]) -> Json:
