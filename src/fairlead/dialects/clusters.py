@@ -1,5 +1,5 @@
-"""What a dialect promises a cluster: from a manifest to its layout there, and from the objects that the cluster has back
-to the manifest's own status, in the words and with the names that the dialect's own operator used. Everything is pure.
+"""What a dialect promises a cluster: from a manifest to its layout there, and from the objects that the cluster has
+back to the manifest's own status, in the words and with the names that the dialect's own operator used. All is pure.
 
 The world that these functions read has what a cluster stores: the dialect's own kinds, ConfigMaps, ServiceAccounts, and
 Secrets without their values (`data` has every key, with nothing under it) so that names can be resolved and nothing can

@@ -1,10 +1,10 @@
 """The layout: how one resource lies in a cluster, in words that belong to no dialect.
 
-A plan says what to run; it does not say into how many pods a manifest cuts it, what the objects are called, which labels
-scripts select by, or what else a user wrote into a pod. That is what a front-end adds here, for the back-end whose place
-is a cluster: it decides how each of these values is written there (which kind of route, which kind of scaler, how
-strictly a container is confined) and writes it. Pod specs, metrics of scalers and the like are kept as the JSON that
-users wrote, because every field of them is theirs.
+A plan says what to run; it does not say into how many pods a manifest cuts it, what the objects are called, which
+labels scripts select by, or what else a user wrote into a pod. That is what a front-end adds here, for the back-end
+whose place is a cluster: it decides how each of these values is written there (which kind of route, which kind of
+scaler, how strictly a container is confined) and writes it. Pod specs, metrics of scalers and the like are kept as the
+JSON that users wrote, because every field of them is theirs.
 
 Values are frozen, comparable and printable; nothing here reads a file, a clock or the environment.
 """
@@ -23,8 +23,9 @@ Labels = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodTemplate:
-    """What each pod of a workload is made from: `spec` is a complete PodSpec. `own` names the containers (init containers
-    too) that run our image, which can be confined more strictly than those whose image is somebody else's."""
+    """What each pod of a workload is made from: `spec` is a complete PodSpec. `own` names the containers (init
+    containers too) that run our image, which can be confined more strictly than those whose image is somebody else's.
+    """
 
     spec: Json
     labels: Labels = field(default_factory=dict)
@@ -236,9 +237,9 @@ class Routing(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """Everything one resource has in a cluster, but for what it only refers to. `configs` are ConfigMaps and other small
-    objects, complete but for namespace and owner. `mentions` are the objects that it refers to and whose change may
-    change it: (kind, name)."""
+    """Everything one resource has in a cluster, but for what it only refers to. `configs` are ConfigMaps and other
+    small objects, complete but for namespace and owner. `mentions` are the objects that it refers to and whose change
+    may change it: (kind, name)."""
 
     owner: Owner
     workloads: tuple[Workload, ...] = ()

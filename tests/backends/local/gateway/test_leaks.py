@@ -8,6 +8,7 @@ from typing import cast
 import grpc.aio
 import pytest
 
+from fairlead.backends.local.gateway.link import WorkerLink
 from fairlead.errors import GrpcCode
 from fairlead.plan.model import ComponentName, Route, Target
 from fairlead.protocols.exchange import Reply, Request, ServerReply
@@ -72,7 +73,7 @@ async def misbehave(channel: grpc.aio.Channel, choice: random.Random) -> str:
 def what_is_left(made: Bench, workers: list[Worker]) -> dict[str, int]:
     """Everything that is kept for a call, by where."""
     pools = [serving.pool for serving in made.gateway.switchboard.servings.values()]
-    links = [replica.link for pool in pools for replica in pool._replicas if replica.link is not None]
+    links = [cast(WorkerLink, replica.link) for pool in pools for replica in pool._replicas if replica.link is not None]
     connections = [connection for worker in workers for connection in worker.server.connections]
     return {
         "at links": sum(len(link.open) + len(link.sources) + len(link.sinks) for link in links),
