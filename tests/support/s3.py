@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -76,9 +77,14 @@ def serving(words: list[str], listening: re.Pattern[str], *, host: str = "127.0.
         for line in process.stderr:
             log.append(line)
             if match := listening.search(line):
+                # Nobody reads what it says from here on; a full pipe would stop it.
+                reading = threading.Thread(target=process.stderr.read, daemon=True)
+                reading.start()
                 yield match[1]
                 return
         raise AssertionError(f"rclone serve did not start: {''.join(log)}")
     finally:
         process.terminate()
-        process.communicate(timeout=20)
+        process.wait(timeout=20)
+        if process.stderr is not None:
+            process.stderr.close()

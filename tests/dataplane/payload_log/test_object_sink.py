@@ -22,19 +22,17 @@ ASKED = {"instances": [[1.0, 2.0]]}
 FOLDER = "logs/kserve/ns/dep/main/audit"
 
 
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    with s3_server(tmp_path_factory.mktemp("s3")) as server:
+@pytest.fixture
+def s3(tmp_path: Path) -> Iterator[S3Server]:
+    """One for each test: under load this server does not always take a name again whose file was deleted beneath it."""
+    with s3_server(tmp_path / "s3") as server:
+        (server.root / "logs").mkdir()
         yield server
 
 
 @pytest.fixture
-def bucket(s3: S3Server) -> Iterator[Path]:
-    (s3.root / "logs").mkdir(exist_ok=True)
-    yield s3.root / FOLDER
-    for file in sorted((s3.root / "logs").rglob("*"), reverse=True):
-        if file.is_file():
-            file.unlink()
+def bucket(s3: S3Server) -> Path:
+    return s3.root / FOLDER
 
 
 def logging(s3: S3Server, mode: str = "all", **how: Any) -> Served:
