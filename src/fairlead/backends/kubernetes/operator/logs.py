@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TextIO
 
 import orjson
 
@@ -19,9 +20,9 @@ _KOPFS_OWN = ("Request attempt", "OS signals are ignored", "Unresolved resources
 """Lines of kopf that say what we say ourselves, or what is meant to be so."""
 
 
-def configure(level: str, *, as_json: bool, stream: object = None) -> None:
+def configure(level: str, *, as_json: bool, stream: TextIO | None = None) -> None:
     """Set the log up for the whole process."""
-    handler = logging.StreamHandler(stream or sys.stderr)  # type: ignore[arg-type]
+    handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(
         JsonLines() if as_json else logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
     )

@@ -47,7 +47,7 @@ def lower(graph: InferenceGraph, doc: Document, world: World) -> Plan:
     _warn_of_ignored(graph, findings)
     findings.check()
     return Plan(
-        owner=_owner(graph),
+        owner=owner_of(graph),
         components=components,
         routes=tuple(_routes(graph, place)) if components else (),
         secrets=secret_names(components),
@@ -141,7 +141,8 @@ def _limit(seconds: int | None) -> float | None:
     return float(seconds) if seconds else None
 
 
-def _owner(graph: InferenceGraph) -> Owner:
+def owner_of(graph: InferenceGraph) -> Owner:
+    """The resource."""
     meta = graph.metadata
     return Owner(
         api_version=graph.api_version,

@@ -53,7 +53,8 @@ def horizontal_metrics(written: Mapping[str, Any]) -> Sequence[Json]:
     """The metrics of an `hpaSpec` in the form of autoscaling/v2; `metrics` are in that of v2beta1, and win."""
     if written.get("metrics"):
         return [_converted(metric) for metric in written["metrics"]]
-    return copied(written.get("metricsv2") or [])  # type: ignore[no-any-return]
+    metrics: Sequence[Json] = copied(written.get("metricsv2") or [])
+    return metrics
 
 
 def _converted(metric: Mapping[str, Any]) -> Json:

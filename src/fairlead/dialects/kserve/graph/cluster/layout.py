@@ -9,7 +9,7 @@ from fairlead.dialects.kserve.autoscaler_config import read_autoscaler_config
 from fairlead.dialects.kserve.graph.addresses import addressed
 from fairlead.dialects.kserve.graph.cluster.router import PORT, labels_of, router_pod
 from fairlead.dialects.kserve.graph.crd import SERVICE
-from fairlead.dialects.kserve.graph.lower import check_name, is_stopped
+from fairlead.dialects.kserve.graph.lower import check_name, is_stopped, owner_of
 from fairlead.dialects.kserve.graph.schema import KIND, InferenceGraph
 from fairlead.dialects.kserve.inference_service.cluster.knative_features import warnings_of
 from fairlead.dialects.kserve.inference_service.cluster.knative_scaling import scaled
@@ -26,7 +26,6 @@ from fairlead.plan.layout import (
     ServicePort,
     Workload,
 )
-from fairlead.plan.model import Owner
 
 AUTOSCALER_CLASS = "serving.kserve.io/autoscalerClass"
 ROUTER = "router"
@@ -35,7 +34,7 @@ _CPU_PERCENT = 80
 
 def lay_out(graph: InferenceGraph, doc: Document, site: Site) -> Layout:
     """The layout of a valid graph. Raises `ServiceMissing`, `NoProtocol`, `KnativeMissing` and `InvalidManifest`."""
-    owner = _owner(graph)
+    owner = owner_of(graph)
     if is_stopped(graph):
         return Layout(owner=owner)
     findings, place = Findings(), addressed(doc, site.config)
@@ -127,15 +126,3 @@ def _on_demand(graph: InferenceGraph, doc: Document, pod: PodTemplate, site: Sit
 def _services(graph: InferenceGraph) -> tuple[str, ...]:
     steps = (step for node in graph.spec.nodes.values() for step in node.steps)
     return tuple(dict.fromkeys(step.service_name for step in steps if step.service_name))
-
-
-def _owner(graph: InferenceGraph) -> Owner:
-    meta = graph.metadata
-    return Owner(
-        api_version=graph.api_version,
-        kind=graph.kind,
-        namespace=meta.namespace,
-        name=meta.name,
-        uid=meta.uid,
-        generation=meta.generation,
-    )
