@@ -72,7 +72,7 @@ class Organization:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who asks, as what. No scopes means a session, which nothing narrows; no namespaces means all of them."""
+    """Who asks, as what. A session has all scopes, as its person; no namespaces means all of them."""
 
     user: User
     organization: Organization
@@ -113,7 +113,7 @@ class Caller:
 
     def _missing_scope(self, verb: Verb, resource_type: str) -> str:
         wanted = f"{_SCOPE_WORDS[verb]}_{'cluster' if resource_type in _CLUSTER_TYPES else 'organization'}"
-        return "" if not self.scopes or ALL_SCOPES in self.scopes or wanted in self.scopes else wanted
+        return "" if ALL_SCOPES in self.scopes or wanted in self.scopes else wanted
 
 
 class Authenticator(Protocol):
