@@ -12,6 +12,7 @@ from typing import NewType
 
 import msgspec
 
+from fairlead.plan.bentos import BentoStyle, ImageBuild
 from fairlead.plan.scaling import ScalePolicy
 
 UnitName = NewType("UnitName", str)
@@ -136,10 +137,13 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prefetched:
-    """A model to have here before anybody asks for it, under the name that the manifest knows it by."""
+    """A model to have here before anybody asks for it, under the name that the manifest knows it by. One that
+    `is_bento` has its environment built too, and its status says what is in it; `image` is made of it as well."""
 
     name: str
     artifact: Artifact
+    is_bento: bool = False
+    image: ImageBuild | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,12 +226,25 @@ class InitContainer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BentoPart:
+    """What of a bento a unit serves: a `service` (new style) or a `runner` (old style) by its name, and without either
+    the API server, or the entry service with all others beside it. `peers` are the runners or services that other
+    components serve; whatever is not among them runs in the same place."""
+
+    service: str = ""
+    runner: str = ""
+    peers: tuple[tuple[str, ComponentName], ...] = ()
+    style: BentoStyle = BentoStyle.UNKNOWN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
     """One thing that runs code.
 
     `runtime` names how: a model format (`sklearn`, `xgboost`, `mlflow`), `python` (then `code` is set),
     `builtin` (then `variant` says which), `sample` (stand-ins for well-known test images, by `variant`),
-    `command` (then `command` is set), `container` (then `container` is set) or `remote` (then `url` is set).
+    `command` (then `command` is set), `container` (then `container` is set), `remote` (then `url` is set) or `bento`
+    (then `bento` is set, and `artifact` is the bento with its models below `models/<name>/<version>`).
     """
 
     name: UnitName
@@ -254,13 +271,14 @@ class Unit:
     """Give this unit a process of its own although it could share the revision's worker."""
     holds_models: bool = False
     """It has no model of its own but those that its component hosts, each of its own framework."""
+    bento: BentoPart | None = None
     where: str = ""
     """Path of the unit in the manifest, for messages."""
 
     @property
     def is_external(self) -> bool:
         """Whether the unit's code runs outside the revision's worker."""
-        return self.isolate or self.runtime in ("command", "container", "remote")
+        return self.isolate or self.runtime in ("command", "container", "remote", "bento")
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from fairlead.plan.bentos import BentoFacts, ImageStatus
 from fairlead.plan.model import ComponentName, Owner
 
 
@@ -73,12 +74,16 @@ class ModelState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelStatus:
-    """A hosted or prefetched model. `message` says why it is not ready."""
+    """A hosted or prefetched model. `message` says why it is not ready. Of a bento `facts` are what is in it, as soon
+    as that is known, and `image` is how far the image is that the plan asked for."""
 
     name: str
     state: ModelState
     reason: str = ""
     message: str = ""
+    progress: Progress | None = None
+    facts: BentoFacts | None = None
+    image: ImageStatus | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
