@@ -12,6 +12,7 @@ from fairlead.storage.uris import (
     HubUri,
     ModelUri,
     OciUri,
+    RegistryUri,
     RemoteUri,
     ShareUri,
     parse,
@@ -98,6 +99,21 @@ def test_claims_and_web_files_are_recognised() -> None:
 
 
 @pytest.mark.parametrize(
+    ("uri", "parsed"),
+    [
+        ("fairlead://iris:v1", RegistryUri(name="iris", tag="v1")),
+        ("fairlead://models/iris", RegistryUri(name="iris")),
+        ("fairlead:iris:latest", RegistryUri(name="iris")),
+        ("fairlead://bentos/iris_classifier:a.b-c", RegistryUri(name="iris_classifier", tag="a.b-c", is_bento=True)),
+        ("fairlead://Iris:V1", RegistryUri(name="iris", tag="v1")),
+    ],
+)
+def test_the_registrys_models_and_bentos_go_by_tag(uri: str, parsed: RegistryUri) -> None:
+    assert parse(uri) == parsed
+    assert parse(str(parsed)) == parsed
+
+
+@pytest.mark.parametrize(
     ("uri", "says"),
     [
         ("", "is empty"),
@@ -114,7 +130,9 @@ def test_claims_and_web_files_are_recognised() -> None:
         (":s3,provider=Minio:bucket/x", "inside the URI"),
         ("s3,provider=Minio:bucket/x", "not a name for a remote"),
         ("s3://bucket/a\nb", "control characters"),
-        ("fairlead://iris:v1", "models of the registry cannot be used as a source"),
+        ("fairlead://", "not a name of the registry; write fairlead://<model>"),
+        ("fairlead://team/iris:v1", "not a name of the registry"),
+        ("fairlead://iris:", "not a name of the registry"),
         ("modelscope://owner/model", "ModelScope repositories cannot be used as a source"),
         ("hf://model", r"Invalid Hugging Face URI format. Expected 'hf://owner/model\[:revision\]', got 'hf://model'"),
         ("hf://owner/model/file", "Invalid Hugging Face URI format"),

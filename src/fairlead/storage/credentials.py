@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from fairlead.storage import hdfs, hub, remotes, repositories
+from fairlead.storage import hdfs, hub, registry, remotes, repositories
 from fairlead.storage.clouds import azure, gcs, s3
 from fairlead.storage.clouds.layer import CA_PEM, Layer, ReadFile
 from fairlead.storage.oci import logins
@@ -35,7 +35,7 @@ _GOOGLE_FILE = "gcloud-application-credentials.json"
 _DOCKER_SECRETS = (".dockerconfigjson", ".dockercfg")
 _PASSED_ON = re.compile(
     r"(AWS|AZURE|AZ|GOOGLE|S3)_[A-Z0-9_]+|RCLONE_CONFIG_[A-Z0-9_]+|STORAGE_(ALLOW|IGNORE)_PATTERNS|"
-    + "|".join((*hub.VARIABLES, *repositories.VARIABLES, logins.VARIABLE))
+    + "|".join((*hub.VARIABLES, *registry.VARIABLES, *repositories.VARIABLES, logins.VARIABLE))
 )
 CA_BUNDLES = (
     ("AWS_CA_BUNDLE_CONFIGMAP", s3.CA_BUNDLE, s3.CA_BUNDLE_PEM),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fairlead.errors import StorageError
-from fairlead.storage import hdfs, hub, repositories
+from fairlead.storage import hdfs, hub, registry, repositories
 from fairlead.storage.asking import Trust
 from fairlead.storage.clouds import azure_files
 from fairlead.storage.clouds.layer import CA_PEM, Timeouts
@@ -25,6 +25,7 @@ from fairlead.storage.uris import (
     HttpUri,
     HubUri,
     OciUri,
+    RegistryUri,
     RemoteUri,
     ShareUri,
     parse,
@@ -81,7 +82,7 @@ class Opener:
 
     def _ours(
         self,
-        uri: HttpUri | GitUri | HubUri | OciUri | HdfsUri | ShareUri,
+        uri: HttpUri | GitUri | HubUri | OciUri | HdfsUri | ShareUri | RegistryUri,
         env: Mapping[str, str],
         *,
         unpacks: bool,
@@ -113,6 +114,11 @@ class Opener:
                 config = env.get(logins.VARIABLE, "") or self._defaults.get(logins.VARIABLE, "")
                 return OciSource(
                     image, config=config, insecure=self._insecure, timeouts=timeouts, secrets=secrets, trust=trust
+                )
+            case RegistryUri() as model:
+                shelf = registry.read(env, self._defaults)
+                return registry.RegistrySource(
+                    model, shelf, timeouts=timeouts, secrets=secrets, allow=allow, trust=trust
                 )
             case HdfsUri() as path:
                 cluster = hdfs.read(env, self._defaults)

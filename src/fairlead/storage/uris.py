@@ -13,8 +13,8 @@ from fairlead.errors import StorageError
 
 ACCEPTED = (
     "gs://bucket/path, s3://bucket/path, az://container/path, https://host/file, https://host/repository.git, "
-    "hf://owner/model[:revision], oci://registry/image[:tag], hdfs://path, webhdfs://path, file:///path, a plain path, "
-    "pvc://claim/path, or remote:path of an rclone remote"
+    "hf://owner/model[:revision], oci://registry/image[:tag], fairlead://model[:tag], hdfs://path, webhdfs://path, "
+    "file:///path, a plain path, pvc://claim/path, or remote:path of an rclone remote"
 )
 
 _SCHEME = re.compile(r"([A-Za-z0-9_][\w.+-]*):(.*)", re.DOTALL)
@@ -24,10 +24,10 @@ _AZURE_FILESYSTEMS = frozenset({"abfs", "abfss", "wasb", "wasbs"})
 _FILES_HOST = re.compile(r"([a-z0-9]+)\.file\.(core\.windows\.net|core\.chinacloudapi\.cn|core\.usgovcloudapi\.net)")
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(:[^\s:]+)?", re.ASCII)
 _BLOB_HOST = re.compile(r"([a-z0-9]+)\.blob\.(core\.windows\.net|core\.chinacloudapi\.cn|core\.usgovcloudapi\.net)")
-_LATER = {
-    "fairlead": "models of the registry",
-    "modelscope": "ModelScope repositories",
-}
+_LATER = {"modelscope": "ModelScope repositories"}
+# BentoML's rule for the parts of a tag, which are lower-cased like there.
+_TAG_PART = r"[a-z0-9](?:[-._a-z0-9]{0,61}[a-z0-9])?"
+_REGISTERED = re.compile(rf"(?:(models|bentos)/)?({_TAG_PART})(?::({_TAG_PART}))?")
 _IMAGES = frozenset({"oci", "oci+native", "oci+fetch", "oci+modelcar"})
 
 
@@ -145,7 +145,19 @@ class ShareUri:
         return f"https://{self.host}/{self.path}"
 
 
-ModelUri = RemoteUri | HttpUri | FileUri | ClaimUri | HubUri | GitUri | OciUri | HdfsUri | ShareUri
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryUri:
+    """A model or bento of Fairlead's registry. An empty tag is the newest version."""
+
+    name: str
+    tag: str = ""
+    is_bento: bool = False
+
+    def __str__(self) -> str:
+        return f"fairlead://{'bentos/' if self.is_bento else ''}{self.name}" + (f":{self.tag}" if self.tag else "")
+
+
+ModelUri = RemoteUri | HttpUri | FileUri | ClaimUri | HubUri | GitUri | OciUri | HdfsUri | ShareUri | RegistryUri
 
 
 def parse(uri: str) -> ModelUri:
@@ -173,6 +185,8 @@ def parse(uri: str) -> ModelUri:
         return _hub(text, rest)
     if scheme.lower() in _IMAGES:
         return _image(text, rest)
+    if scheme.lower() == "fairlead":
+        return _registered(text, rest)
     if scheme.lower() in ("hdfs", "webhdfs") and rest.startswith("//"):
         return HdfsUri(scheme=scheme.lower(), path=_plain_segments(text, rest))
     if what := _LATER.get(scheme.lower()):
@@ -257,6 +271,14 @@ def _image(text: str, rest: str) -> OciUri:
     if not reference:
         raise StorageError(f"{text}: names no image; write oci://registry/repository:tag")
     return OciUri(reference=reference)
+
+
+def _registered(text: str, rest: str) -> RegistryUri:
+    found = _REGISTERED.fullmatch(rest.removeprefix("//").strip("/").lower())
+    if not found:
+        raise StorageError(f"{text}: not a name of the registry; write fairlead://<model>[:<tag>]")
+    kind, name, tag = found.groups()
+    return RegistryUri(name=name, tag="" if tag in (None, "latest") else tag, is_bento=kind == "bentos")
 
 
 def _split(url: str) -> SplitResult:
