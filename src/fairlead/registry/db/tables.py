@@ -138,14 +138,25 @@ repositories = sa.Table(
     _to("last_updater", "users", nullable=True),
     sa.UniqueConstraint("organization", "kind", "name"),
 )
-# Bytes by their digest (`sha256:<hex>`). One that no version has is removed when its `kept_until` has passed.
+# Bytes by their digest (`sha256:<hex>`), and the one object of the store that has them. One that no version has is
+# removed when its `kept_until` has passed.
 blobs = sa.Table(
     "blobs",
     metadata,
     sa.Column("digest", sa.String(80), primary_key=True),
+    sa.Column("store_key", sa.String(255), nullable=False, unique=True),
     sa.Column("size_bytes", sa.BigInteger, nullable=False),
     _time("created_at", nullable=False),
     _time("kept_until", nullable=False),
+    sa.Index(None, "kept_until"),
+)
+# Objects of the store that nothing refers to any more. A row goes when its object has gone, so none is forgotten.
+removals = sa.Table(
+    "removals",
+    metadata,
+    sa.Column("store_key", sa.String(255), primary_key=True),
+    _text("store_upload_id"),
+    _time("created_at", nullable=False),
 )
 # `organization` and `kind` repeat the repository's, for lists over all repositories by one index.
 versions = sa.Table(
@@ -173,9 +184,10 @@ versions = sa.Table(
     sa.Column("digest", sa.String(80), sa.ForeignKey("blobs.digest")),
     sa.Column("is_immutable", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.UniqueConstraint("repository", "version"),
-    sa.Index(None, "repository", sa.text("build_at DESC"), sa.text("uid DESC")),
-    sa.Index(None, "organization", "kind", sa.text("build_at DESC"), sa.text("uid DESC")),
+    sa.Index(None, "repository", "build_at", "uid"),
+    sa.Index(None, "organization", "kind", "build_at", "uid"),
     sa.Index(None, "digest"),
+    sa.Index(None, "organization", "upload_status", "size_bytes"),
 )
 # Names that point at a version and may be moved (`fairlead tag`).
 aliases = sa.Table(
@@ -208,18 +220,20 @@ bento_models = sa.Table(
     _to("organization", "organizations"),
     sa.Index(None, "organization", "model_name", "model_version"),
 )
-# An upload under way: where its bytes gather until they are verified and become the version's.
+# An upload under way: the object in which its bytes gather until they are verified and become the version's.
+# `received_at` is when the last of them came, so whoever finds it set has only the verifying left to do.
 uploads = sa.Table(
     "uploads",
     metadata,
     _uid(),
     _to("version", "versions"),
     sa.Column("mode", sa.String(16), nullable=False),
-    _text("store_key"),
+    sa.Column("store_key", sa.String(255), nullable=False, unique=True),
     _text("store_upload_id"),
     _to("creator", "users", nullable=True),
     _time("created_at", nullable=False),
     _time("expires_at", nullable=False),
+    _time("received_at"),
     sa.Index(None, "version"),
     sa.Index(None, "expires_at"),
 )
@@ -238,7 +252,7 @@ events = sa.Table(
     sa.Column("operation_name", sa.String(32), nullable=False),
     sa.Column("status", sa.String(16), nullable=False),
     _text("info", "{}"),
-    sa.Index(None, "organization", sa.text("created_at DESC"), sa.text("uid DESC")),
+    sa.Index(None, "organization", "created_at", "uid"),
 )
 deployments = sa.Table(
     "deployments",
@@ -265,7 +279,7 @@ deployment_revisions = sa.Table(
     sa.Column("status", sa.String(16), nullable=False),
     _text("targets", "[]"),
     _to("creator", "users", nullable=True),
-    sa.Index(None, "deployment", sa.text("created_at DESC")),
+    sa.Index(None, "deployment", "created_at"),
 )
 # Operators elsewhere that say they are there.
 components = sa.Table(

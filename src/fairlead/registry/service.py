@@ -1,0 +1,90 @@
+"""The registry in one place: its database, its store of bytes, its secret, and the services over them."""
+
+import os
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fairlead.errors import ConfigError
+from fairlead.registry.db.engine import Database
+
+STRATEGIES = ("proxy", "presigned_url", "")
+"""How clients are told to transfer bytes: through the API, in signed parts, or (empty) in one signed request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryConfig:
+    """Where a registry keeps things, and how it is reached. `public_url` is where its API answers clients; addresses
+    that it signs begin with it. `secret_key` is made when there is none."""
+
+    database_url: str = field(repr=False)
+    store_url: str
+    secret_key: Path
+    public_url: str = ""
+    transmission_strategy: str = "proxy"
+
+    @classmethod
+    def of_home(cls, folder: Path, *, database: str = "", store: str = "", **others: str) -> "RegistryConfig":
+        """What one machine has below `folder`, unless another database or store is named."""
+        return cls(
+            database_url=database or f"sqlite:///{folder / 'registry.db'}",
+            store_url=store or (folder / "blobs").as_uri(),
+            secret_key=folder / "secret_key",
+            **others,
+        )
+
+
+class Registry:
+    """One open registry. Several, in one process or many, may have the same database and store."""
+
+    def __init__(self, config: RegistryConfig, database: Database, secret: bytes, clock: Callable[[], float]) -> None:
+        self.config = config
+        self.database = database
+        self.secret = secret
+        self.clock = clock
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, config: RegistryConfig, *, clock: Callable[[], float] = time.time) -> AsyncIterator["Registry"]:
+        """Open database and store, and bring the schema up to date."""
+        if config.transmission_strategy not in STRATEGIES:
+            known = ", ".join(repr(name) for name in STRATEGIES)
+            raise ConfigError(f"registry.transmission is {config.transmission_strategy!r}; accepted: {known}")
+        async with AsyncExitStack() as stack:
+            secret = load_secret(config.secret_key)
+            database = await Database.open(config.database_url)
+            stack.push_async_callback(database.close)
+            yield cls(config, database, secret, clock)
+
+
+def load_secret(path: Path) -> bytes:
+    """The key that sessions and addresses are signed with; made once, readable by its owner alone. Of several processes
+    that make it at once, all end up with the same."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not path.exists():
+            _create(path)
+        key = path.read_bytes().strip()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be used as the registry's secret key: {error.strerror}") from error
+    if len(key) < 32:
+        raise ConfigError(f"{path}: the registry's secret key is shorter than 32 characters")
+    return key
+
+
+def _create(path: Path) -> None:
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    try:
+        with os.fdopen(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600), "wb") as file:
+            file.write(secrets.token_hex(32).encode())
+            file.flush()
+            os.fsync(file.fileno())
+        # A link, unlike a rename, leaves the key of whoever was first.
+        os.link(draft, path)
+    except FileExistsError:
+        return
+    finally:
+        draft.unlink(missing_ok=True)
