@@ -261,6 +261,12 @@ class Overloaded(Retryable):
     http, grpc, reason = 503, GrpcCode.RESOURCE_EXHAUSTED, "Overloaded"
 
 
+class TooManyRequests(Retryable):
+    """Somebody was wrong too often, and has to wait before the next try."""
+
+    http, grpc, reason = 429, GrpcCode.RESOURCE_EXHAUSTED, "TooManyRequests"
+
+
 class NotReady(Retryable):
     """The thing asked for exists and cannot answer yet."""
 

@@ -77,6 +77,7 @@ class Caller:
     user: User
     organization: Organization
     token_name: str = ""
+    token_expires_at: float | None = None
     scopes: tuple[str, ...] = (ALL_SCOPES,)
     namespaces: tuple[str, ...] = ()
     role: Role = Role.GUEST
