@@ -223,7 +223,8 @@ def _refusal(code: int, content: bytes) -> ApiError:
     """A `Status` object when the server sent one, else the beginning of what it did send."""
     try:
         status = json.loads(content)
-        message = str(status["message"])
+        # The registry's routes say `error` where Kubernetes says `message`.
+        message = str(status["message"] if "message" in status else status["error"])
     except (ValueError, KeyError, TypeError):
         text = content.decode(errors="replace").strip()[:500]
         return ApiError(text or http.client.responses.get(code, f"HTTP {code}"), code=code, reason="", details={})

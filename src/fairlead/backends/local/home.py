@@ -42,6 +42,11 @@ class Home:
         return self.root / "logs"
 
     @property
+    def registry(self) -> Path:
+        """The registry's database, secret key and bytes."""
+        return self.root / "registry"
+
+    @property
     def claims(self) -> Path:
         """Folders of PersistentVolumeClaims: `<namespace>/<claim>`."""
         return self.root / "claims"
