@@ -13,7 +13,7 @@ import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from fairlead.cli.kubeconfig import Target
 from fairlead.cli.trust import trusting
@@ -66,7 +66,7 @@ class Client:
         self._tls = _tls_context(target) if parts.scheme == "https" else None
         self._kept: http.client.HTTPConnection | None = None
 
-    def __enter__(self) -> "Client":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -5,7 +5,7 @@ byte is read, so nothing is written to a disk on the way.
 """
 
 import tarfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,14 +24,15 @@ class _Member:
 
 
 class Archive:
-    """The files under `folder` (or the one file that it is) and `extra` ones by name, which win. Raises `BadRequest`
-    for what an archive of the registry cannot hold."""
+    """The files under `folder` (or the one file that it is) and `extra` ones by name, which win; what lies in the folders
+    `skip` at its top is left out. Raises `BadRequest` for what an archive of the registry cannot hold."""
 
-    def __init__(self, folder: Path, extra: Mapping[str, bytes] | None = None) -> None:
+    def __init__(self, folder: Path, extra: Mapping[str, bytes] | None = None, *, skip: Collection[str] = ()) -> None:
         added = dict(extra or {})
         members = {name: _of_bytes(name, content) for name, content in added.items()}
         for name, path in _files(folder):
-            members.setdefault(name, _of_file(name, path))
+            if name.partition("/")[0] not in skip:
+                members.setdefault(name, _of_file(name, path))
         self._members = [member for _, member in sorted(members.items())]
         self.files = len(self._members)
         self.content_bytes = sum(member.size for member in self._members)
