@@ -26,6 +26,7 @@ from fairlead.storage.uris import RegistryUri
 
 _EXPORTS = (".bento", ".bentomodel")
 _BENTO, _MODEL = "bento.yaml", "model.yaml"
+_KEPT_OF_MODEL = ("module", "api_version", "metadata", "context", "options")
 _KEPT_OF_BENTO = (
     "service", "name", "entry_service", "bentoml_version", "services", "envs", "schema", "image", "spec", "version",
     "runners", "args",
@@ -144,13 +145,12 @@ def _bentoml_model(folder: Path, wish: Wish) -> Shipment:
     """A model of BentoML's own store, under the name that it has there."""
     said = _read(folder / _MODEL)
     archive = Archive(folder)
-    manifest = {
-        key: said[key]
-        for key in ("module", "api_version", "metadata", "context", "options")
-        if said.get(key) is not None
-    }
     context = said.get("context") or {}
-    manifest |= {"bentoml_version": str(context.get("bentoml_version", "")), "size_bytes": archive.content_bytes}
+    manifest = {
+        **{key: said[key] for key in _KEPT_OF_MODEL if said.get(key) is not None},
+        "bentoml_version": str(context.get("bentoml_version", "")),
+        "size_bytes": archive.content_bytes,
+    }
     return Shipment(
         kind="model", name=str(said["name"]), version=str(said["version"]), archive=archive, manifest=manifest,
         description=wish.description, labels=wish.labels or _labels(said),

@@ -5,6 +5,7 @@ import shutil
 import tarfile
 import tempfile
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from http.client import HTTPResponse
 from pathlib import Path
 
@@ -50,15 +51,18 @@ def _pull(registry: Registry, asked: RegistryUri, version: str, target: Path) ->
     # Beside the target, so that it appears by a rename: whole or not at all.
     with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as work:
         archive = Path(work) / "content.tar"
-        with registry.download(f"{path}/download") as answer:
-            with bar(f"{asked.name}:{version}", int(answer.headers.get("Content-Length") or 0)) as arrived:
-                digest = _save(answer, archive, arrived)
+        with registry.download(f"{path}/download") as answer, _bar_of(f"{asked.name}:{version}", answer) as arrived:
+            digest = _save(answer, archive, arrived)
         expected = str(described.get("digest") or "").removeprefix("sha256:")
         if expected and digest != expected:
             raise CommandFailed(f"{asked.name}:{version}: what arrived is not what was pushed; pull it again")
         content = Path(work) / "content"
         _unpack(archive, content)
         shutil.move(content, target)
+
+
+def _bar_of(what: str, answer: HTTPResponse) -> AbstractContextManager[Callable[[int], None]]:
+    return bar(what, int(answer.headers.get("Content-Length") or 0))
 
 
 def _save(answer: HTTPResponse, path: Path, arrived: Callable[[int], None]) -> str:

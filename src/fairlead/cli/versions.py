@@ -107,10 +107,7 @@ _HEADINGS = {
 def _row(kind: str, item: Mapping[str, Any], name: str) -> tuple[str, ...]:
     manifest = item.get("manifest") or {}
     tag = f"{name or item['repository']['name']}:{item['version']}"
-    if kind == "model":
-        about = _format(manifest)
-    else:
-        about = str(len(manifest.get("models") or ()))
+    about = _format(manifest) if kind == "model" else str(len(manifest.get("models") or ()))
     return tag, about, output.size(manifest.get("size_bytes") or 0), _when(item["build_at"]), item["upload_status"]
 
 

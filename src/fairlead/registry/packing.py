@@ -24,8 +24,8 @@ class _Member:
 
 
 class Archive:
-    """The files under `folder` (or the one file that it is) and `extra` ones by name, which win; what lies in the folders
-    `skip` at its top is left out. Raises `BadRequest` for what an archive of the registry cannot hold."""
+    """The files under `folder` (or the one file that it is) and `extra` ones by name, which win; the folders `skip` at
+    its top are left out. Raises `BadRequest` for what an archive of the registry cannot hold."""
 
     def __init__(self, folder: Path, extra: Mapping[str, bytes] | None = None, *, skip: Collection[str] = ()) -> None:
         added = dict(extra or {})
