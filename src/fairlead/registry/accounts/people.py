@@ -225,6 +225,13 @@ class People:
             raise NotFound(f"get cluster {name}: record not found")
         return cluster
 
+    async def give_role(self, connection: Connection, caller: Caller, user: User, role: Role) -> None:
+        """One role in the organization and its first cluster, in the caller's transaction, without asking."""
+        await self._join(connection, caller.organization, user, role, role, creator=caller.user.uid)
+        await self._auditor.record(
+            connection, caller, "role_set", "user", uid=user.uid, name=user.name, info={"role": role}
+        )
+
     async def _named(self, connection: Connection, name: str) -> User:
         user = await people.find_user(connection, name=name) if name else None
         if user is None:
