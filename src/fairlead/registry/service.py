@@ -9,10 +9,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fairlead.errors import ConfigError
+from fairlead.registry.aliases import Aliases
 from fairlead.registry.db.engine import Database
+from fairlead.registry.removals import Remover
+from fairlead.registry.repositories import Repositories
+from fairlead.registry.usage import Uses
+from fairlead.registry.versions import Versions
 
 STRATEGIES = ("proxy", "presigned_url", "")
 """How clients are told to transfer bytes: through the API, in signed parts, or (empty) in one signed request."""
+GRACE_S = 2 * 3600.0
+"""How long bytes stay that nothing refers to any more: longer than an address that was signed for them works."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +52,12 @@ class Registry:
         self.database = database
         self.secret = secret
         self.clock = clock
+        self.uses: list[Uses] = []
+        """Those who run what is here; whoever serves a registry adds them."""
+        self.remover = Remover(clock, grace_s=GRACE_S, uses=self.uses)
+        self.repositories = Repositories(database, clock, self.remover)
+        self.versions = Versions(database, clock, self.remover)
+        self.aliases = Aliases(database, clock)
 
     @classmethod
     @asynccontextmanager
