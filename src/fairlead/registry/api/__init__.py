@@ -1,0 +1,1 @@
+"""The HTTP API that BentoML's clients, dashboards and programs speak to a registry."""
