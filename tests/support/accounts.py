@@ -61,12 +61,6 @@ class Scene:
         given = {"x-yatai-api-token": token, **{name.replace("_", "-"): value for name, value in headers.items()}}
         return await self.accounts.authenticator.identify(given, {}, {}, "192.0.2.1")
 
-    async def someone(self, role: Role, **options: tuple[str, ...]) -> Caller:
-        """A person of a role, as whom their token makes them."""
-        name = f"{role}-{len(options)}"
-        await self.person(name, role)
-        return await self.caller(await self.token(name, **options))
-
 
 @asynccontextmanager
 async def accounts_at(

@@ -258,7 +258,7 @@ async def test_a_bearers_token_counts_as_well(scene: Scene) -> None:
 async def test_organizations_are_for_their_members(scene: Scene) -> None:
     people, owner = scene.accounts.people, await scene.owner()
     await scene.person("ada")
-    await people.create_organization(owner, "other", "")
+    other = await people.create_organization(owner, "other", "")
     session = (await scene.accounts.entrance.log_in("ada", PASSWORD, ADDRESS)).secret
     token = await scene.token("ada")
 
@@ -268,7 +268,7 @@ async def test_organizations_are_for_their_members(scene: Scene) -> None:
         with pytest.raises(Forbidden):
             await scene.caller(token, x_yatai_organization=asked)
 
-    await people.set_roles(replace(owner, organization=(await people.organizations(owner))[1]), ["ada"], Role.GUEST)
+    await people.set_roles(replace(owner, organization=other), ["ada"], Role.GUEST)
     inside = await as_session(scene, session, x_yatai_organization="other")
     assert (inside.organization.name, inside.role) == ("other", Role.GUEST)
 
