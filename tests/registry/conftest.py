@@ -1,12 +1,20 @@
 """The databases and stores that every suite of the registry runs over."""
 
-from collections.abc import Callable, Iterator
+import asyncio
+import shutil
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from support.postgres import Postgres, missing, postgres
 
-MakeUrl = Callable[[], str]
+from fairlead.registry.callers import Caller
+from fairlead.registry.db.engine import Database
+from fairlead.registry.service import Registry
+
+TEMPLATE = "registry_template"
+
+from support.postgres import Postgres, missing, postgres
+from support.registries import Clock, add_caller, config
 
 
 @pytest.fixture(scope="session")
@@ -18,10 +26,59 @@ def postgres_server() -> Iterator[Postgres]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the registry's tables, to copy: making them takes longer than most tests."""
+    path = tmp_path_factory.mktemp("template") / "registry.db"
+    asyncio.run(_migrate(f"sqlite:///{path}"))
+    return path
+
+
+@pytest.fixture(scope="session")
+def migrated_server(postgres_server: Postgres) -> Postgres:
+    """The server, whose new databases have the registry's tables."""
+    asyncio.run(_migrate(postgres_server.url(name=TEMPLATE)))
+    return postgres_server
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """An empty database of each kind."""
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of each kind with nothing in it."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'registry' / 'registry.db'}"
     server: Postgres = request.getfixturevalue("postgres_server")
     return server.url()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A database of each kind with the registry's tables, and nothing in them."""
+    if request.param == "postgresql":
+        server: Postgres = request.getfixturevalue("migrated_server")
+        return server.url(template=TEMPLATE)
+    path = tmp_path / "registry" / "registry.db"
+    path.parent.mkdir()
+    shutil.copyfile(request.getfixturevalue("migrated_file"), path)
+    return f"sqlite:///{path}"
+
+
+async def _migrate(url: str) -> None:
+    await (await Database.open(url)).close()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def registry(database_url: str, tmp_path: Path, clock: Clock) -> AsyncIterator[Registry]:
+    """An empty registry over each kind of database."""
+    async with Registry.open(config(tmp_path, database=database_url), clock=clock) as registry:
+        yield registry
+
+
+@pytest.fixture
+async def caller(registry: Registry) -> Caller:
+    """Somebody who may do everything in it."""
+    return await add_caller(registry)

@@ -25,15 +25,15 @@ def missing() -> str:
 
 @dataclass
 class Postgres:
-    """One server. Every call of `url` makes an empty database of its own."""
+    """One server. Every call of `url` makes a database of its own."""
 
     sockets: Path
     _names: Iterator[int] = field(default_factory=count)
 
-    def url(self) -> str:
-        """The address of a new, empty database."""
-        name = f"registry_{next(self._names)}"
-        _run([str(_program("createdb")), "-h", str(self.sockets), "-U", "postgres", name])
+    def url(self, *, name: str = "", template: str = "template0") -> str:
+        """The address of a new database, like `template`: an empty one, unless it names another."""
+        name = name or f"registry_{next(self._names)}"
+        _run([str(_program("createdb")), "-h", str(self.sockets), "-U", "postgres", "-T", template, name])
         return f"postgresql://postgres@/{name}?host={self.sockets}"
 
 

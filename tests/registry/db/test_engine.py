@@ -12,10 +12,11 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from fairlead.errors import ConfigError
+from fairlead.errors import AlreadyExists, ConfigError
 from fairlead.registry.db import migrations
 from fairlead.registry.db.engine import Database
 from fairlead.registry.db.tables import metadata, removals
+from fairlead.registry.db.taken import refused_as
 
 pytestmark = pytest.mark.anyio
 
@@ -30,8 +31,15 @@ async def _add(database: Database, key: str) -> None:
         await connection.execute(removals.insert().values(store_key=key, created_at=1.0))
 
 
-async def test_the_migrations_make_the_tables_and_undo_them(database_url: str) -> None:
-    database = await Database.open(database_url)
+async def _add_twice(database: Database) -> None:
+    with refused_as("there is one"):
+        async with database.begin() as connection:
+            await connection.execute(removals.insert().values(store_key="k", created_at=1.0))
+            await connection.execute(removals.insert().values(store_key="k", created_at=2.0))
+
+
+async def test_the_migrations_make_the_tables_and_undo_them(empty_database_url: str) -> None:
+    database = await Database.open(empty_database_url)
     async with database.read() as connection:
         different = await connection.run_sync(_differences)
 
@@ -47,7 +55,9 @@ async def test_the_migrations_make_the_tables_and_undo_them(database_url: str) -
 
 
 def _differences(connection: sa.Connection) -> list[object]:
-    context = MigrationContext.configure(connection, opts={"compare_server_default": connection.dialect.name == "postgresql"})
+    context = MigrationContext.configure(
+        connection, opts={"compare_server_default": connection.dialect.name == "postgresql"}
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return list(compare_metadata(context, metadata))
@@ -60,8 +70,8 @@ def test_head_is_the_newest_script() -> None:
     assert ScriptDirectory.from_config(config).get_current_head() == migrations.HEAD
 
 
-async def test_several_may_start_at_once(database_url: str) -> None:
-    databases = await asyncio.gather(*(Database.open(database_url) for _ in range(4)))
+async def test_several_may_start_at_once(empty_database_url: str) -> None:
+    databases = await asyncio.gather(*(Database.open(empty_database_url) for _ in range(4)))
 
     await asyncio.gather(*(_add(database, f"{number}") for number, database in enumerate(databases * 3)))
 
@@ -70,21 +80,19 @@ async def test_several_may_start_at_once(database_url: str) -> None:
         await database.close()
 
 
-async def test_what_raises_leaves_nothing(database_url: str) -> None:
-    database = await Database.open(database_url)
+async def test_what_raises_leaves_nothing(empty_database_url: str) -> None:
+    database = await Database.open(empty_database_url)
 
-    with pytest.raises(RuntimeError):
-        async with database.begin() as connection:
-            await connection.execute(removals.insert().values(store_key="k", created_at=1.0))
-            raise RuntimeError
+    with pytest.raises(AlreadyExists):
+        await _add_twice(database)
 
     assert await _count(database) == 0
     await database.close()
 
 
-async def test_a_reader_sees_one_state_while_others_write(database_url: str) -> None:
-    database = await Database.open(database_url)
-    other = await Database.open(database_url)
+async def test_a_reader_sees_one_state_while_others_write(empty_database_url: str) -> None:
+    database = await Database.open(empty_database_url)
+    other = await Database.open(empty_database_url)
 
     async with database.read() as connection:
         counting = sa.select(sa.func.count()).select_from(removals)
@@ -97,12 +105,12 @@ async def test_a_reader_sees_one_state_while_others_write(database_url: str) -> 
     await other.close()
 
 
-async def test_a_database_open_for_reading_takes_no_writes(database_url: str) -> None:
+async def test_a_database_open_for_reading_takes_no_writes(empty_database_url: str) -> None:
     with pytest.raises(ConfigError):
-        await Database.open(database_url, readonly=True)
-    await (await Database.open(database_url)).close()
+        await Database.open(empty_database_url, readonly=True)
+    await (await Database.open(empty_database_url)).close()
 
-    database = await Database.open(database_url, readonly=True)
+    database = await Database.open(empty_database_url, readonly=True)
 
     assert await _count(database) == 0
     with pytest.raises(ConfigError, match="reading only"):
@@ -110,14 +118,14 @@ async def test_a_database_open_for_reading_takes_no_writes(database_url: str) ->
     await database.close()
 
 
-async def test_a_newer_schema_is_refused_by_name(database_url: str) -> None:
-    database = await Database.open(database_url)
+async def test_a_newer_schema_is_refused_by_name(empty_database_url: str) -> None:
+    database = await Database.open(empty_database_url)
     async with database.begin() as connection:
         await connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     await database.close()
 
     with pytest.raises(ConfigError, match=r"newer Fairlead \(schema 9999"):
-        await Database.open(database_url)
+        await Database.open(empty_database_url)
 
 
 async def test_the_files_are_readable_by_their_owner_only(tmp_path: Path) -> None:

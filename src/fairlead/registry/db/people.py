@@ -174,6 +174,12 @@ async def insert_cluster(connection: AsyncConnection, cluster: Cluster) -> None:
     )
 
 
+async def update_cluster(connection: AsyncConnection, cluster: Cluster) -> None:
+    """Write what may change of one."""
+    values = {"updated_at": cluster.updated_at, "description": cluster.description, "config": cluster.config}
+    await connection.execute(clusters.update().where(clusters.c.uid == cluster.uid).values(values))
+
+
 async def roles_of(connection: AsyncConnection, organization: str, user: str) -> dict[str, Role]:
     """A user's roles by the name of the cluster; that of the organization itself under the empty name."""
     query = (

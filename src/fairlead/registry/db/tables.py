@@ -198,6 +198,7 @@ aliases = sa.Table(
     _to("version", "versions"),
     _time("updated_at", nullable=False),
     _to("creator", "users", nullable=True),
+    sa.Index(None, "version"),
 )
 labels = sa.Table(
     "labels",

@@ -304,6 +304,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["version"], ["versions.uid"], name="fk_aliases_version", ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("repository", "name", name="pk_aliases"),
     )
+    op.create_index("ix_aliases_version", "aliases", ["version"], unique=False)
     op.create_table(
         "bento_models",
         sa.Column("bento", sa.String(length=32), nullable=False),
@@ -373,6 +374,7 @@ def downgrade() -> None:
     op.drop_table("deployment_revisions")
     op.drop_index("ix_bento_models_organization_model_name_model_version", table_name="bento_models")
     op.drop_table("bento_models")
+    op.drop_index("ix_aliases_version", table_name="aliases")
     op.drop_table("aliases")
     op.drop_index("ix_versions_repository_build_at_uid", table_name="versions")
     op.drop_index("ix_versions_organization_upload_status_size_bytes", table_name="versions")
