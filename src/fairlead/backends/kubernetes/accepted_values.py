@@ -32,8 +32,10 @@ class Value:
 ROUTINGS = ("gateway-api", "istio", "ambassador", "ingress", "none")
 
 _OURS = {
-    Sort.TEXT: "image.repository image.tag gateway.name gateway.namespace ingress.className clusterDomain",
-    Sort.FLAG: "image.rollout networkPolicy.enabled knative.enabled ownGateway.enabled",
+    Sort.TEXT: """
+        image.repository image.tag gateway.name gateway.namespace ingress.className clusterDomain
+        registry.url registry.tokenSecret registry.existingSecret registry.storage.size registry.storage.className""",
+    Sort.FLAG: "image.rollout networkPolicy.enabled knative.enabled ownGateway.enabled registry.enabled",
     Sort.LIST: "image.pullSecrets networkPolicy.from",
     Sort.MAPPING: "runtimeImages",
 }

@@ -14,8 +14,9 @@ from fairlead.dialects.kserve.cluster_settings import cluster_config, config_map
 from fairlead.dialects.kserve.inference_service.cluster.transfers import NAME as INITIALIZER
 from fairlead.dialects.kserve.serving_runtime.cluster_seeds import cluster_runtimes
 from fairlead.dialects.kserve.storage_container.schema import GROUP, INIT_CONTAINER, KIND, VERSION
+from fairlead.dialects.registered import SCHEME
 
-_PREFIXES = ("gs://", "s3://", "hdfs://", "webhdfs://", "hf://", "modelscope://", "oci://")
+_PREFIXES = ("gs://", "s3://", "hdfs://", "webhdfs://", "hf://", "modelscope://", "oci://", SCHEME)
 _PATTERNS = (
     "https://(.+?).blob.core.windows.net/(.+)",
     "https://(.+?).file.core.windows.net/(.+)",

@@ -10,8 +10,9 @@ _PREFIXES = (
     "gs://", "s3://", "pvc://", "file://", "https://", "http://", "hdfs://", "webhdfs://", "oci://", "oci+native://",
     "oci+fetch://", "hf://",
 )  # fmt: skip
-# Names the mode that oci:// means by default; the controller's list leaves it out, its injector knows it.
-_ALSO = ("oci+modelcar://",)
+# The first names the mode that oci:// means by default: the controller's list leaves it out, its injector knows it. The
+# second is our registry's.
+_ALSO = ("oci+modelcar://", "fairlead://")
 _MOUNT = "/mnt/models"
 
 

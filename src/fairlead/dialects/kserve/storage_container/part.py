@@ -20,7 +20,7 @@ from fairlead.dialects.openapi import resource_schema
 from fairlead.dialects.reading import Identity, read_as
 
 _IDENTITY = Identity(GROUP, (VERSION,), KIND)
-_PREFIXES = ("gs://", "s3://", "hdfs://", "hf://", "modelscope://", "webhdfs://")
+_PREFIXES = ("gs://", "s3://", "hdfs://", "hf://", "modelscope://", "webhdfs://", "fairlead://")
 _REGEXES = (
     r"https://(.+?).blob.core.windows.net/(.+)",
     r"https://(.+?).file.core.windows.net/(.+)",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any
 
+from fairlead.dialects.registered import registry_env
 from fairlead.dialects.seldon import names
 from fairlead.dialects.seldon.cluster.credentials import Credentials, credentials_of
 from fairlead.dialects.seldon.cluster.raw import Json, add_missing, copied, named
@@ -85,6 +86,7 @@ def _init_container(site: Site, spec: Json, container: Json, fetch: Fetch, name:
     secret = fetch.env_secret or site.installation.env_secret
     if secret:
         init["envFrom"] = [{"secretRef": {"name": secret}}]
+    add_missing(init, "env", registry_env(site.installation.settings, [fetch.uri]))
     _add_credentials(spec, init, credentials_of(site, fetch.service_account or spec.get("serviceAccountName", "")))
     return init
 

@@ -13,6 +13,7 @@ from fairlead.dialects.kserve.inference_service.cluster.models import Models, Wa
 from fairlead.dialects.kserve.inference_service.merging import merged_pods
 from fairlead.dialects.kserve.storage_container.naming import supports
 from fairlead.dialects.kserve.storage_container.schema import INIT_CONTAINER, KIND, ClusterStorageContainer
+from fairlead.dialects.registered import registry_env
 
 Json = dict[str, Any]
 
@@ -51,6 +52,7 @@ def fetch(
     if draft.site.is_ours(container["image"]) and not container.get("command"):
         container["command"] = ["fairlead", NAME]
     add_env(container, [{"name": name, "value": value} for name, value in _FASTER])
+    add_env(container, registry_env(draft.site.settings, [one.uri for one in fetched]))
     _trust(draft, container, findings)
     _identify(draft, container)
     draft.inits.append(container)
