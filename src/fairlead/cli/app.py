@@ -17,6 +17,7 @@ from fairlead.errors import FairleadError
 _RUNNING = Group.create_ordered("This machine")
 _OBJECTS = Group.create_ordered("Objects")
 _USING = Group.create_ordered("Using models")
+_REGISTRY = Group.create_ordered("Models and bentos")
 _CHECKING = Group.create_ordered("Without a server")
 _CLUSTER = Group.create_ordered("A Kubernetes cluster")
 _PODS = Group.create_ordered("In a pod of Kubernetes")
@@ -35,6 +36,12 @@ _COMMANDS: tuple[tuple[str, Group, str], ...] = (
     ("fairlead.cli.logs:logs", _OBJECTS, "Print what replicas wrote."),
     ("fairlead.cli.predict:predict", _USING, "Send a request to a model and print the answer."),
     ("fairlead.cli.serve:serve", _USING, "Serve one model folder or one Python class, without Fairlead around it."),
+    ("fairlead.cli.push:push", _REGISTRY, "Put a model or a bento into the registry."),
+    ("fairlead.cli.pull:pull", _REGISTRY, "Get one from it into a folder."),
+    ("fairlead.cli.versions:models", _REGISTRY, "List the registry's models."),
+    ("fairlead.cli.versions:bentos", _REGISTRY, "List its bentos."),
+    ("fairlead.cli.tag:tag", _REGISTRY, "Give a version another name."),
+    ("fairlead.cli.rm:rm", _REGISTRY, "Remove versions."),
     ("fairlead.cli.check:validate", _CHECKING, "Check manifests."),
     ("fairlead.cli.check:plan", _CHECKING, "Show what manifests would run."),
     ("fairlead.cli.render:render", _CHECKING, "Show the Kubernetes objects of manifests."),

@@ -10,7 +10,9 @@ from fairlead.cli.tags import kind_of, read_tag
 
 
 def rm(
-    *tags: str,
+    tags: Annotated[list[str], Parameter(negative="")],
+    /,
+    *,
     force: Annotated[bool, Parameter(negative="")] = False,
     connection: RegistryConnection | None = None,
 ) -> None:
