@@ -32,7 +32,7 @@ class Operation:
 
     `takes` and `gives` are types that msgspec has a schema for: of the body and of the answer with status 200. Without
     `gives` the answer has no body, or one that `media` names. A public operation is answered to anybody, and its call
-    has no caller. `statuses` are those of success.
+    has no caller. `statuses` are those of success; `refuses` are those of refusals that few operations have.
     """
 
     method: str
@@ -46,6 +46,7 @@ class Operation:
     query: Sequence[Parameter] = ()
     media: str = ""
     statuses: Sequence[int] = (200,)
+    refuses: Sequence[int] = ()
     takes_bytes: bool = False
     is_public: bool = False
 
@@ -65,3 +66,7 @@ LIST_QUERY = (
     ),
 )
 """What every list reads."""
+FORCE = Parameter(
+    name="force", about="Whatever stands against it.", schema={"type": "string", "enum": ["true", "false"]}
+)
+"""What operations that remove something read."""
