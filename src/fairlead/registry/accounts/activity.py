@@ -18,6 +18,8 @@ class Told:
 
     event: Event
     creator: User | None
+    is_gone: bool = False
+    """Whether what it was done to is not there any more."""
 
     @property
     def info(self) -> Mapping[str, Any]:
@@ -42,7 +44,8 @@ class Activity:
                 connection, own, start=start, count=count, oldest_first=oldest_first
             )
             users = await people.names_of(connection, [event.creator for event in found])
-        items = [Told(event=event, creator=users.get(event.creator)) for event in found]
+            gone = await events.gone(connection, found)
+        items = [Told(event=event, creator=users.get(event.creator), is_gone=event.uid in gone) for event in found]
         return Page(start=start, count=count, total=total, items=items)
 
     async def operation_names(self, caller: Caller, resource_type: str) -> list[str]:

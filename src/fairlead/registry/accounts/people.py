@@ -4,7 +4,7 @@ Every change needs the right to operate, is refused when it would raise somebody
 written down in the transaction that makes it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -224,6 +224,11 @@ class People:
         if cluster is None:
             raise NotFound(f"get cluster {name}: record not found")
         return cluster
+
+    async def by_uid(self, uids: Sequence[str]) -> Mapping[str, User]:
+        """Users for lists that show who made what; those that are gone are left out."""
+        async with self._database.read() as connection:
+            return await people.names_of(connection, uids)
 
     async def give_role(self, connection: Connection, caller: Caller, user: User, role: Role) -> None:
         """One role in the organization and its first cluster, in the caller's transaction, without asking."""

@@ -7,7 +7,28 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fairlead.registry.db.tables import events, users
+from fairlead.registry.db.tables import (
+    clusters,
+    deployments,
+    events,
+    organizations,
+    repositories,
+    tokens,
+    users,
+    versions,
+)
+
+_RESOURCES = {
+    "user": users,
+    "api_token": tokens,
+    "organization": organizations,
+    "cluster": clusters,
+    "model_repository": repositories,
+    "bento_repository": repositories,
+    "model": versions,
+    "bento": versions,
+    "deployment": deployments,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +85,16 @@ async def operation_names(connection: AsyncConnection, organization: str, resour
     query = sa.select(events.c.operation_name).where(events.c.organization == organization).distinct()
     query = query.where(events.c.resource_type == resource_type) if resource_type else query
     return sorted(await connection.scalars(query))
+
+
+async def gone(connection: AsyncConnection, found: Sequence[Event]) -> set[str]:
+    """The uids of those events whose resource is not there any more."""
+    there: set[str] = set()
+    for table in set(_RESOURCES.values()):
+        asked = {event.resource for event in found if _RESOURCES.get(event.resource_type) is table}
+        if asked:
+            there |= set(await connection.scalars(sa.select(table.c.uid).where(table.c.uid.in_(asked))))
+    return {event.uid for event in found if event.resource_type in _RESOURCES and event.resource not in there}
 
 
 def _event(row: sa.Row[Any]) -> Event:
