@@ -42,6 +42,7 @@ _COMMANDS: tuple[tuple[str, Group, str], ...] = (
     ("fairlead.cli.versions:bentos", _REGISTRY, "List its bentos."),
     ("fairlead.cli.tag:tag", _REGISTRY, "Give a version another name."),
     ("fairlead.cli.rm:rm", _REGISTRY, "Remove versions."),
+    ("fairlead.cli.build:build", _REGISTRY, "Make an image of a model, a class or a bento."),
     ("fairlead.cli.check:validate", _CHECKING, "Check manifests."),
     ("fairlead.cli.check:plan", _CHECKING, "Show what manifests would run."),
     ("fairlead.cli.render:render", _CHECKING, "Show the Kubernetes objects of manifests."),

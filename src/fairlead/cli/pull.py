@@ -37,12 +37,13 @@ def pull(tag: str, folder: Path | None = None, /, *, connection: RegistryConnect
         target = folder or Path(f"{asked.name}-{version}")
         if target.exists():
             raise UsageError(f"{target}: is there already; name another folder, or remove it")
-        _pull(registry, asked, version, target)
+        bring(registry, asked, version, target)
     output.note(f"{asked.name}:{version} pulled")
     output.say(str(target))
 
 
-def _pull(registry: Registry, asked: RegistryUri, version: str, target: Path) -> None:
+def bring(registry: Registry, asked: RegistryUri, version: str, target: Path) -> None:
+    """The content of a version in a folder that is not there yet; whole, or not at all."""
     path = registry.item(kind_of(asked), asked.name, version)
     described = registry.find(path)
     if described is None:

@@ -76,12 +76,14 @@ class Client:
         *,
         headers: Mapping[str, str] | None = None,
         credentials: Mapping[str, str] | None = None,
+        method: str = "GET",
     ) -> http.client.HTTPResponse:
-        """GET. `credentials` are headers for this URL's own origin. Raises Refused, StorageError or
+        """GET, or HEAD. `credentials` are headers for this URL's own origin. Raises Refused, StorageError or
         StorageUnavailable; the caller closes the answer."""
         private = dict(credentials or {})
         try:
-            request = urllib.request.Request(url, headers={"User-Agent": "fairlead", "Accept-Encoding": "identity"})  # noqa: S310 - http and https only, see _opener
+            own = {"User-Agent": "fairlead", "Accept-Encoding": "identity"}
+            request = urllib.request.Request(url, headers=own, method=method)  # noqa: S310 - http and https only, see _opener
             for header, value in (headers or {}).items():
                 request.add_header(header, value)
             for header, value in private.items():

@@ -61,6 +61,17 @@ class Registry:
         except ValueError as error:
             raise StorageError(f"{self.client.name}: the registry's manifest is not JSON") from error
 
+    def digest(self, version: str) -> str:
+        """What a tag names now; empty when there is no such tag or repository. Nothing is downloaded."""
+        accept = ", ".join((*MANIFESTS, *INDEXES))
+        try:
+            with self._ask(f"{self._base}/manifests/{version}", {"Accept": accept}, method="HEAD") as response:
+                return response.headers.get("Docker-Content-Digest") or version
+        except StorageError as error:
+            if isinstance(error.__cause__, Refused) and error.__cause__.status == http.HTTPStatus.NOT_FOUND:
+                return ""
+            raise
+
     def blob(self, digest: str, offset: int) -> http.client.HTTPResponse:
         """The bytes of a blob, from an offset if the registry can."""
         headers = {"Range": f"bytes={offset}-"} if offset else {}
@@ -70,22 +81,22 @@ class Registry:
     def _base(self) -> str:
         return f"{'http' if self.is_plain else 'https'}://{self.reference.host}/v2/{self.reference.repository}"
 
-    def _ask(self, url: str, headers: Mapping[str, str]) -> http.client.HTTPResponse:
+    def _ask(self, url: str, headers: Mapping[str, str], method: str = "GET") -> http.client.HTTPResponse:
         try:
-            return self._once(url, headers)
+            return self._once(url, headers, method)
         except Refused as error:
             if error.status != http.HTTPStatus.UNAUTHORIZED:
                 raise self._explained(error) from error
             challenges = error.headers.get_all("WWW-Authenticate") or []
             self._authorization = self._authorize(challenges, error)
         try:
-            return self._once(url, headers)
+            return self._once(url, headers, method)
         except Refused as error:
             raise self._explained(error) from error
 
-    def _once(self, url: str, headers: Mapping[str, str]) -> http.client.HTTPResponse:
+    def _once(self, url: str, headers: Mapping[str, str], method: str) -> http.client.HTTPResponse:
         credentials = {"Authorization": self._authorization} if self._authorization else {}
-        return self.client.ask(url, headers=headers, credentials=credentials)
+        return self.client.ask(url, headers=headers, credentials=credentials, method=method)
 
     def _authorize(self, challenges: list[str], refusal: Refused) -> str:
         """What to say to a registry that asks. Raises when there is nothing to say."""

@@ -1,0 +1,1 @@
+"""OCI images of models, classes and bentos, made by a builder that is already here and pushed to a registry."""

@@ -1,0 +1,1 @@
+"""The programs that make images, behind one Protocol."""
