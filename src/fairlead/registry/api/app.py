@@ -6,9 +6,10 @@ alone or inside control's, which asks it by `claims` which paths are its own.
 
 from collections.abc import Mapping, Sequence
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route, Router
+from starlette.routing import BaseRoute, Route, Router, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fairlead.errors import Forbidden
@@ -35,7 +36,7 @@ class RegistryApp:
         self.operations = tuple(operations)
         routes = [*more, *(Route(path, _Endpoint(self, table)) for path, table in self._tables())]
         self._router = Router(routes, redirect_slashes=False, default=_unknown)
-        self._roots = frozenset(_root(operation.path) for operation in operations)
+        self._roots = frozenset(_root(route.path) for route in routes if isinstance(route, (Route, WebSocketRoute)))
 
     def _tables(self) -> Sequence[tuple[str, Mapping[str, Operation]]]:
         tables: dict[str, dict[str, Operation]] = {}
@@ -49,6 +50,9 @@ class RegistryApp:
         return _root(path) in self._roots
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket" and is_from_foreign_page(Headers(scope=scope)):
+            await send({"type": "websocket.close", "code": 4403, "reason": "a page of another site asks"})
+            return
         await self._router(scope, receive, send)
 
     async def perform(self, request: Request, operation: Operation) -> Response:
