@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from fairlead.runtimes.model_settings import FILE as SETTINGS
+from fairlead.runtimes.onnx_signature import read_signature
 
 _PICKLES = (".joblib", ".pkl", ".pickle")
 _LARGEST_TEXT_BYTES = 256 * 1024**2
@@ -166,6 +167,14 @@ def _boosted(path: Path) -> Description | None:
     return Description(format="xgboost")
 
 
+def _onnx(path: Path) -> Description:
+    try:
+        inputs, outputs = read_signature(path)
+    except ValueError:
+        return Description(format="onnx")
+    return Description(format="onnx", inputs=inputs, outputs=outputs)
+
+
 def _is(word: str) -> Callable[[Path], Description]:
     return lambda _path: Description(format=word)
 
@@ -180,7 +189,7 @@ _BY_NAME: dict[str, Callable[[Path], Description | None]] = {
 _BY_SUFFIX: dict[str, Callable[[Path], Description | None]] = {
     **dict.fromkeys(_PICKLES, _pickled),
     **dict.fromkeys((".json", ".ubj", ".bst", ".txt"), _boosted),
-    ".onnx": _is("onnx"),
+    ".onnx": _onnx,
     ".cbm": _is("catboost"),
     **dict.fromkeys((".keras", ".h5"), _is("tensorflow")),
     **dict.fromkeys((".pt", ".pth", ".mar", ".safetensors"), _is("pytorch")),
