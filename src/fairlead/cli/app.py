@@ -14,10 +14,12 @@ from fairlead.cli.exits import CommandFailed, Exit, TimedOut, UsageError
 from fairlead.cli.standing_in import meant
 from fairlead.errors import FairleadError
 
+_DEFAULTS = Parameter(show_default=False)
 _RUNNING = Group.create_ordered("This machine")
 _OBJECTS = Group.create_ordered("Objects")
 _USING = Group.create_ordered("Using models")
 _REGISTRY = Group.create_ordered("Models and bentos")
+_PEOPLE = Group.create_ordered("People and tokens")
 _CHECKING = Group.create_ordered("Without a server")
 _CLUSTER = Group.create_ordered("A Kubernetes cluster")
 _PODS = Group.create_ordered("In a pod of Kubernetes")
@@ -58,6 +60,32 @@ _COMMANDS: tuple[tuple[str, Group, str], ...] = (
     ("fairlead.cli.storage_initializer:storage_initializer", _PODS, "Fetch models into folders."),
 )
 
+# Commands of two words: the first, where it is listed, what it is about, and the second words with their texts.
+_NESTED: tuple[tuple[str, Group, str, tuple[tuple[str, str, str], ...]], ...] = (
+    (
+        "token",
+        _PEOPLE,
+        "API tokens: create, list, revoke.",
+        (
+            ("fairlead.cli.token:create", "create", "Make a token and print it, this once."),
+            ("fairlead.cli.token:list_", "list", "List tokens."),
+            ("fairlead.cli.token:revoke", "revoke", "End tokens at once."),
+        ),
+    ),
+    (
+        "user",
+        _PEOPLE,
+        "People and what they may do: add, list, role, disable, passwd.",
+        (
+            ("fairlead.cli.user:add", "add", "Add a user."),
+            ("fairlead.cli.user:list_", "list", "List users and their roles."),
+            ("fairlead.cli.user:role", "role", "Give a user another role."),
+            ("fairlead.cli.user:disable", "disable", "Shut a user out, or let them in again."),
+            ("fairlead.cli.user:passwd", "passwd", "Give a user a password."),
+        ),
+    ),
+)
+
 
 def build() -> App:
     """The command tree. Nothing of a command is imported yet."""
@@ -65,13 +93,18 @@ def build() -> App:
         name="fairlead",
         help="Runs Seldon Core manifests on one machine, with no cluster.",
         version=_version,
-        default_parameter=Parameter(show_default=False),
+        default_parameter=_DEFAULTS,
         # Rendering help as markdown would import a parser and a highlighter: 80 ms of 300.
         help_format="plaintext",
         help_epilogue="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 timed out, 130 interrupted.",
     )
     for path, group, text in _COMMANDS:
         app.command(path, name=path.rpartition(":")[2].replace("_", "-"), group=group, help=text)
+    for first, group, text, commands in _NESTED:
+        nested = App(name=first, help=text, group=group, help_format="plaintext", default_parameter=_DEFAULTS)
+        for path, second, about in commands:
+            nested.command(path, name=second, help=about)
+        app.command(nested)
     return app
 
 

@@ -20,6 +20,7 @@ from fairlead.dataplane.access_policy import ACCEPTED, share_of
 from fairlead.environments.mode import Mode
 from fairlead.errors import ConfigError, Where
 from fairlead.protocols.trace_context import Propagator
+from fairlead.registry.service import STRATEGIES
 
 _MIB = 1024 * 1024
 _DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*")
@@ -49,8 +50,20 @@ class Settings:
     tracing_endpoint: str = ""
     tracing_sample: float = 1.0
     tracing_propagators: str = "tracecontext"
+    registry_database: str = field(default="", repr=False)
+    registry_store: str = ""
+    registry_url: str = ""
+    registry_transmission: str = "proxy"
+    registry_setup_token: str = field(default="", repr=False)
+    registry_registration: bool = False
+    registry_component_token: str = field(default="", repr=False)
+    oidc: Mapping[str, Any] = field(default_factory=dict, repr=False)
     images: Mapping[str, Any] = field(default_factory=dict)
     servers: Mapping[str, Any] = field(default_factory=dict)
+    accounts_setup_token: str = field(default="", repr=False)
+    accounts_registration: bool = False
+    accounts_component_token: str = field(default="", repr=False)
+    oidc: Mapping[str, Any] = field(default_factory=dict, repr=False)
     base: Path = field(default_factory=Path.cwd)
     """The folder that relative paths in the file start from."""
 
@@ -316,6 +329,16 @@ def _address(value: Any) -> str:
     return address
 
 
+def _address_if(value: Any) -> str:
+    return _address(value).rstrip("/") if value else ""
+
+
+def _strategy(value: Any) -> str:
+    if value not in STRATEGIES:
+        raise ValueError
+    return _text(value)
+
+
 def _propagators(value: Any) -> str:
     names = [name.strip() for name in _text(value).split(",")]
     if not names or any(name not in tuple(Propagator) for name in names):
@@ -430,6 +453,55 @@ KEYS: tuple[Key, ...] = (
         meaning="The headers that carry a trace on; all of them are understood.",
     ),
     Key(
+        name="registry.database",
+        read=_text,
+        accepts="sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME",
+        meaning="The registry's database; a file of the home when empty.",
+    ),
+    Key(
+        name="registry.store",
+        read=_text,
+        accepts="a URL: file:///PATH, s3://BUCKET/PREFIX, gs://… or az://…",
+        meaning="Where the registry keeps models and bentos; a folder of the home when empty.",
+    ),
+    Key(
+        name="registry.url",
+        read=_address_if,
+        accepts="the URL that clients reach the control port by, such as https://models.example.com",
+        meaning="What signed addresses and logins through an identity provider begin with, if not what requests say.",
+    ),
+    Key(
+        name="registry.transmission",
+        read=_strategy,
+        accepts=f"one of {', '.join(repr(name) for name in STRATEGIES)}",
+        meaning="How bytes of models and bentos come and go: through the API, in signed parts, or in one signed request.",
+    ),
+    Key(
+        name="registry.setup_token",
+        read=_text,
+        accepts="text",
+        meaning="What whoever makes the first account of the registry has to show; without it nobody can.",
+    ),
+    Key(
+        name="registry.registration",
+        read=_flag,
+        accepts="true or false",
+        meaning="Whether anybody may make an account for themselves.",
+    ),
+    Key(
+        name="registry.component_token",
+        read=_text,
+        accepts="text",
+        meaning="What Yatai's operators in a cluster show to ask the registry; without it they are refused.",
+    ),
+    Key(
+        name="oidc",
+        read=_table,
+        accepts="tables: [oidc.NAME]",
+        meaning="Identity providers (OpenID Connect) that people may log in with.",
+        has_variable=False,
+    ),
+    Key(
         name="images",
         read=_table,
         accepts='tables: [images."name"]',
@@ -441,6 +513,31 @@ KEYS: tuple[Key, ...] = (
         read=_table,
         accepts="tables: [servers.NAME]",
         meaning="Prepackaged servers of your own, by implementation name.",
+        has_variable=False,
+    ),
+    Key(
+        name="accounts.setup_token",
+        read=_text,
+        accepts="text",
+        meaning="Lets whoever has it make the first admin, once.",
+    ),
+    Key(
+        name="accounts.registration",
+        read=_flag,
+        accepts="true or false",
+        meaning="Whether people may make themselves accounts, as guests.",
+    ),
+    Key(
+        name="accounts.component_token",
+        read=_text,
+        accepts="text",
+        meaning="What Yatai's operators elsewhere send to be let in.",
+    ),
+    Key(
+        name="oidc",
+        read=_table,
+        accepts="tables: [oidc.NAME]",
+        meaning="Providers of identities that people may log in with.",
         has_variable=False,
     ),
 )
