@@ -6,17 +6,23 @@ from fairlead.registry.accounts.config import AccountsConfig, read_providers
 from fairlead.registry.service import RegistryConfig
 
 
-def registry_config(home: Home, _settings: Settings) -> RegistryConfig:
-    """Where the registry of an installation keeps its things."""
-    return RegistryConfig.of_home(home.registry)
+def registry_config(home: Home, settings: Settings) -> RegistryConfig:
+    """Where the registry of an installation keeps its things, and how clients are told to reach them."""
+    return RegistryConfig.of_home(
+        home.registry,
+        database=settings.registry_database,
+        store=settings.registry_store,
+        public_url=settings.registry_url,
+        transmission_strategy=settings.registry_transmission,
+    )
 
 
 def accounts_config(settings: Settings) -> AccountsConfig:
     """Raises ConfigError for providers of identities that cannot be used."""
     return AccountsConfig(
-        setup_token=settings.accounts_setup_token,
-        is_registration_open=settings.accounts_registration,
-        component_token=settings.accounts_component_token,
+        setup_token=settings.registry_setup_token,
+        is_registration_open=settings.registry_registration,
+        component_token=settings.registry_component_token,
         owner_token=settings.token,
         providers=read_providers(settings.oidc),
     )

@@ -20,7 +20,7 @@ from fairlead.dataplane.access_policy import ACCEPTED, share_of
 from fairlead.environments.mode import Mode
 from fairlead.errors import ConfigError, Where
 from fairlead.protocols.trace_context import Propagator
-from fairlead.registry.service import STRATEGIES
+from fairlead.registry.values import STRATEGIES
 
 _MIB = 1024 * 1024
 _DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*")
@@ -54,15 +54,11 @@ class Settings:
     registry_store: str = ""
     registry_url: str = ""
     registry_transmission: str = "proxy"
+    images: Mapping[str, Any] = field(default_factory=dict)
+    servers: Mapping[str, Any] = field(default_factory=dict)
     registry_setup_token: str = field(default="", repr=False)
     registry_registration: bool = False
     registry_component_token: str = field(default="", repr=False)
-    oidc: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    images: Mapping[str, Any] = field(default_factory=dict)
-    servers: Mapping[str, Any] = field(default_factory=dict)
-    accounts_setup_token: str = field(default="", repr=False)
-    accounts_registration: bool = False
-    accounts_component_token: str = field(default="", repr=False)
     oidc: Mapping[str, Any] = field(default_factory=dict, repr=False)
     base: Path = field(default_factory=Path.cwd)
     """The folder that relative paths in the file start from."""
@@ -474,32 +470,7 @@ KEYS: tuple[Key, ...] = (
         name="registry.transmission",
         read=_strategy,
         accepts=f"one of {', '.join(repr(name) for name in STRATEGIES)}",
-        meaning="How bytes of models and bentos come and go: through the API, in signed parts, or in one signed request.",
-    ),
-    Key(
-        name="registry.setup_token",
-        read=_text,
-        accepts="text",
-        meaning="What whoever makes the first account of the registry has to show; without it nobody can.",
-    ),
-    Key(
-        name="registry.registration",
-        read=_flag,
-        accepts="true or false",
-        meaning="Whether anybody may make an account for themselves.",
-    ),
-    Key(
-        name="registry.component_token",
-        read=_text,
-        accepts="text",
-        meaning="What Yatai's operators in a cluster show to ask the registry; without it they are refused.",
-    ),
-    Key(
-        name="oidc",
-        read=_table,
-        accepts="tables: [oidc.NAME]",
-        meaning="Identity providers (OpenID Connect) that people may log in with.",
-        has_variable=False,
+        meaning="How models and bentos come and go: through the API, in signed parts, or in one signed request.",
     ),
     Key(
         name="images",
@@ -516,19 +487,19 @@ KEYS: tuple[Key, ...] = (
         has_variable=False,
     ),
     Key(
-        name="accounts.setup_token",
+        name="registry.setup_token",
         read=_text,
         accepts="text",
         meaning="Lets whoever has it make the first admin, once.",
     ),
     Key(
-        name="accounts.registration",
+        name="registry.registration",
         read=_flag,
         accepts="true or false",
         meaning="Whether people may make themselves accounts, as guests.",
     ),
     Key(
-        name="accounts.component_token",
+        name="registry.component_token",
         read=_text,
         accepts="text",
         meaning="What Yatai's operators elsewhere send to be let in.",
