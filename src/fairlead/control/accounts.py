@@ -12,7 +12,7 @@ def registry_config(home: Home, settings: Settings) -> RegistryConfig:
         home.registry,
         database=settings.registry_database,
         store=settings.registry_store,
-        public_url=settings.registry_url,
+        public_url=settings.registry_public_url,
         transmission_strategy=settings.registry_transmission,
     )
 

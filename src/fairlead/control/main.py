@@ -10,8 +10,6 @@ import contextlib
 import logging
 import os
 import platform
-import signal
-import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -20,7 +18,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 import uvloop
 from starlette.applications import Starlette
 
@@ -32,9 +29,12 @@ from fairlead.backends.local.home import Home
 from fairlead.control import settings as settings_module
 from fairlead.control.api.app import build_app
 from fairlead.control.api.kinds import CLAIM, CONFIG_MAP, POD, SECRET, SERVICE_ACCOUNT
+from fairlead.control.beside import Beside
 from fairlead.control.kept_plans import KeptPlans
+from fairlead.control.listening import Listener
 from fairlead.control.lookup import StoreLookup
 from fairlead.control.reconcile import Followed, Reconciler
+from fairlead.control.registry import open_registry
 from fairlead.control.replica_logs import ReplicaLogs
 from fairlead.control.seeding import seed
 from fairlead.control.settings import Settings
@@ -104,7 +104,11 @@ async def run_control(config: ControlConfig) -> int:
     catalog = Catalog.from_config(config.settings.catalog, config.settings.base)
     kserve = KServeDialect(external_url=config.data_url, domain=config.settings.domain)
     dialects: tuple[Dialect, ...] = (SeldonDialect(external_url=config.data_url), kserve)
-    async with _open_store(config.home) as store, SupervisorClient(config.home.supervisor_socket) as supervisor:
+    async with (
+        _open_store(config.home) as store,
+        SupervisorClient(config.home.supervisor_socket) as supervisor,
+        open_registry(config.home, config.settings) as registry,
+    ):
         fetcher = _fetcher(config)
         builder = _builder(config)
         backend = _backend(config, store, supervisor, fetcher, builder)
@@ -125,14 +129,22 @@ async def run_control(config: ControlConfig) -> int:
             node=platform.node() or "localhost",
             clock=_now,
         )
-        server = _Server(_app(config, store, dialects, catalog, world, kserve.check_settings), store, config)
+        kubernetes = _app(config, store, dialects, catalog, world, kserve.check_settings)
+        listener = Listener(
+            Beside(kubernetes, registry, is_local=not config.settings.token),
+            config.host,
+            config.port,
+            what="the API",
+            tls=config.tls,
+            before_stop=store.end_watches,
+        )
         async with asyncio.TaskGroup() as tasks:
             work = [tasks.create_task(backend.run()), tasks.create_task(reconciler.run())]
             if config.settings.cache_max_bytes:
                 work.append(
                     tasks.create_task(_prune_forever(fetcher, builder, backend, config.settings.cache_max_bytes))
                 )
-            await server.serve_until_stopped()
+            await listener.serve_until_stopped()
             for task in work:
                 task.cancel()
     return 0
@@ -210,46 +222,6 @@ def _app(
         pods=ReplicaLogs(store=store, folder=config.home.logs),
         token=config.settings.token or None,
     )
-
-
-class _Server:
-    """uvicorn on a socket bound by us, so that a port in use is one clear line."""
-
-    def __init__(self, app: Starlette, store: Store, config: ControlConfig) -> None:
-        self._store = store
-        self._socket = _bind(config.host, config.port)
-        options = uvicorn.Config(
-            app, log_level="warning", access_log=False, lifespan="off", timeout_graceful_shutdown=5
-        )
-        options.load()
-        options.ssl = config.tls
-        self._server = uvicorn.Server(options)
-
-    async def serve_until_stopped(self) -> None:
-        loop = asyncio.get_running_loop()
-        stopping = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stopping.set)
-        # uvicorn's own handling of signals would race with ours.
-        serving = loop.create_task(self._server._serve(sockets=[self._socket]))
-        stopped = loop.create_task(stopping.wait())
-        await asyncio.wait([serving, stopped], return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
-        self._store.end_watches()
-        self._server.should_exit = True
-        await serving
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        raise ConfigError(f"the API cannot listen on {host} port {port}: {error.strerror}") from error
-    listener.set_inheritable(False)
-    return listener
 
 
 def _now() -> str:

@@ -52,7 +52,7 @@ class Settings:
     tracing_propagators: str = "tracecontext"
     registry_database: str = field(default="", repr=False)
     registry_store: str = ""
-    registry_url: str = ""
+    registry_public_url: str = ""
     registry_transmission: str = "proxy"
     images: Mapping[str, Any] = field(default_factory=dict)
     servers: Mapping[str, Any] = field(default_factory=dict)
@@ -461,7 +461,7 @@ KEYS: tuple[Key, ...] = (
         meaning="Where the registry keeps models and bentos; a folder of the home when empty.",
     ),
     Key(
-        name="registry.url",
+        name="registry.public_url",
         read=_address_if,
         accepts="the URL that clients reach the control port by, such as https://models.example.com",
         meaning="What signed addresses and logins through an identity provider begin with, if not what requests say.",

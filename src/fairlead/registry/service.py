@@ -14,10 +14,9 @@ from fairlead.registry.db.engine import Database
 from fairlead.registry.removals import Remover
 from fairlead.registry.repositories import Repositories
 from fairlead.registry.usage import Uses
+from fairlead.registry.values import STRATEGIES
 from fairlead.registry.versions import Versions
 
-STRATEGIES = ("proxy", "presigned_url", "")
-"""How clients are told to transfer bytes: through the API, in signed parts, or (empty) in one signed request."""
 GRACE_S = 2 * 3600.0
 """How long bytes stay that nothing refers to any more: longer than an address that was signed for them works."""
 

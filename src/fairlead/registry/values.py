@@ -10,6 +10,8 @@ from types import MappingProxyType
 from typing import Generic, TypeVar
 
 _T = TypeVar("_T")
+STRATEGIES = ("proxy", "presigned_url", "")
+"""How clients are told to transfer bytes: through the API, in signed parts, or (empty) in one signed request."""
 
 
 class Kind(StrEnum):

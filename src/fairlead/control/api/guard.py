@@ -40,11 +40,10 @@ class Guard:
         if self._is_from_foreign_page(headers):
             return Forbidden("requests from pages of other sites are not allowed")
         if self._token is None:
-            host = _host_of(f"//{headers.get('host', '')}")
-            if host not in self._hosts:
-                return Forbidden(
-                    f"the Host {host!r} is not a name of this machine's loopback; use 127.0.0.1 or localhost"
-                )
+            try:
+                refuse_host(headers, self._hosts)
+            except Forbidden as error:
+                return error
             return None
         if path in _OPEN_PATHS or self._knows_token(headers.get("authorization", "")):
             return None
@@ -59,6 +58,13 @@ class Guard:
         if headers.get("sec-fetch-site", "none") in ("cross-site", "same-site"):
             return True
         return origin is not None and urlsplit(origin).netloc != headers.get("host", "")
+
+
+def refuse_host(headers: Headers, hosts: frozenset[str] = _LOOPBACK_HOSTS) -> None:
+    """Raise Forbidden unless the request was sent to one of these names."""
+    host = _host_of(f"//{headers.get('host', '')}")
+    if host not in hosts:
+        raise Forbidden(f"the Host {host!r} is not a name of this machine's loopback; use 127.0.0.1 or localhost")
 
 
 def _host_of(address: str) -> str:
