@@ -123,6 +123,10 @@ def _check(unit: Unit, placement: Placement | None, spec: WorkerSpec, peer: Peer
 def _made_remote(unit: Unit, placement: Placement | None, spec: WorkerSpec, meters: Meters) -> GraphUnit:
     address = (placement.address if placement is not None else "") or unit.url
     revision, limit_bytes = spec.revision, spec.max_body_bytes
+    if unit.runtime == "bento":
+        from fairlead.dataplane.graph.server_unit import ServerUnit
+
+        return ServerUnit(unit, peer_at(unit, address, limit_bytes=limit_bytes))
     if revision.protocol is Protocol.RAW:
         return _service(unit, address, spec, meters)
     peer = peer_at(unit, address, limit_bytes=limit_bytes)

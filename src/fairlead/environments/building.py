@@ -96,12 +96,9 @@ class Builder:
             *sorted({_normal(line) for line in order.requirements}),
             *order.wanted.options,
             *sorted(order.wanted.constraints),
-            *sorted(contents.worker_needs(order.runtime)),
-            sys.prefix,
+            *_of_ours(order),
             sys.version,
             order.python,
-            contents.version(),
-            order.mode,
             self._what_is_here if order.may_be_layer else "",
         ]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:32]
@@ -160,6 +157,13 @@ def _remove(record: Path) -> int:
         shutil.rmtree(record.parent, ignore_errors=True)
         lock.unlink(missing_ok=True)
         return size
+
+
+def _of_ours(order: Order) -> list[str]:
+    """What it has to do with this installation; an environment that holds nothing of ours outlives an upgrade."""
+    if order.wanted.apart:
+        return [order.wanted.apart]
+    return [*sorted(contents.worker_needs(order.runtime)), sys.prefix, contents.version(), order.mode]
 
 
 def _normal(line: str) -> str:

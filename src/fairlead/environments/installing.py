@@ -31,7 +31,7 @@ class Order:
     @property
     def may_be_layer(self) -> bool:
         """Whether what is installed here may serve it."""
-        return self.mode is Mode.AUTO and self.python == sys.executable
+        return self.mode is Mode.AUTO and self.python == sys.executable and not self.wanted.apart
 
 
 class Build:
@@ -61,7 +61,8 @@ class Build:
         self._say(f"installing {len(chosen)} package{'' if len(chosen) == 1 else 's'}")
         self._install(chosen)
         (site,) = folder.glob("lib/python*/site-packages")
-        contents.see_everything(site) if is_layer else contents.see_fairlead(site)
+        if not order.wanted.apart:
+            contents.see_everything(site) if is_layer else contents.see_fairlead(site)
         self._try(folder)
         record = {"source": order.wanted.source, "packages": sorted(chosen), "bytes": _tree_bytes(folder)}
         (folder / RECORD).write_text(json.dumps(record, indent=1))
@@ -73,14 +74,16 @@ class Build:
             pins = self._resolve(self._order.requirements)
             if not contents.differing(pins):
                 return contents.missing(pins), True
-        return self._resolve((*self._order.requirements, *contents.worker_needs(self._order.runtime))), False
+        needs = [] if self._order.wanted.apart else contents.worker_needs(self._order.runtime)
+        return self._resolve((*self._order.requirements, *needs)), False
 
     def _resolve(self, requirements: tuple[str, ...]) -> list[str]:
         """Exact versions of these and of all they need; those that are here where they fit."""
         asked, pinned = self._making / "requirements.in", self._making / "requirements.txt"
         asked.write_text("\n".join([*self._order.wanted.options, *requirements]) + "\n")
         # What is in the output file already is preferred.
-        pinned.write_text("".join(f"{name}=={version}\n" for name, version in sorted(contents.installed().items())))
+        here = {} if self._order.wanted.apart else contents.installed()
+        pinned.write_text("".join(f"{name}=={version}\n" for name, version in sorted(here.items())))
         options = ["--python", self._order.python, "--no-header", "--no-annotate", *self._only_wheels]
         options += [*self._constraints(), *self._without_nccl()]
         try:
@@ -120,12 +123,14 @@ class Build:
     def _try(self, folder: Path) -> None:
         """A worker that cannot even be imported is told here, not by each replica. What was installed may run code of
         its own when Python starts, so it sees no index settings, which may hold passwords."""
-        argv = [str(folder / "bin" / "python"), "-c", "import fairlead.dataplane.worker"]
+        module = self._order.wanted.apart or "fairlead.dataplane.worker"
+        argv = [str(folder / "bin" / "python"), "-c", f"import {module}"]
         env = {name: self._environ[name] for name in ("HOME", "LANG", "PATH", "TMPDIR") if name in self._environ}
         done = subprocess.run(argv, cwd=folder, env=env, capture_output=True, text=True, check=False)
         if done.returncode:
             last = (done.stderr.strip().splitlines() or ["no output"])[-1]
-            raise EnvironmentFailed(f"a worker does not start with these versions: {self._uv.cleaned(last)}")
+            what = self._order.wanted.apart or "a worker"
+            raise EnvironmentFailed(f"{what} does not start with these versions: {self._uv.cleaned(last)}")
 
     def _constraints(self) -> tuple[str, ...]:
         if not self._order.wanted.constraints:

@@ -4,7 +4,7 @@ Reads files and asks what is installed; it installs nothing (`fairlead.environme
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,7 +45,8 @@ class BadRequirements(Permanent):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
     """What a model asks for. `requirements` are as written, one each; `options` are the lines that say where they
-    come from; `python` is a minor version or empty; `ignored` is what was listed and cannot be followed."""
+    come from; `python` is a minor version or empty; `ignored` is what was listed and cannot be followed. `apart` is for
+    what brings its own server: the module that must import in an environment which holds nothing of ours."""
 
     source: str
     requirements: tuple[str, ...]
@@ -53,6 +54,7 @@ class Wanted:
     constraints: tuple[str, ...] = ()
     python: str = ""
     ignored: tuple[str, ...] = ()
+    apart: str = ""
 
 
 def wanted_by(folder: Path | None, code: Path | None = None) -> Wanted | None:
@@ -100,7 +102,7 @@ def unmet(wanted: Wanted) -> list[str]:
 def to_install(wanted: Wanted, *, may_replace: bool = False) -> list[str]:
     """The requirements without those that a worker brings itself; `may_replace` leaves the packages in that a worker
     can do with in place of its stand-ins. Raises `BadRequirements` for lines that nothing can be installed from."""
-    left_out = _OURS - _REPLACEABLE if may_replace else _OURS
+    left_out = frozenset[str]() if wanted.apart else _OURS - _REPLACEABLE if may_replace else _OURS
     kept = []
     for line in wanted.requirements:
         requirement = parsed(line)
@@ -112,6 +114,12 @@ def to_install(wanted: Wanted, *, may_replace: bool = False) -> list[str]:
         if name_of(requirement) not in left_out:
             kept.append(line)
     return kept
+
+
+def listed_in(folder: Path, source: str, lines: Iterable[str], *, beside: Sequence[Path] = ()) -> Wanted:
+    """A list in pip's format. Files that it names are looked for in `folder` and then in those `beside` it. Raises
+    `BadRequirements`."""
+    return _Reading(folder, source, beside=tuple(beside)).read(lines)
 
 
 def parsed(line: str) -> "Requirement | None":
@@ -216,7 +224,7 @@ def _conda(path: Path) -> Wanted | None:
 def _of_file(folder: Path | None) -> Wanted | None:
     if folder is None or not (folder / "requirements.txt").is_file():
         return None
-    found = _Reading(folder, "requirements.txt").read(_lines_of(folder / "requirements.txt"))
+    found = _Reading(folder, "requirements.txt").read(lines_of(folder / "requirements.txt"))
     return found if found.requirements else None
 
 
@@ -226,6 +234,7 @@ class _Reading:
 
     folder: Path
     source: str
+    beside: tuple[Path, ...] = ()
     requirements: list[str] = field(default_factory=list)
     options: list[str] = field(default_factory=list)
     constraints: list[str] = field(default_factory=list)
@@ -262,12 +271,10 @@ class _Reading:
             self.ignored.append(line)
 
     def _include(self, name: str, into: list[str]) -> None:
-        path = (self.folder / name).resolve()
-        if not path.is_relative_to(self.folder.resolve()) or not path.is_file():
-            raise BadRequirements(f"{self.source}: {name} is no file of the same folder")
+        path = self._file(name)
         if path not in self.seen:
             self.seen.add(path)
-            self._take(_lines_of(path), into)
+            self._take(lines_of(path), into)
 
     def _at_home(self, line: str) -> str:
         """A wheel in the folder or on the web by its name and place; anything else as it is."""
@@ -275,13 +282,19 @@ class _Reading:
             return line
         if re.match(r"https?://", line):
             return f"{line.rpartition('/')[2].partition('-')[0]} @ {line}"
-        path = (self.folder / line).resolve()
-        if not path.is_relative_to(self.folder.resolve()) or not path.is_file():
-            raise BadRequirements(f"{self.source}: {line} is no file of the same folder")
+        path = self._file(line)
         return f"{path.name.partition('-')[0]} @ {path.as_uri()}"
 
+    def _file(self, name: str) -> Path:
+        for folder in (self.folder, *self.beside):
+            path = (folder / name).resolve()
+            if path.is_relative_to(folder.resolve()) and path.is_file():
+                return path
+        raise BadRequirements(f"{self.source}: {name} is no file of the same folder")
 
-def _lines_of(path: Path) -> list[str]:
+
+def lines_of(path: Path) -> list[str]:
+    """The lines of a list. Raises `BadRequirements` when it cannot be read."""
     try:
         return path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -86,7 +86,7 @@ async def test_a_pump_splits_what_arrives_into_lines(tmp_path: Path) -> None:
     log.close()
 
     assert [line.text for line in await _lines(path)] == [b"one", b"two", b"ValueError: no", b"", b"half"]
-    assert pump.last_line == "half"
+    assert pump.words.last == "half"
     pump.close()
 
 

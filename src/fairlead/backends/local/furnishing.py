@@ -9,9 +9,13 @@ from typing import Protocol
 
 from fairlead.environments.mode import Mode
 from fairlead.plan.model import Revision, Unit
+from fairlead.runtimes.bento.description import describe
+from fairlead.runtimes.bento.requirements import wanted_by as bento_wants
 from fairlead.runtimes.requirements import BadRequirements, Wanted, unmet, wanted_by
 
 ANNOTATION = "fairlead.dev/environment"
+BENTO = "bento"
+"""The runtime of units that bring BentoML with them."""
 _NO_PYTHON_OF_OURS = frozenset(("builtin", "command", "container", "remote", "sample"))
 
 Tell = Callable[[str | None], None]
@@ -58,25 +62,41 @@ class Furnisher:
     async def python_of(self, unit: Unit, revision: Revision, folder: Path | None, tell: Tell) -> Path | None:
         """The Python of the unit's own environment, `None` when it runs in ours. While one is built, `tell` is called
         on the loop with how far it is, and with `None` when it is there."""
+        if unit.runtime == BENTO:
+            assert folder is not None
+            return await self.python_of_bento(folder, tell)
         mode = _mode(revision, self._default)
         if mode is Mode.NEVER or unit.runtime in _NO_PYTHON_OF_OURS:
             return None
         code = Path(unit.code.path) if unit.code is not None and unit.code.path else None
         if folder is None and code is None:
             return None
+
+        def wanted() -> Wanted | None:
+            found = wanted_by(folder, code)
+            return found if found is not None and self._builder.is_needed(found, mode) else None
+
+        return await self._built(wanted, unit.runtime, mode, tell)
+
+    async def python_of_bento(self, folder: Path, tell: Tell) -> Path:
+        """The Python of a bento's environment. There is always one: BentoML is not installed here."""
+        python = await self._built(lambda: bento_wants(folder, describe(folder)), BENTO, Mode.BUILD, tell)
+        assert python is not None
+        return python
+
+    async def _built(self, find: Callable[[], Wanted | None], runtime: str, mode: Mode, tell: Tell) -> Path | None:
         loop = asyncio.get_running_loop()
         gave_up = threading.Event()
 
+        def pass_on(line: str | None) -> None:
+            loop.call_soon_threadsafe(tell, line)
+
         def work() -> Path | None:
-            wanted = wanted_by(folder, code)
-            if wanted is None or not self._builder.is_needed(wanted, mode):
+            wanted = find()
+            if wanted is None:
                 return None
-
-            def pass_on(line: str | None) -> None:
-                loop.call_soon_threadsafe(tell, line)
-
             lines = _Lines(_because(wanted), pass_on, gave_up)
-            python = self._builder.build(wanted, runtime=unit.runtime, mode=mode, say=lines.say, stop=gave_up.is_set)
+            python = self._builder.build(wanted, runtime=runtime, mode=mode, say=lines.say, stop=gave_up.is_set)
             lines.end()
             return python
 
@@ -99,9 +119,9 @@ def _mode(revision: Revision, default: Mode) -> Mode:
 
 def _because(wanted: Wanted) -> str:
     """Why there is something to build, in a line."""
-    differing = "; ".join(unmet(wanted)) or "asked for by the manifest"
+    differing = "" if wanted.apart else "; ".join(unmet(wanted)) or "asked for by the manifest"
     ignored = f"; not followed: {', '.join(wanted.ignored)}" if wanted.ignored else ""
-    return f"{wanted.source}: {differing}{ignored}"
+    return f"{wanted.source}: {differing}{ignored}" if not wanted.apart else f"{wanted.source}{ignored}"
 
 
 def processes_of(units: tuple[Unit, ...], pythons: Mapping[str, Path]) -> tuple[str, frozenset[str]]:

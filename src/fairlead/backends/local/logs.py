@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from fairlead.backends.local.last_words import LastWords
+
 _LONGEST_LINE = 16 * 1024
 _READ_BYTES = 64 * 1024
 # %f gives microseconds; kubectl pads nothing and compares as text, so the width is fixed.
@@ -114,8 +116,7 @@ class LogPump:
         os.set_blocking(writing, True)
         self.writing = writing
         """The end for the child; `started` closes it here."""
-        self.last_line = ""
-        """The last line that was not blank: of a traceback it is the one that says what went wrong."""
+        self.words = LastWords()
         self._rest = b""
         self._is_open = True
         self.finished: asyncio.Future[None] = self._loop.create_future()
@@ -155,7 +156,7 @@ class LogPump:
     def _write(self, line: bytes, now: float) -> None:
         line = line.rstrip(b"\r")
         if line and not line.isspace():
-            self.last_line = line.decode("utf-8", "replace")
+            self.words.hear(line.decode("utf-8", "replace"))
         self._log.write(line, now=now, source=self._source)
 
     def _finish(self) -> None:

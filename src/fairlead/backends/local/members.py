@@ -14,7 +14,7 @@ import msgspec
 from fairlead.backends.local import processes
 from fairlead.backends.local.forking import Born, Nurseries
 from fairlead.backends.local.logs import LogFile, LogPump
-from fairlead.backends.local.probing import until_answers
+from fairlead.backends.local.probing import until_answers, until_silent
 from fairlead.backends.local.reaping import Reaper
 from fairlead.backends.local.rpc import Forked, Member, Program, encode, frame, read_frame
 from fairlead.backends.local.services import describe_exit
@@ -64,6 +64,8 @@ class RunningMember:
     def drain(self, grace_s: float) -> None:
         """Ask it to finish what it holds and end."""
         if isinstance(self.member, Program):
+            if self._probing is not None:
+                self._probing.cancel()
             self._signal_program()
         elif self._writer is not None and not self._writer.is_closing():
             self._writer.write(encode(Drain(grace_s=grace_s)))
@@ -101,8 +103,9 @@ class RunningMember:
             )
         code = self.end.result()
         message = f"{self._what()} {describe_exit(code)}"
-        if code > 0 and self._pump.last_line:
-            message = f"{message}: {self._pump.last_line[:_LONGEST_LAST_LINE]}"
+        words = self._pump.words.why if self._is_python else self._pump.words.last
+        if code > 0 and words:
+            message = f"{message}: {words[:_LONGEST_LAST_LINE]}"
         return Cause(unit=self.unit, reason="Killed" if code < 0 else "Exited", message=message)
 
     async def close(self) -> None:
@@ -152,9 +155,21 @@ class RunningMember:
 
     async def _probe(self, program: Program) -> None:
         if program.address:
-            await until_answers(program.address, is_http=program.answers_http)
+            await until_answers(program.address, is_http=program.answers_http, ready_path=program.ready_path)
         if not self.ready.done():
             self.ready.set_result(None)
+        if program.live_path:
+            self._probing = asyncio.create_task(self._watch_life(program))
+
+    async def _watch_life(self, program: Program) -> None:
+        await until_silent(program.address, program.live_path)
+        what = f"{program.what} stopped answering at {program.live_path}"
+        self._failure = Failed(unit=program.unit, reason="NotAlive", message=what)
+        self.kill()
+
+    @property
+    def _is_python(self) -> bool:
+        return isinstance(self.member, Program) and self.member.is_python
 
     def _signal_program(self) -> None:
         with suppress(ProcessLookupError):

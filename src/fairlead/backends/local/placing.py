@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from fairlead.backends.local.bentos.programs import bento_program
 from fairlead.backends.local.commands import UnitPorts, program_of, take_ports
 from fairlead.backends.local.containers import container_program
 from fairlead.backends.local.furnishing import processes_of
@@ -107,6 +108,7 @@ def place(
             prepared,
             beside[unit.name],
             identity=identity,
+            owner=owner,
             home=home,
             kept=kept / unit.name,
             data_url=data_url,
@@ -217,7 +219,7 @@ def _placement(unit: Unit, prepared: Prepared, real: UnitPorts | None, kept: Pat
     """What the worker needs to know of a unit. Of one that runs beside it, only the address."""
     if real is not None:
         # A worker of ours speaks gRPC on its HTTP port, which is the only one it is given.
-        is_ours = unit.runtime not in ("command", "container")
+        is_ours = unit.runtime not in ("command", "container", "bento")
         grpc_address = real.address if is_ours else real.grpc_address
         return Placement(unit=unit.name, address=real.address, grpc_address=grpc_address)
     if unit.runtime == "remote" and unit.is_inside:
@@ -244,6 +246,7 @@ def _beside(
     real: UnitPorts,
     *,
     identity: Identity,
+    owner: Owner,
     home: Home,
     kept: Path,
     data_url: str,
@@ -257,6 +260,18 @@ def _beside(
             replica = identity.name
             return container_program(
                 unit, prepared, real=real, workdir=workdir, home=home, replica=replica, data_url=data_url
+            )
+        case "bento":
+            return bento_program(
+                unit,
+                prepared.bentos[unit.name],
+                owner=owner,
+                folder=prepared.folders[unit.name],
+                python=prepared.pythons[unit.name],
+                env=_environment(unit, prepared),
+                real=real,
+                workdir=workdir,
+                inside=home.inside_socket,
             )
         case _:
             return _isolated(unit, worker, prepared, real, kept, home)

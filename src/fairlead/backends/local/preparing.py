@@ -15,24 +15,27 @@ from typing import Protocol
 from fairlead.backends.base import Lookup
 from fairlead.backends.local.artifacts import Artifacts, Fetches
 from fairlead.backends.local.environment import MissingReference, Resolved, Resolver, worth_hiding
-from fairlead.backends.local.furnishing import Furnisher
+from fairlead.backends.local.furnishing import BENTO, Furnisher
 from fairlead.errors import FairleadError, LoadError, Retryable
 from fairlead.plan.model import Artifact, Component, Owner, Revision, Unit
 from fairlead.plan.status import Cause, Progress
+from fairlead.runtimes.bento.description import describe
+from fairlead.runtimes.bento.values import Description
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
     """What is needed to start replicas: per unit its folder and its variables; volumes by `kind:name` for
     containers (folders of claims, contents of Secrets and ConfigMaps); init containers' variables by
-    `unit/container`; the Python of units that have libraries of their own; what the stores
-    of payload logs are entered with; and the secret values among all of these."""
+    `unit/container`; the Python of units that have libraries of their own; what the bentos of units say of themselves;
+    what the stores of payload logs are entered with; and the secret values among all of these."""
 
     folders: Mapping[str, Path] = field(default_factory=dict)
     env: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     claims: Mapping[str, Path] = field(default_factory=dict)
     contents: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
     pythons: Mapping[str, Path] = field(default_factory=dict)
+    bentos: Mapping[str, Description] = field(default_factory=dict)
     log_env: Mapping[str, str] = field(default_factory=dict)
     secrets: frozenset[str] = frozenset()
 
@@ -101,6 +104,9 @@ class Preparer:
                     log_env |= await self._artifacts.credentials(owner.namespace, logger.store.access)
         secrets |= worth_hiding(log_env.values())
         found = await self._folders(owner, units, listener, folders)
+        bentos: dict[str, Description] = {}
+        for unit in (one for one in units if one.runtime == BENTO):
+            bentos[unit.name] = await _described(unit, found.get(unit.name))
         pythons = await self._pythons(component.revision, found, listener)
         return Prepared(
             folders=found,
@@ -108,6 +114,7 @@ class Preparer:
             claims=claims,
             contents=contents,
             pythons=pythons,
+            bentos=bentos,
             log_env=log_env,
             secrets=frozenset(secrets),
         )
@@ -231,6 +238,13 @@ class Preparer:
                 secrets |= worth_hiding((await resolver.values("Secret", name)).values())
             elif kind == "config":
                 contents[source] = await resolver.contents("ConfigMap", name)
+
+
+async def _described(unit: Unit, folder: Path | None) -> Description:
+    with _Naming(unit):
+        if folder is None:
+            raise LoadError("a bento has to be fetched from somewhere, and its unit names no place")
+        return await asyncio.to_thread(describe, folder)
 
 
 def _require_code(unit: Unit) -> None:

@@ -35,7 +35,11 @@ class Program(msgspec.Struct, frozen=True, kw_only=True, tag="program"):
 
     It is up when it answers at `address` (`host:port`; empty means as soon as it runs). With `speaks_frames` it
     says itself how it goes, in a worker's frames, on the descriptor named by FAIRLEAD_CHANNEL_FD, where it first
-    reads one frame that holds `told`. `what` is its name in messages."""
+    reads one frame that holds `told`. `what` is its name in messages.
+
+    With a `ready_path` it is up when that answers with success, and with a `live_path` it is ended when that does not
+    answer for long. `folder` and `python` are what it reads and runs in, not to be removed. One that `is_python` tells
+    by its last traceback, not by its last line, why it ended."""
 
     unit: str
     what: str = "the program"
@@ -46,6 +50,11 @@ class Program(msgspec.Struct, frozen=True, kw_only=True, tag="program"):
     address: str = ""
     answers_http: bool = True
     speaks_frames: bool = False
+    ready_path: str = ""
+    live_path: str = ""
+    folder: str = ""
+    python: str = ""
+    is_python: bool = False
 
 
 Member = Forked | Program

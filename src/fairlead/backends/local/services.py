@@ -95,7 +95,7 @@ class Service:
             code = await self._exit
             processes.kill_group(self.pid)
             await asyncio.wait([pump.finished], timeout=1.0)
-            return code, ": ".join(part for part in (describe_exit(code), pump.last_line) if part)
+            return code, ": ".join(part for part in (describe_exit(code), pump.words.last) if part)
         finally:
             self.pid = 0
             pump.close()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from fairlead.backends.local.bentos.routes import routes_between
 from fairlead.plan.model import Component, Plan
 from fairlead.plan.routing import REPLICA_LIMIT, Endpoint, HostCertificate, Pool, Service
 from fairlead.plan.scaling import KnativeScaling
@@ -35,7 +36,7 @@ def service_of(
         kind=plan.owner.kind,
         namespace=plan.owner.namespace,
         name=plan.owner.name,
-        routes=plan.routes,
+        routes=(*plan.routes, *routes_between(plan)),
         pools=tuple(
             (component.name, _pool(component, states[component.name], serving.get(component.name, Serving())))
             for component in plan.components

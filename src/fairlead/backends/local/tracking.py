@@ -11,7 +11,7 @@ from fairlead.backends.local.converge import Slot, View, slot_of
 from fairlead.backends.local.environment import redact
 from fairlead.backends.local.observing import Situation, Trouble, trouble_of
 from fairlead.backends.local.preparing import Prepared
-from fairlead.backends.local.rpc import Forked, ReplicaInfo, ReplicaSpec
+from fairlead.backends.local.rpc import Forked, Program, ReplicaInfo, ReplicaSpec
 from fairlead.backends.local.scaling.watching import Seen
 from fairlead.backends.local.tables import Serving
 from fairlead.plan.model import Component, Owner
@@ -207,7 +207,7 @@ class Tracked:
 
     def every_python(self) -> set[Path]:
         """The Pythons of environments that its replicas run in or that its preparation has."""
-        held = {Path(one.python) for spec in self.specs().values() for one in _workers(spec) if one.python}
+        held = {Path(one.python) for spec in self.specs().values() for one in spec.members if one.python}
         return held | set(self.preparation.prepared.pythons.values() if self.preparation.prepared else ())
 
     def every_folder(self) -> set[Path]:
@@ -221,12 +221,13 @@ def _workers(spec: ReplicaSpec) -> Iterable[Forked]:
 
 
 def _folders(spec: ReplicaSpec) -> dict[str, Path]:
+    programs = (member for member in spec.members if isinstance(member, Program))
     return {
         placement.unit: Path(placement.folder)
         for worker in _workers(spec)
         for placement in worker.spec.placements
         if placement.folder is not None
-    }
+    } | {one.unit: Path(one.folder) for one in programs if one.folder}
 
 
 def _redacted(info: ReplicaInfo, cause: Cause) -> ReplicaInfo:

@@ -7,7 +7,7 @@ first call arrives: protobuf costs more to import than a cold start may take.
 import importlib
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, NamedTuple, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, cast, runtime_checkable
 from typing import Protocol as Seam
 
 from fairlead.dataplane.graph.executor import Executor
@@ -24,6 +24,7 @@ from fairlead.protocols.exchange import Handler, Reply, Request, Response
 from fairlead.protocols.jsontext import compact
 
 if TYPE_CHECKING:
+    from fairlead.dataplane.graph.server_unit import ServerUnit
     from fairlead.dataplane.surfaces.grpc.surface import GrpcSurface
     from fairlead.dataplane.surfaces.whole_server import WholeServer
 
@@ -109,8 +110,9 @@ class Surfaces:
         handler(request, reply)
 
     def _find(self, path: str) -> Handler:
-        if self._whole is not None and self._whole.takes(path) and not _GRPC_PATH.fullmatch(path):
-            return self._whole
+        whole = self._whole
+        if whole is not None and whole.takes(path) and (whole.takes_all or not _GRPC_PATH.fullmatch(path)):
+            return whole
         if self._openai is not None and (found := self._openai(path)) is not None:
             return found
         for prefix, handler in self._by_prefix:
@@ -146,11 +148,13 @@ class Surfaces:
         return self._grpc
 
 
-def lone_server(spec: WorkerSpec, executor: Executor) -> RemoteUnit | None:
+def lone_server(spec: WorkerSpec, executor: Executor) -> "RemoteUnit | ServerUnit | None":
     """The container or program that is all of a revision, and answers for itself. A graph with a drawing is Seldon's,
     whose orchestrator has paths of its own."""
     revision = spec.revision
     first = next(iter(executor.units.values()))
+    if first.unit.runtime == "bento":
+        return cast("ServerUnit", first)
     if len(executor.units) > 1 or not isinstance(first, RemoteUnit) or first.unit.runtime not in _PROGRAMS:
         return None
     is_ours = revision.graph.drawing is not None or revision.protocol not in (Protocol.V1, Protocol.V2)

@@ -9,10 +9,10 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from fairlead.dataplane.graph.executor import Watcher
-from fairlead.dataplane.graph.remote_unit import RemoteUnit
 from fairlead.dataplane.surfaces.openai.copying import Copying
-from fairlead.dataplane.surfaces.openai.passing import Passing
+from fairlead.dataplane.surfaces.openai.passing import Passing, Server
 from fairlead.errors import FairleadError
+from fairlead.plan.model import Protocol
 from fairlead.protocols.exchange import Reply, Request
 from fairlead.protocols.jsontext import compact
 
@@ -25,15 +25,17 @@ _OWN_PATHS = frozenset(("/metrics", "/prometheus"))
 class WholeServer:
     """Hands every request to the server."""
 
-    def __init__(self, parts: "Parts", server: RemoteUnit) -> None:
+    def __init__(self, parts: "Parts", server: Server) -> None:
         self._passing = Passing(server, parts.spec.revision.timeout_s, refused=_refused)
         self._meters = parts.meters
         self._watchers: list[Watcher] = parts.executor.watchers_of(server.unit.name)
         self._gathers = parts.spec.revision.batching is not None
+        self.takes_all = parts.spec.revision.protocol is Protocol.RAW
+        """It speaks no protocol of ours, so every path is its own."""
 
     def takes(self, path: str) -> bool:
-        """Whether requests to this path go to the server."""
-        return path not in _OWN_PATHS and not (self._gathers and path.endswith(":predict"))
+        """Whether requests to this path go to the server, unless it is gRPC's."""
+        return self.takes_all or (path not in _OWN_PATHS and not (self._gathers and path.endswith(":predict")))
 
     def __call__(self, request: Request, reply: Reply) -> None:
         """Take one request."""
@@ -47,7 +49,7 @@ class WholeServer:
         self._passing.pass_on(request, reply, count)
 
 
-def make(parts: "Parts", server: RemoteUnit) -> WholeServer:
+def make(parts: "Parts", server: Server) -> WholeServer:
     """The handler of a worker in front of this server."""
     return WholeServer(parts, server)
 

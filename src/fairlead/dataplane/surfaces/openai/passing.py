@@ -4,13 +4,17 @@ answers, while they come. What cannot be answered is 502, 503 or 504, as KServe'
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
 
 from fairlead.dataplane.graph.passed_answer import PassedAnswer
-from fairlead.dataplane.graph.remote_unit import RemoteUnit
 from fairlead.dataplane.surfaces.openai.telling import GONE, JSON_LINE
 from fairlead.errors import DeadlineExceeded, FairleadError, Retryable
 from fairlead.protocols.exchange import Outgoing, Reply, Request, Response, ServerReply, when_gone
 from fairlead.protocols.openai_errors import failure
+
+if TYPE_CHECKING:
+    from fairlead.dataplane.graph.remote import Peer
+    from fairlead.plan.model import Unit
 
 _log = logging.getLogger(__name__)
 _OWN = frozenset(
@@ -29,11 +33,18 @@ class BadPeer(Retryable):
     http, reason = 502, "BadGateway"
 
 
+class Server(Protocol):
+    """A unit that requests can be handed to as they are."""
+
+    unit: "Unit"
+    peer: "Peer"
+
+
 class Passing:
     """Hands requests to one unit, and waits `timeout_s` for the head of each answer."""
 
     def __init__(
-        self, unit: RemoteUnit, timeout_s: float | None, *, refused: Callable[[FairleadError], bytes] = failure
+        self, unit: Server, timeout_s: float | None, *, refused: Callable[[FairleadError], bytes] = failure
     ) -> None:
         """`refused` is how clients are told of what could not be handed on."""
         self._unit = unit
@@ -54,7 +65,7 @@ class _Passage:
     """One request on its way. As `Hearer`."""
 
     def __init__(
-        self, unit: RemoteUnit, reply: Reply, ended: Callable[[int], None], refused: Callable[[FairleadError], bytes]
+        self, unit: Server, reply: Reply, ended: Callable[[int], None], refused: Callable[[FairleadError], bytes]
     ) -> None:
         self._refused = refused
         self._unit = unit
