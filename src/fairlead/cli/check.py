@@ -80,7 +80,8 @@ def _unknown_fields(document: Document, dialect: "Dialect") -> "list[UnknownFiel
 
     kind = next(kind for kind in dialect.kinds if kind.kind == document.kind)
     resource = resources_of((kind,), dialect.open_api).find(kind.group, kind.versions[0], kind.plural)
-    return examine(resource.schema, deepcopy(dict(document.content))).unknown
+    version = document.api_version.rpartition("/")[2]
+    return examine(resource.shape(version).schema, deepcopy(dict(document.content))).unknown
 
 
 def _check_core(document: Document, reader: Reader) -> list[str]:

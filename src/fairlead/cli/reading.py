@@ -19,18 +19,20 @@ _DEFAULT_NAMESPACE = "default"
 
 def dialects(domain: str = "localhost") -> "tuple[Dialect, ...]":
     """All that there are; `domain` is what the host names of services end in."""
+    from fairlead.dialects.bento import BentoDialect
     from fairlead.dialects.kserve import KServeDialect
     from fairlead.dialects.seldon import SeldonDialect
 
-    return SeldonDialect(), KServeDialect(domain=domain)
+    return SeldonDialect(), KServeDialect(domain=domain), BentoDialect()
 
 
 def cluster_dialects(settings: "ClusterSettings") -> "tuple[Dialect, ...]":
     """The same, in a cluster with these settings."""
+    from fairlead.dialects.bento import BentoDialect
     from fairlead.dialects.kserve import KServeDialect
     from fairlead.dialects.seldon import SeldonDialect
 
-    return SeldonDialect(settings=settings), KServeDialect(settings=settings)
+    return SeldonDialect(settings=settings), KServeDialect(settings=settings), BentoDialect(settings=settings)
 
 
 def is_of(document: Document, kind: "Kind") -> bool:

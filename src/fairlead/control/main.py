@@ -27,6 +27,7 @@ from fairlead.backends.local.furnishing import Furnisher
 from fairlead.backends.local.gateway.client import GatewayClient
 from fairlead.backends.local.home import Home
 from fairlead.control import settings as settings_module
+from fairlead.control.addresses import address_of
 from fairlead.control.api.app import build_app
 from fairlead.control.api.kinds import CLAIM, CONFIG_MAP, POD, SECRET, SERVICE_ACCOUNT
 from fairlead.control.beside import Beside
@@ -42,6 +43,7 @@ from fairlead.control.store import Store
 from fairlead.control.world import StoredWorld
 from fairlead.dataplane.net.tls import server_context
 from fairlead.dialects.base import Dialect, Document, Kind, World
+from fairlead.dialects.bento import BentoDialect
 from fairlead.dialects.catalog import Catalog
 from fairlead.dialects.kserve import SHARED, KServeDialect
 from fairlead.dialects.seldon import SeldonDialect
@@ -103,7 +105,8 @@ async def run_control(config: ControlConfig) -> int:
     config.home.prepare()
     catalog = Catalog.from_config(config.settings.catalog, config.settings.base)
     kserve = KServeDialect(external_url=config.data_url, domain=config.settings.domain)
-    dialects: tuple[Dialect, ...] = (SeldonDialect(external_url=config.data_url), kserve)
+    bento = BentoDialect(external_url=config.data_url, address=address_of(config.settings.host))
+    dialects: tuple[Dialect, ...] = (SeldonDialect(external_url=config.data_url), kserve, bento)
     async with (
         _open_store(config.home) as store,
         SupervisorClient(config.home.supervisor_socket) as supervisor,
@@ -219,6 +222,7 @@ def _app(
         list(by_kind),
         lambda kind: by_kind[kind].open_api(kind),
         admission=admission,
+        world=world,
         pods=ReplicaLogs(store=store, folder=config.home.logs),
         token=config.settings.token or None,
     )

@@ -19,7 +19,7 @@ class Records:
     _by_name: dict[str, Kind] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._by_name = {kind.kind: kind for kind in self.kinds if kind.is_read_only}
+        self._by_name = {kind.kind: kind for kind in self.kinds if kind.is_read_only or kind.is_recorded}
 
     async def keep(self, owner: Document, wanted: Sequence[Document]) -> None:
         """Store what is missing or different and delete the owner's others."""
@@ -42,7 +42,7 @@ class Records:
             except AlreadyExists:
                 return
             return
-        if present.get("spec") != document.get("spec"):
+        if present.get("spec") != document.get("spec") and _is_owned(present, owner):
             await self.store.update(kind, {**present, "spec": document.get("spec")})
 
     async def _delete(self, kind: Kind, present: Mapping[str, Any]) -> None:
@@ -51,6 +51,12 @@ class Records:
             await self.store.delete(kind, metadata.get("namespace", ""), metadata["name"])
         except NotFound:
             return
+
+
+def _is_owned(present: Document, owner: Document) -> bool:
+    """Whether it was stored for this owner: what users wrote is theirs."""
+    references = present["metadata"].get("ownerReferences") or ()
+    return any(one.get("uid") == owner["metadata"]["uid"] for one in references)
 
 
 def _owned(wanted: Document, owner: Document) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What a dialect promises: the kinds it reads, and pure functions from manifests to plans and from a plan's
 status back to the manifest's own status. The control plane knows dialects through this seam alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -26,9 +26,23 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """A version whose fields are not those of the stored one. `stored` makes an object of it, whole or in part, one of
+    the stored version; `shown` goes back, with a look at the world for what the object alone does not say. Neither
+    changes anything of the metadata but annotations."""
+
+    version: str
+    schema: Callable[[], dict[str, Any]]
+    """Its structural OpenAPI v3 schema."""
+    columns: tuple[Column, ...]
+    stored: Callable[[Document], dict[str, Any]]
+    shown: Callable[[Document, "World"], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """A resource type as the API serves it. The first of `versions` is stored; the others are the same schema
-    under another name."""
+    under another name, unless `forms` has them."""
 
     group: str
     versions: tuple[str, ...]
@@ -56,8 +70,16 @@ class Kind:
     """Whether that webhook only forbids, with its sentence, where others name the fields that are wrong."""
     defaulter: str = ""
     """The name of the webhook that fills fields in before an object is stored; empty where none does."""
+    is_recorded: bool = False
+    """Whether dialects keep objects of it beside others (`Dialect.records`) although users write it too."""
+    forms: tuple[Form, ...] = ()
+    """Versions that are converted."""
     controller_label: str = ""
     """The label by which objects are divided among the operators of a cluster; empty where they are not."""
+
+    def form(self, version: str) -> Form | None:
+        """What is different about a version; `None` when it is as the stored one."""
+        return next((form for form in self.forms if form.version == version), None)
 
 
 class World(Protocol):
@@ -127,9 +149,10 @@ class Dialect(Protocol):
         ...
 
     def records(self, doc: Document, *, catalog: Catalog, world: World = ALONE) -> Sequence[Document]:
-        """The objects that are to be stored beside this one, its own and read-only, before it is lowered: those that
-        `world` has and that are not among these are deleted. Complete documents of kinds of this dialect, with name,
-        namespace and labels; the owner is added. Versions of an object that are needed later are kept so."""
+        """The objects that are to be stored beside this one, its own, of kinds that are read-only or `is_recorded`,
+        before it is lowered: those that it owns and that are not among these are deleted; those that somebody else
+        wrote stay as they are. Complete documents of kinds of this dialect, with name, namespace and labels; the owner
+        is added. Versions of an object that are needed later are kept so."""
         ...
 
     def prune(self, doc: Document) -> dict[str, Any]:

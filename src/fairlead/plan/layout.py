@@ -79,6 +79,18 @@ class Workload:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """Pods that run to their end: a Job. `spec` is a JobSpec without its template. What it does never changes: another
+    task has another name."""
+
+    name: str
+    pod: PodTemplate
+    spec: Json = field(default_factory=dict)
+    labels: Labels = field(default_factory=dict)
+    annotations: Labels = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
     """Of the requests for an `OnDemandWorkload`: `revision` is empty for the latest one."""
 
@@ -223,6 +235,10 @@ class Exposure:
     tls_mode: str = ""
     tls_secret: str = ""
     ingress_class: str = ""
+    certificate: str = ""
+    """Secret with what clients are shown, for plain Ingresses; other routers have it at their gateway."""
+    path_type: str = ""
+    """How plain Ingresses match paths that nothing else says it of; by prefix when empty."""
 
 
 class Routing(StrEnum):
@@ -244,6 +260,7 @@ class Layout:
     owner: Owner
     workloads: tuple[Workload, ...] = ()
     on_demand: tuple[OnDemandWorkload, ...] = ()
+    tasks: tuple[Task, ...] = ()
     services: tuple[Service, ...] = ()
     exposures: tuple[Exposure, ...] = ()
     configs: tuple[Json, ...] = ()

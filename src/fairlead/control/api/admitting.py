@@ -60,13 +60,15 @@ def _check_type(resource: Resource, document: Document, version: str) -> None:
 
 
 def conform(call: Call, document: Document, warnings: list[str], *, is_partial: bool = False) -> Document:
-    """The document as the schema knows it; unknown fields are refused, warned of or dropped as the caller asked.
+    """The document as the schema of its version knows it, in the stored version; unknown fields are refused, warned of
+    or dropped as the caller asked.
 
     A partial one (what a server-side apply sends) may lack what the schema requires of the whole.
     """
     resource = call.resource
     pruned = deepcopy(document)
-    findings = validation.examine(resource.schema, pruned)
+    own_version = str(document.get("apiVersion") or "").rpartition("/")[2]
+    findings = validation.examine(resource.shape(own_version).schema, pruned)
     mode = call.field_validation
     if findings.unknown and mode == "Strict":
         listed = ", ".join(str(one) for one in findings.unknown)
@@ -79,7 +81,7 @@ def conform(call: Call, document: Document, warnings: list[str], *, is_partial: 
     problems = [p for p in findings.problems if not (is_partial and p.cause == "FieldValueRequired")]
     if problems:
         raise faults.invalid(resource.kind, pruned["metadata"].get("name") or "", problems)
-    return resource.fold({**pruned, "apiVersion": resource.group_version()})
+    return resource.fold(resource.stored_form(pruned))
 
 
 def admit(resource: Resource, new: Document, old: Document | None, admission: Admission) -> Document:

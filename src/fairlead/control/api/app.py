@@ -36,7 +36,7 @@ from fairlead.control.api.resources import Resource, Resources
 from fairlead.control.api.scaling import Scaling
 from fairlead.control.api.writing import Writing
 from fairlead.control.store import Store
-from fairlead.dialects.base import Kind
+from fairlead.dialects.base import ALONE, Kind, World
 from fairlead.errors import BadRequest, DeadlineExceeded, MethodNotAllowed, NotAcceptable, NotFound
 
 REQUEST_TIMEOUT_S = 60.0
@@ -53,6 +53,7 @@ def build_app(
     schema_of: SchemaOf,
     *,
     admission: Admission = admit_all,
+    world: World = ALONE,
     pods: PodSource | None = None,
     token: str | None = None,
     hosts: Sequence[str] = (),
@@ -61,10 +62,10 @@ def build_app(
 ) -> Starlette:
     """The API over a store.
 
-    `kinds` are the custom kinds and `schema_of` gives a kind's structural schema. Without a `token` only names of
-    the loopback (and `hosts`) are answered. `is_ready` is for `/readyz`.
+    `kinds` are the custom kinds, `schema_of` gives a kind's structural schema, and `world` is what is stored
+    now. Without a `token` only names of the loopback (and `hosts`) are answered. `is_ready` is for `/readyz`.
     """
-    resources = resources_of(kinds, schema_of)
+    resources = resources_of(kinds, schema_of, world)
     api = _Api(store, resources, admission, pods, clock)
     about = _About(resources, is_ready)
     # Kubernetes' own clients ask for discovery and the version with a slash at the end, kubectl without one.

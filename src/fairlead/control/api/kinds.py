@@ -4,10 +4,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from fairlead.control.api import core, schemas
-from fairlead.control.api.resources import Resource, Resources
+from fairlead.control.api.resources import Resource, Resources, Shape
 from fairlead.control.api.tables import layout_of
 from fairlead.control.store import NAMESPACE
-from fairlead.dialects.base import Kind
+from fairlead.dialects.base import ALONE, Kind, World
 
 
 def _core(kind: str, plural: str, *short_names: str, has_status: bool = False, is_read_only: bool = False) -> Kind:
@@ -109,16 +109,22 @@ CORE = (
 SchemaOf = Callable[[Kind], dict[str, Any]]
 
 
-def resources_of(kinds: Sequence[Kind], schema_of: SchemaOf) -> Resources:
-    """Everything the API serves: the core kinds and these custom ones."""
-    return Resources((*CORE, *(_custom(kind, schema_of(kind)) for kind in kinds)))
+def resources_of(kinds: Sequence[Kind], schema_of: SchemaOf, world: World = ALONE) -> Resources:
+    """Everything the API serves: the core kinds and these custom ones. `world` is for versions that are converted."""
+    return Resources((*CORE, *(_custom(kind, schema_of(kind), world) for kind in kinds)))
 
 
-def _custom(kind: Kind, schema: dict[str, Any]) -> Resource:
+def _custom(kind: Kind, schema: dict[str, Any], world: World) -> Resource:
+    shapes = {
+        form.version: Shape(schema=_whole(form.schema()), layout=layout_of(form.columns)) for form in kind.forms
+    }
+    return Resource(kind=kind, schema=_whole(schema), layout=layout_of(kind.columns), shapes=shapes, world=world)
+
+
+def _whole(schema: dict[str, Any]) -> dict[str, Any]:
     """A dialect's schema describes spec and status; the rest of an object is the same for every kind."""
     head = schemas.root("")["properties"]
     properties = {**schema.get("properties", {}), "metadata": head["metadata"]}
     for name in ("apiVersion", "kind"):
         properties.setdefault(name, head[name])
-    full = {**schema, "type": "object", "properties": properties}
-    return Resource(kind=kind, schema=full, layout=layout_of(kind.columns))
+    return {**schema, "type": "object", "properties": properties}

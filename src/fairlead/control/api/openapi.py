@@ -103,7 +103,7 @@ def _type_of(resource: Resource, version: str) -> dict[str, str]:
 
 
 def _definition(resource: Resource, version: str) -> Schema:
-    return {**resource.schema, "x-kubernetes-group-version-kind": [_type_of(resource, version)]}
+    return {**resource.shape(version).schema, "x-kubernetes-group-version-kind": [_type_of(resource, version)]}
 
 
 def _paths(resource: Resource, version: str, operation: Any) -> Schema:

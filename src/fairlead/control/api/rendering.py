@@ -59,4 +59,5 @@ class Renderer:
 
     def _table(self, call: Call, shown: list[Document], metadata: dict[str, Any]) -> Document:
         include = call.text("includeObject") or "Metadata"
-        return table(call.resource.layout, shown, metadata=metadata, now=self._clock(), include=include)
+        layout = call.resource.shape(call.address.version).layout
+        return table(layout, shown, metadata=metadata, now=self._clock(), include=include)

@@ -1,12 +1,12 @@
 """What the API serves: kinds with everything about them that is not in a dialect, and finding them by address."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from fairlead.control.api.tables import Layout, layout_of
 from fairlead.control.ledger import Document
-from fairlead.dialects.base import Kind
+from fairlead.dialects.base import ALONE, Kind, World
 from fairlead.errors import NotFound, Problem
 
 Schema = dict[str, Any]
@@ -26,18 +26,30 @@ def _no_problems(_new: Document, _old: Document | None) -> list[Problem]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What a version of a kind looks like: whole objects, and the columns of a table."""
+
+    schema: Schema
+    layout: Layout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
     """One kind as it is served.
 
     `fold` rewrites shorthands in what a client sends, `prepare` fills in defaults, `check` finds problems beyond the
     schema (with the old object for updates), `first_status` is the status of a new object. `view` turns a stored
     object into the shape of this group and version when that is not the stored one; such a resource is only read.
+    `schema` and `layout` are the stored version's; `shapes` are those of versions that the kind converts, for which it
+    looks at the `world`.
     """
 
     kind: Kind
     schema: Schema
     description: str = ""
     layout: Layout = field(default_factory=lambda: layout_of(()))
+    shapes: Mapping[str, Shape] = field(default_factory=dict)
+    world: World = ALONE
     fold: Callable[[Document], Document] = _as_is
     prepare: Callable[[Document], Document] = _as_is
     check: Callable[[Document, Document | None], list[Problem]] = _no_problems
@@ -70,8 +82,20 @@ class Resource:
         version = version or self.kind.versions[0]
         return f"{self.kind.group}/{version}" if self.kind.group else version
 
+    def shape(self, version: str) -> Shape:
+        """What this version looks like."""
+        return self.shapes.get(version) or Shape(schema=self.schema, layout=self.layout)
+
+    def stored_form(self, document: Document) -> Document:
+        """An object of any version, whole or in part, as one of the stored version."""
+        form = self.kind.form(str(document.get("apiVersion") or "").rpartition("/")[2])
+        return form.stored(document) if form is not None else {**document, "apiVersion": self.group_version()}
+
     def shown(self, document: Document, version: str) -> Document:
         """A stored object as this version of the API shows it."""
+        form = self.kind.form(version)
+        if form is not None:
+            return {**form.shown(document, self.world), "kind": self.kind.kind}
         return {**self.view(document), "apiVersion": self.group_version(version), "kind": self.kind.kind}
 
 

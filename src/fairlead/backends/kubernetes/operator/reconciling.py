@@ -217,6 +217,9 @@ class Reconciler:
         for on_demand in layout.on_demand:
             # The label that Knative gives the pods of a service, and that we give those of our own.
             await self._collect(layout.owner.namespace, {"serving.knative.dev/service": on_demand.name}, found)
+        for task in layout.tasks:
+            # The label that a Job gives its pods.
+            await self._collect(layout.owner.namespace, {"job-name": task.name}, found)
         newest_first = sorted(
             found.values(), key=lambda pod: str(pod["metadata"].get("creationTimestamp", "")), reverse=True
         )

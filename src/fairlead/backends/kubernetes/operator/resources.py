@@ -73,6 +73,7 @@ SERVICE = _type("", "v1", "Service", "services")
 CONFIG_MAP = _type("", "v1", "ConfigMap", "configmaps")
 SECRET = _type("", "v1", "Secret", "secrets")
 SERVICE_ACCOUNT = _type("", "v1", "ServiceAccount", "serviceaccounts")
+JOB = _type("batch", "v1", "Job", "jobs")
 POD = _type("", "v1", "Pod", "pods")
 EVENT = _type("", "v1", "Event", "events")
 LEASE = _type("coordination.k8s.io", "v1", "Lease", "leases")
@@ -90,6 +91,7 @@ OWNED: tuple[ResourceType, ...] = (
     CONFIG_MAP,
     SERVICE,
     DEPLOYMENT,
+    JOB,
     _type("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers"),
     _type("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets"),
     _type("networking.k8s.io", "v1", "Ingress", "ingresses"),

@@ -50,8 +50,10 @@ def _ingress(name: str, rules: list[Rule], exposure: Exposure, place: Place, ann
     hosts: dict[str, list[Object]] = {}
     for rule in rules:
         for host in hosts_of(exposure, rule) or ("",):
-            hosts.setdefault(host, []).append(_path(rule, has_regex=bool(annotations)))
+            hosts.setdefault(host, []).append(_path(rule, exposure.path_type, has_regex=bool(annotations)))
     spec: Object = {"ingressClassName": _class(exposure, place)} if _class(exposure, place) else {}
+    if exposure.certificate:
+        spec["tls"] = [{"hosts": [host for host in hosts if host], "secretName": exposure.certificate}]
     spec["rules"] = [{**({"host": host} if host else {}), "http": {"paths": paths}} for host, paths in hosts.items()]
     return place.made(
         "networking.k8s.io/v1",
@@ -63,9 +65,9 @@ def _ingress(name: str, rules: list[Rule], exposure: Exposure, place: Place, ann
     )
 
 
-def _path(rule: Rule, *, has_regex: bool) -> Object:
+def _path(rule: Rule, path_type: str, *, has_regex: bool) -> Object:
     prefix = prefix_of(rule)
-    path = {"path": prefix, "pathType": "Prefix"}
+    path = {"path": prefix, "pathType": path_type or "Prefix"}
     if has_regex:
         path = {"path": f"{prefix.replace('.', _DOT)}(/|$)(.*)", "pathType": "ImplementationSpecific"}
     chosen = _heaviest(rule)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from fairlead.backends.kubernetes.render import ambassador, gateway_api, ingress, istio, knative, own_gateway
 from fairlead.backends.kubernetes.render.budgets import budget
 from fairlead.backends.kubernetes.render.deployments import deployment
+from fairlead.backends.kubernetes.render.jobs import job
 from fairlead.backends.kubernetes.render.network_policy import policies
 from fairlead.backends.kubernetes.render.place import Object, Place
 from fairlead.backends.kubernetes.render.scalers import scaler
@@ -13,7 +14,7 @@ from fairlead.backends.kubernetes.render.user_fields import BEHAVIOR, METRIC, PO
 from fairlead.backends.kubernetes.render.written import Written, joined
 from fairlead.dialects.clusters import ClusterSettings
 from fairlead.errors import Problem, UnrunnableManifest, Where
-from fairlead.plan.layout import Exposure, HorizontalScaler, Layout, OnDemandWorkload, Routing, Workload
+from fairlead.plan.layout import Exposure, HorizontalScaler, Layout, OnDemandWorkload, Routing, Task, Workload
 
 _ROUTERS: Mapping[Routing, Callable[[Exposure, Place], Written]] = {
     Routing.GATEWAY_API: gateway_api.ways_in,
@@ -52,12 +53,13 @@ def _inside(layout: Layout, place: Place, ways: Written, routing: Routing) -> li
             for one in layout.services
         ),
         *(made for workload in layout.workloads for made in _workload(workload, place)),
+        *(job(task, place) for task in layout.tasks),
     ]
 
 
 def _dropped(layout: Layout) -> Iterator[str]:
     """What is told of fields in users' own parts that no cluster knows."""
-    everything: list[Workload | OnDemandWorkload] = [*layout.workloads, *layout.on_demand]
+    everything: list[Workload | OnDemandWorkload | Task] = [*layout.workloads, *layout.on_demand, *layout.tasks]
     for one in everything:
         yield from unknown(one.pod.spec, POD, f"{one.name}: the pod's spec")
     for workload in layout.workloads:

@@ -1,0 +1,1 @@
+"""Bentos: what is there to be deployed."""

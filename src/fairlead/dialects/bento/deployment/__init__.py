@@ -1,0 +1,1 @@
+"""BentoDeployments: bentos that run."""

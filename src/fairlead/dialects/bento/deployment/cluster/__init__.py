@@ -1,0 +1,1 @@
+"""A BentoDeployment in a cluster."""

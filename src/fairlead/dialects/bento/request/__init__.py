@@ -1,0 +1,1 @@
+"""BentoRequests: bentos to be fetched, and images to be made of them."""

@@ -1,0 +1,1 @@
+"""A BentoRequest in a cluster: a Job that makes its image."""
