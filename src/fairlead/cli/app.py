@@ -63,6 +63,12 @@ _COMMANDS: tuple[tuple[str, Group, str], ...] = (
 # Commands of two words: the first, where it is listed, what it is about, and the second words with their texts.
 _NESTED: tuple[tuple[str, Group, str, tuple[tuple[str, str, str], ...]], ...] = (
     (
+        "registry",
+        _REGISTRY,
+        "A registry by itself: serve.",
+        (("fairlead.cli.registry:serve", "serve", "Serve models and bentos, and nothing else."),),
+    ),
+    (
         "token",
         _PEOPLE,
         "API tokens: create, list, revoke.",

@@ -8,7 +8,7 @@ import msgspec
 from fairlead.errors import BadRequest
 from fairlead.registry import values
 
-_EMPTY = msgspec.Raw(b"null")
+_NULL = b"null"
 # What the registry's columns hold, so that a longer one is refused by name rather than by a database.
 Name = Annotated[str, msgspec.Meta(max_length=512)]
 Key = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
@@ -55,14 +55,14 @@ class CreateVersion(msgspec.Struct, kw_only=True):
 
     version: Name
     description: Text | None = None
-    manifest: msgspec.Raw = _EMPTY
+    manifest: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(_NULL))
     build_at: Annotated[str, msgspec.Meta(max_length=64)] | None = None
     labels: list[LabelItem] | None = None
 
 
 class UpdateVersion(msgspec.Struct, kw_only=True):
     description: Text | None = None
-    manifest: msgspec.Raw = _EMPTY
+    manifest: msgspec.Raw = msgspec.field(default_factory=lambda: msgspec.Raw(_NULL))
     labels: list[LabelItem] | None = None
     is_immutable: bool | None = None
 
@@ -105,8 +105,8 @@ def labels_if(given: list[LabelItem] | None) -> list[values.Label] | None:
 
 def manifest_if(given: msgspec.Raw) -> str | None:
     """The text of a manifest that was sent; null is none."""
-    text = bytes(given).decode()
-    return None if text.strip() == "null" else text
+    text = bytes(given).strip()
+    return None if text == _NULL else text.decode()
 
 
 def build_time(text: str | None, now: float) -> float:
