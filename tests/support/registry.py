@@ -115,8 +115,11 @@ class Registry:
 
 
 @contextmanager
-def registry(folder: Path, *, is_private: bool = False) -> Iterator[Registry]:
-    """Serve until the block ends; the test is reported as not run where there is no docker-registry."""
+def registry(
+    folder: Path, *, is_private: bool = False, certificate: tuple[Path, Path] | None = None
+) -> Iterator[Registry]:
+    """Serve until the block ends, with TLS by a certificate and its key; the test is reported as not run where there is
+    no docker-registry."""
     program = shutil.which("docker-registry")
     if program is None:
         pytest.skip("not run: no docker-registry (Debian's package of that name)")
@@ -127,6 +130,8 @@ def registry(folder: Path, *, is_private: bool = False) -> Iterator[Registry]:
         "storage": {"filesystem": {"rootdirectory": str(folder / "data")}},
         "http": {"addr": "127.0.0.1:0", "secret": "none"},
     }
+    if certificate is not None:
+        settings["http"]["tls"] = {"certificate": str(certificate[0]), "key": str(certificate[1])}
     if is_private:
         (folder / "htpasswd").write_text(_HTPASSWD)
         settings["auth"] = {"htpasswd": {"realm": "tests", "path": str(folder / "htpasswd")}}

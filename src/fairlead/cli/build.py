@@ -4,7 +4,7 @@ import asyncio
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -20,7 +20,7 @@ from fairlead.cli.registries import RegistryConnection
 from fairlead.images.access import access_of
 from fairlead.images.contexts.bento import lay_out_bento
 from fairlead.images.contexts.context import Context
-from fairlead.images.contexts.dockerfile import PackageIndex
+from fairlead.images.contexts.dockerfile import PackageIndex, index_of
 from fairlead.images.contexts.served import Served, lay_out_served
 from fairlead.images.making import Made, Wanted, make
 from fairlead.images.sbom import need_cyclonedx, write_sbom
@@ -153,9 +153,7 @@ def _wanted(name: str, building: Building, *, is_pushed: bool, is_forced: bool, 
 
 
 def _make(wanted: Wanted, source: BuildSource, content: Content, *, is_verbose: bool) -> Made:
-    index = PackageIndex(
-        url=content.index_url or os.environ.get("PIP_INDEX_URL", ""), extra_urls=tuple(content.extra_index_url or ())
-    )
+    index = _index(content)
     served = None if source.is_bento else _served(source, content)
 
     def lay_out(target: Path) -> Context:
@@ -166,6 +164,13 @@ def _make(wanted: Wanted, source: BuildSource, content: Content, *, is_verbose: 
 
     with build_view(wanted.image, is_verbose=is_verbose) as view:
         return asyncio.run(make(wanted, lay_out, environ=os.environ, say=view.say, tell=view.tell))
+
+
+def _index(content: Content) -> PackageIndex:
+    """What flags say, else pip's variables."""
+    found = index_of(os.environ)
+    extra = tuple(content.extra_index_url or found.extra_urls)
+    return replace(found, url=content.index_url or found.url, extra_urls=extra)
 
 
 def _served(source: BuildSource, content: Content) -> Served:

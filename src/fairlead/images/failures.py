@@ -1,6 +1,6 @@
 """What goes wrong while an image is made, as people, statuses and retries see it."""
 
-from fairlead.errors import GrpcCode, Permanent, Retryable
+from fairlead.errors import GrpcCode, Permanent
 
 
 class BuildFailed(Permanent):
@@ -21,7 +21,7 @@ class NoBuilder(Permanent):
     http, grpc, reason = 500, GrpcCode.FAILED_PRECONDITION, "NoImageBuilder"
 
 
-class BuildTimedOut(Retryable):
+class BuildTimedOut(Permanent):
     """The builder was ended because it took longer than it may."""
 
     http, grpc, reason = 504, GrpcCode.DEADLINE_EXCEEDED, "Timeout"

@@ -1,5 +1,6 @@
 """The context of a bento: the bento, its models below `models/`, and the Dockerfile that `bentoml build` wrote."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from fairlead.images.contexts.staging import copy_tree
 from fairlead.images.failures import BuildFailed
 
 _DOCKERFILE = Path("env", "docker", "Dockerfile")
+_INDEX = re.compile(r"\s*(-i|--index-url)[\s=]")
 
 
 def is_bento(folder: Path) -> bool:
@@ -34,7 +36,16 @@ def lay_out_bento(
     file = target / _DOCKERFILE
     written = index or PackageIndex()
     file.write_text(with_index(with_base(file.read_text(), base), written))
+    if written.url:
+        _forget_index(target / "env" / "python")
     return Context(folder=target, dockerfile=file, build_args=_given(written), files=written.files)
+
+
+def _forget_index(folder: Path) -> None:
+    """bentoml writes the index that it resolved with into its lists, where it would win over the one that is wanted."""
+    for path in folder.glob("requirements*"):
+        lines = path.read_text().splitlines(keepends=True)
+        path.write_text("".join(line for line in lines if not _INDEX.match(line)))
 
 
 def _given(index: PackageIndex) -> dict[str, str]:

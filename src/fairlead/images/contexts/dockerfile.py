@@ -65,6 +65,17 @@ class PackageIndex:
         return "\n".join(lines) + "\n"
 
 
+def index_of(environ: Mapping[str, str]) -> PackageIndex:
+    """The package index that pip's variables name. Folders of this machine are not in the place where steps run."""
+    named = (environ.get("PIP_INDEX_URL", ""), *environ.get("PIP_EXTRA_INDEX_URL", "").split())
+    url, *extra = (one if not one.startswith(("file:", "/")) else "" for one in named)
+    return PackageIndex(
+        url=url,
+        extra_urls=tuple(one for one in extra if one),
+        trusted_hosts=tuple(environ.get("PIP_TRUSTED_HOST", "").split()),
+    )
+
+
 def with_base(text: str, base: str) -> str:
     """The Dockerfile on another base: the image of its first stage is replaced, wherever it stands."""
     lines = text.splitlines()
