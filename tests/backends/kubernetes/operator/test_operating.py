@@ -117,8 +117,9 @@ async def test_a_refused_manifest_is_told_and_what_it_ran_goes_on(cluster: Clust
 
 async def test_a_deletion_leaves_everything_to_the_garbage_collector(cluster: Cluster) -> None:
     await cluster.create(sdep())
-    async with running_operator(cluster):
+    async with running_operator(cluster) as operator:
         await available(cluster)
+        await until(lambda: not len(operator.queue) and not operator.queue.working)
         cluster.journal.clear()
 
         await cluster.delete(sdep(), propagationPolicy="Foreground")

@@ -11,7 +11,7 @@ from typing import Any
 
 from fairlead.backends.kubernetes.operator.comparing import contains, fingerprint, mark_of, project
 from fairlead.backends.kubernetes.operator.readiness import is_ready, is_workload
-from fairlead.backends.kubernetes.operator.resources import CONFIG_MAP, SERVICE, ObjectKey, TypeKey, key_of
+from fairlead.backends.kubernetes.operator.resources import CONFIG_MAP, JOB, SERVICE, ObjectKey, TypeKey, key_of
 
 Json = Mapping[str, Any]
 
@@ -62,8 +62,10 @@ def changes(
     this process. What is `frozen` is there and stays as it is."""
 
     def is_fine(doc: Json) -> bool:
-        there = live.get(key_of(doc))
-        return there is not None and (key_of(doc) in frozen or _is_there(doc, there, sent(key_of(doc))))
+        there, key = live.get(key_of(doc)), key_of(doc)
+        # What a Job does cannot be changed, and need not be: other work is a Job of another name.
+        is_kept = key in frozen or key.type == JOB.key
+        return there is not None and (is_kept or _is_there(doc, there, sent(key)))
 
     # Comparing is most of what a reconcile costs that changes nothing: once for each object.
     fine = {key_of(doc) for doc in (*wanted, *late) if is_fine(doc)}

@@ -57,7 +57,7 @@ class Following:
 
     def __post_init__(self) -> None:
         self._agenda = Agenda(self.every_s, self.settle_s)
-        self.watches = Watches(self.config, self.namespaces, self._heard, self._rewatched, self.pause_s)
+        self.watches = Watches(self.config, self.namespaces, self._heard, self._relisted, self._rewatched, self.pause_s)
 
     async def begin(self) -> None:
         """Learn all there is, however long that takes, and watch from then on."""
@@ -105,15 +105,17 @@ class Following:
         self.meter.restarts.inc()
         self._agenda.begun((kind.key for kind in self.kinds()), time.monotonic())
 
+    def _relisted(self, kind: TypeKey) -> None:
+        if kind != DEFINITION.key:
+            # Whatever went since the last list is not in it.
+            self._agenda.listed(kind, time.monotonic())
+            self._wants_sweep.set()
+
     def _heard(self, kind: TypeKey, type_: str, doc: Json) -> None:
         if kind == DEFINITION.key:
             if type_:
                 self._wants_discovery.set()
             return
-        if not type_:
-            # One of a list: whatever went since the last one is not in it.
-            self._agenda.listed(kind, time.monotonic())
-            self._wants_sweep.set()
         metadata = doc["metadata"]
         if type_ == "DELETED":
             key = ObjectKey(kind.group, kind.kind, metadata.get("namespace") or "", metadata["name"])

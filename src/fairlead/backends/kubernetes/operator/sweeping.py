@@ -65,8 +65,8 @@ class Sweeper:
 @dataclass(slots=True)
 class Agenda:
     """When each kind is to be listed again; times are monotonic seconds. A watch that begins anew shows itself by
-    objects that come as a list. `soon_s` after the first of them the kind is listed, so that what went before the
-    watch began is found; those that follow may be of the same list, and wait `rest_s`."""
+    a list. `soon_s` after the first one the kind is listed, so that what went before the watch began is found; those
+    that follow may be pages of the same list, or other namespaces', and wait `rest_s`."""
 
     every_s: float
     soon_s: float
@@ -76,13 +76,13 @@ class Agenda:
     _listed: set[TypeKey] = field(default_factory=set)
 
     def begun(self, kinds: Iterable[TypeKey], now: float) -> None:
-        """The watches of these begin: what comes as a list is the first of its kind again."""
+        """The watches of these begin: the list that comes is the first of its kind again."""
         self._listed.clear()
         for kind in kinds:
             self._plan(kind, now + self.rest_s)
 
     def listed(self, kind: TypeKey, now: float) -> None:
-        """An object came as one of a list."""
+        """A list has come, or a page of one."""
         if kind not in self._listed:
             self._listed.add(kind)
             self._plan(kind, now + self.soon_s)

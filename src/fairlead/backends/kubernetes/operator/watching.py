@@ -18,7 +18,7 @@ from typing import Any
 import kopf
 from lightkube.config.kubeconfig import SingleConfig
 
-from fairlead.backends.kubernetes.operator.connecting import authorization
+from fairlead.backends.kubernetes.operator.lending import Lending
 from fairlead.backends.kubernetes.operator.resources import ResourceType, TypeKey
 
 _log = logging.getLogger(__name__)
@@ -33,11 +33,13 @@ _STOP_S = 5.0
 
 @dataclass(slots=True)
 class Watches:
-    """`hear` is called in the loop that calls `start`; `restarted` too, whenever the watches had to be begun anew."""
+    """`hear` is called in the loop that calls `start`; so are `listed`, with a kind of which a list has come, empty
+    lists too, and `restarted`, whenever the watches had to be begun anew."""
 
     config: SingleConfig
     namespaces: Sequence[str]
     hear: Hear
+    listed: Callable[[TypeKey], None]
     restarted: Callable[[], None]
     pause_s: float = 1.0
     """Before a connection that failed is tried again, the first time."""
@@ -83,43 +85,23 @@ class Watches:
         self._end = lambda: loop.call_soon_threadsafe(task.cancel) if task else None
         if stop.is_set():
             return
-        await kopf.operator(
-            registry=self._registry(),
-            settings=_settings(self.pause_s),
-            clusterwide=not self.namespaces,
-            namespaces=list(self.namespaces),
-            standalone=True,
-        )
+        async with Lending(self.config, self._kinds, lambda kind: self._call(self.listed, kind)) as lending:
+            await kopf.operator(
+                registry=self._registry(lending),
+                settings=_settings(self.pause_s),
+                clusterwide=not self.namespaces,
+                namespaces=list(self.namespaces),
+                standalone=True,
+            )
 
-    def _registry(self) -> kopf.OperatorRegistry:
+    def _registry(self, lending: Lending) -> kopf.OperatorRegistry:
         registry = kopf.OperatorRegistry()
         # The authenticator looks for handlers by name in a registry; without one it would try its own ways to log in.
-        kopf.on.login(registry=registry, id="login", errors=kopf.ErrorsMode.TEMPORARY)(self._login)
+        kopf.on.login(registry=registry, id="login", errors=kopf.ErrorsMode.TEMPORARY)(lending.login)
         for kind in self._kinds:
             handler = _handler(kind.key, self._tell)
             kopf.on.event(kind.group, kind.versions[0], kind.plural, registry=registry, id=kind.plural)(handler)
         return registry
-
-    async def _login(self, **_: Any) -> kopf.ConnectionInfo:
-        cluster, user = self.config.cluster, self.config.user
-        scheme, _space, token = (await authorization(self.config)).partition(" ")
-
-        def path(given: str | None) -> str | None:
-            return None if given is None else str(self.config.abs_file(given))
-
-        has_certificate = user is not None and bool(user.client_cert or user.client_cert_data)
-        return kopf.ConnectionInfo(
-            server=cluster.server,
-            ca_path=path(cluster.certificate_auth),
-            ca_data=None if cluster.certificate_auth else cluster.certificate_auth_data,
-            insecure=cluster.insecure,
-            scheme=scheme or None,
-            token=token or None,
-            certificate_path=path(user.client_cert) if user and has_certificate and not user.client_cert_data else None,
-            certificate_data=user.client_cert_data if user and has_certificate else None,
-            private_key_path=path(user.client_key) if user and has_certificate and not user.client_key_data else None,
-            private_key_data=user.client_key_data if user and has_certificate else None,
-        )
 
     def _tell(self, kind: TypeKey, type_: str, doc: Json) -> None:
         self._call(self.hear, kind, type_, doc)
