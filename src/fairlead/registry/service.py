@@ -9,8 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from fairlead.errors import ConfigError
+from fairlead.registry.accounts.auditing import Auditor
 from fairlead.registry.aliases import Aliases
 from fairlead.registry.db.engine import Database
+from fairlead.registry.deploying.clusters import Clusters, Places
+from fairlead.registry.deploying.secrets import OrgSecrets
+from fairlead.registry.deploying.service import Deployments
+from fairlead.registry.deploying.writing import Writer
 from fairlead.registry.removals import Remover
 from fairlead.registry.repositories import Repositories
 from fairlead.registry.usage import Uses
@@ -57,6 +62,11 @@ class Registry:
         self.repositories = Repositories(database, clock, self.remover)
         self.versions = Versions(database, clock, self.remover)
         self.aliases = Aliases(database, clock)
+        self.clusters = Clusters(database, clock, Places())
+        self.secrets = OrgSecrets(database, self.clusters, Auditor(clock))
+        writer = Writer(database, self.clusters, self.secrets)
+        self.deployments = Deployments(database, clock, self.clusters, self.versions, writer)
+        self.uses.append(self.deployments)
 
     @classmethod
     @asynccontextmanager

@@ -101,3 +101,18 @@ def test_a_pod_that_is_being_deleted_is_terminating() -> None:
     pod = _pod()
     pod["metadata"]["deletionTimestamp"] = "2026-01-01T00:00:00Z"
     assert pod_state(pod) == (PodState.TERMINATING, "")
+
+
+@pytest.mark.parametrize(
+    ("ready", "reason", "status"),
+    [
+        ("Unknown", "RouteNotReady", Status.DEPLOYING),
+        ("False", "Deploying", Status.DEPLOYING),
+        ("False", "LoadError", Status.UNHEALTHY),
+        ("True", "PodsReady", Status.RUNNING),
+    ],
+)
+def test_pods_that_answer_are_not_enough_until_the_object_is_ready(ready: str, reason: str, status: Status) -> None:
+    conditions = [{"type": "Ready", "status": ready, "reason": reason, "message": ""}]
+    document = {**OBJECT, "status": {"conditions": conditions}}
+    assert standing(before=Status.DEPLOYING, deployment=document, request=HERE, pods=[_pod()]).status is status

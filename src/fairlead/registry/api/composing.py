@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from fairlead.registry.accounts.service import Accounts
-from fairlead.registry.api import about, events, images, openapi, repositories, versions
+from fairlead.registry.api import about, clusters, deployments, events, images, openapi, repositories, versions
 from fairlead.registry.api.accounts import AccountsApi
 from fairlead.registry.api.app import RegistryApp
 from fairlead.registry.api.calls import Call
@@ -35,6 +35,8 @@ def build_app(
             for make in (repositories.operations, versions.operations)
             for operation in make(kind)
         ),
+        *clusters.operations(),
+        *deployments.operations(),
         *more,
     ]
     described = openapi.describe(operations, installed_version("fairlead"))

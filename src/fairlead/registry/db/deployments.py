@@ -13,7 +13,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fairlead.registry.db import labels, lists
 from fairlead.registry.db.batches import batches
-from fairlead.registry.db.tables import clusters, deployment_revisions, deployments
+from fairlead.registry.db.tables import (
+    bento_models,
+    clusters,
+    deployment_revisions,
+    deployments,
+    repositories,
+    versions,
+)
 from fairlead.registry.values import Label, ListQuery
 
 RESOURCE_TYPE = "deployment"
@@ -179,3 +186,19 @@ async def find_revision(connection: AsyncConnection, deployment: str, uid: str) 
     query = sa.select(deployment_revisions).where(_R.deployment == deployment, _R.uid == uid)
     row = (await connection.execute(query)).one_or_none()
     return Revision(**_given(row)) if row is not None else None
+
+
+async def models_of(
+    connection: AsyncConnection, organization: str
+) -> Mapping[tuple[str, str], Sequence[tuple[str, str]]]:
+    """The models that each bento of an organization names, all by name and version."""
+    query = (
+        sa.select(repositories.c.name, versions.c.version, bento_models.c.model_name, bento_models.c.model_version)
+        .join(versions, versions.c.uid == bento_models.c.bento)
+        .join(repositories, repositories.c.uid == versions.c.repository)
+        .where(bento_models.c.organization == organization)
+    )
+    found: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for name, version, model, model_version in await connection.execute(query):
+        found.setdefault((name, version), []).append((model, model_version))
+    return found

@@ -45,12 +45,15 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """All targets, the stable one first. `routing` is how clients since 1.2 choose among them."""
+    """All targets, the stable one first. `routing` is how clients since 1.2 choose among them. `object_uid` and
+    `generation` are the object's as this was written into it; empty until then."""
 
     dialect: Dialect
     targets: tuple[Target, ...]
     routing: Json = field(default_factory=dict)
     mode: str = ""
+    object_uid: str = ""
+    generation: int = 0
 
     @property
     def main(self) -> Target:
@@ -67,9 +70,7 @@ class Asked:
             Target(**{**each, "type": TargetType(each["type"]), "rules": tuple(each["rules"])})
             for each in kept["targets"]
         )
-        return cls(
-            dialect=Dialect(kept["dialect"]), targets=targets, routing=kept["routing"], mode=kept.get("mode", "")
-        )
+        return cls(**{**kept, "dialect": Dialect(kept["dialect"]), "targets": targets})
 
 
 def asked_v1(body: Mapping[str, Any], model: type[UpdateV1] = CreateV1) -> Asked | None:

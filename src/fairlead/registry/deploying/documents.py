@@ -79,7 +79,9 @@ def spec_of(setup: Setup, means: Means, *, entry: str) -> Json:
     secret_envs = [env for name in setup.secrets for env in _secret(name, means)]
     _inject(spec, setup.main, secret_envs, means, service=entry)
     for fields in spec.get("runners", ()):
-        _inject(fields, setup.runners[fields["name"]], secret_envs, means, service=fields["name"], is_new=entry != OLD_STYLE)
+        _inject(
+            fields, setup.runners[fields["name"]], secret_envs, means, service=fields["name"], is_new=entry != OLD_STYLE
+        )
     return spec
 
 

@@ -6,7 +6,7 @@ values and written from them, and so are objects that somebody made with kubectl
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fairlead.registry.deploying import annotations
@@ -48,6 +48,19 @@ class Setup:
     request: Json = field(default_factory=dict)
     is_public: bool | None = None
     access: str | None = None
+
+
+def carried(before: Setup, new: Setup, *, is_old_client: bool) -> Setup:
+    """What a client asks for that read a deployment made in the other dialect, and could not repeat all of it: clients
+    before 1.2 have no words for secrets and settings, those since none for who may reach it from outside."""
+    if not is_old_client:
+        return replace(new, is_public=before.is_public)
+    runners = {
+        name: replace(part, settings=part.settings or before.runners[name].settings) if name in before.runners else part
+        for name, part in new.runners.items()
+    }
+    main = replace(new.main, settings=new.main.settings or before.main.settings)
+    return replace(new, main=main, runners=runners, secrets=new.secrets or before.secrets)
 
 
 def to_spec(setup: Setup) -> Json:

@@ -119,27 +119,35 @@ def _serving(deployment: Document, serving: Sequence[tuple[PodState, str]]) -> S
     if PodState.PENDING in states:
         return Standing(status=Status.DEPLOYING)
     if PodState.RUNNING in states:
-        return Standing(status=Status.RUNNING)
+        return _running(deployment)
     return _without_pods(deployment)
+
+
+def _running(deployment: Document) -> Standing:
+    """Pods answer; whether they are those that are wanted, and requests reach them, the object says."""
+    ready = _condition(deployment, "Ready")
+    if ready.get("status", "True") == "True":
+        return Standing(status=Status.RUNNING)
+    return Standing(status=Status.UNHEALTHY if _is_failure(ready) else Status.DEPLOYING, reason=_sentence(ready))
 
 
 def _without_pods(deployment: Document) -> Standing:
     """Nothing runs: on purpose, not yet, or because it cannot."""
     available = _condition(deployment, "Available")
-    why = _sentence(available)
     if available.get("status") == "True":
         is_to_zero = ((deployment.get("spec") or {}).get("autoscaling") or {}).get("minReplicas") == 0
         return Standing(status=Status.SCALED_TO_ZERO if is_to_zero else Status.DEPLOYING)
-    return Standing(status=Status.FAILED if has_failed(deployment) else Status.DEPLOYING, reason=why)
+    status = Status.FAILED if _is_failure(available) else Status.DEPLOYING
+    return Standing(status=status, reason=_sentence(available))
 
 
-def has_failed(deployment: Document) -> bool:
+# Why something is not there yet that comes by itself.
+_ON_ITS_WAY = frozenset({"", "Deploying", "Reconciling", "RouteNotReady", "BentoNotReady", "BentoNotFound"})
+
+
+def _is_failure(condition: Mapping[str, Any]) -> bool:
     """Whether an object says of itself that it will not come to be as it is."""
-    ready = _condition(deployment, "Ready") or _condition(deployment, "Available")
-    return ready.get("status") == "False" and ready.get("reason", "") in _FAILURES
-
-
-_FAILURES = frozenset({"Invalid", "InvalidManifest", "UnknownRuntime", "LoadError", "StorageError", "ReconcileError"})
+    return condition.get("status") == "False" and condition.get("reason", "") not in _ON_ITS_WAY
 
 
 def _condition(document: Document | None, kind: str) -> Mapping[str, Any]:
