@@ -1,5 +1,5 @@
-"""BuildKit by its own client, with a daemon that runs already. It keeps no images where this machine could run them, so
-what it makes is pushed."""
+"""BuildKit by its own client, with a daemon that runs already or, in a pod, with one that is there for one build. It
+keeps no images where this machine could run them, so what it makes is pushed."""
 
 import json
 from collections.abc import Mapping
@@ -12,15 +12,19 @@ from fairlead.images.builders.scratch import Scratch, scratch
 from fairlead.images.failures import BuildFailed
 from fairlead.storage.oci.reference import parse
 
-_PASSED = ("HOME", "PATH", "TMPDIR", "USER", "XDG_RUNTIME_DIR", "LANG", "BUILDKIT_HOST")
+_PASSED = ("HOME", "PATH", "TMPDIR", "USER", "XDG_RUNTIME_DIR", "LANG")
+DAEMONLESS = "buildctl-daemonless.sh"
+"""BuildKit's own script, in its images: https://github.com/moby/buildkit#daemonless"""
 _DIGEST = "containerimage.digest"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Buildctl:
-    """`environ` says where the daemon listens (`BUILDKIT_HOST`)."""
+    """`environ` says where the daemon listens (`BUILDKIT_HOST`), or with which flags one is started
+    (`BUILDKITD_FLAGS`)."""
 
     environ: Mapping[str, str] = field(repr=False)
+    program: str = "buildctl"
     name: str = "BuildKit"
     keeps_secrets: bool = True
 
@@ -49,7 +53,7 @@ class Buildctl:
     def build_command(self, order: Order, own: Scratch, output: str) -> list[str]:
         """What makes the image."""
         file = order.dockerfile
-        argv = ["buildctl", "build", "--progress", "plain", "--frontend", "dockerfile.v0"]
+        argv = [self.program, "build", "--progress", "plain", "--frontend", "dockerfile.v0"]
         argv += ["--local", f"context={order.context}", "--local", f"dockerfile={file.parent}"]
         argv += ["--opt", f"filename={file.name}", "--opt", f"build-arg:SOURCE_DATE_EPOCH={order.epoch}"]
         argv += pairs("--opt", {f"build-arg:{name}": value for name, value in order.build_args.items()})
@@ -60,5 +64,5 @@ class Buildctl:
         return [*argv, "--output", output, "--metadata-file", str(own.id_file)]
 
     def _env(self, order: Order, own: Scratch) -> dict[str, str]:
-        kept = {name: value for name, value in self.environ.items() if name in _PASSED}
+        kept = {name: value for name, value in self.environ.items() if name in _PASSED or name.startswith("BUILDKIT")}
         return kept | {"DOCKER_CONFIG": str(own.docker_config(order.access))}

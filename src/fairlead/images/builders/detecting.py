@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fairlead.errors import ConfigError
 from fairlead.images.builders.base import Builder
 from fairlead.images.builders.buildah import Buildah
-from fairlead.images.builders.buildctl import Buildctl
+from fairlead.images.builders.buildctl import DAEMONLESS, Buildctl
 from fairlead.images.builders.docker import Docker, Way
 from fairlead.images.builders.process import Program
 from fairlead.images.failures import NoBuilder
@@ -43,11 +43,14 @@ async def find_builder(environ: Mapping[str, str], *, wanted: str = "", is_pushe
 
 
 async def _buildkit(environ: Mapping[str, str], is_pushed: bool) -> Builder | Absent:
-    if _has("buildctl", environ):
+    is_daemonless = _has(DAEMONLESS, environ) and not environ.get("BUILDKIT_HOST")
+    if _has("buildctl", environ) and not is_daemonless:
         code, _ = await _asked(environ, "buildctl", "debug", "workers")
         if code == 0 and is_pushed:
             return Buildctl(environ=environ)
         why = "no buildkitd answers (BUILDKIT_HOST)" if code else "buildctl keeps no images here; it can only push"
+    elif is_daemonless and is_pushed:
+        return Buildctl(environ=environ, program=DAEMONLESS)
     else:
         why = "no buildctl"
     if not _has("docker", environ):
