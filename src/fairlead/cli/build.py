@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from fairlead.cli import output
+from fairlead.cli.build_report import failures_told, write_report
 from fairlead.cli.build_sources import BuildSource, source_of
 from fairlead.cli.build_view import build_view
 from fairlead.cli.durations import seconds
@@ -84,13 +85,15 @@ class Building:
 
 
 def build(
-    what: str,
+    what: str = "",
     /,
     *,
+    context: Path | None = None,
     image: Annotated[str, Parameter(name=["--image", "-t"])] = "",
     push: Annotated[bool, Parameter(negative="")] = False,
     force: Annotated[bool, Parameter(negative="")] = False,
     sbom: Path | None = None,
+    report: Path | None = None,
     verbose: Annotated[bool, Parameter(name=["--verbose", "-v"], negative="")] = False,
     content: Content | None = None,
     building: Building | None = None,
@@ -105,6 +108,8 @@ def build(
     ----------
     what
         A folder or file, name:version of the registry (bentos/name:version for a bento), or any URI of a model.
+    context
+        The same as a folder, whatever its name looks like.
     image
         Name of the image (default: the model's or the bento's, which is no name to push).
     push
@@ -113,21 +118,32 @@ def build(
         Build it although it is there.
     sbom
         Write what is in the image to this file, as CycloneDX 1.6 JSON.
+    report
+        Write the image and what is in the bento to this file, as JSON; what another try would not change ends with 42.
     verbose
         Show what the builder says.
     """
     content, building = content or Content(), building or Building()
     if push and not image:
         raise UsageError("--push needs the name to push: -t registry/repository:tag")
+    if bool(what) == (context is not None):
+        raise UsageError("say what to build: a path, a tag of the registry or a URI, or --context with a folder")
     if sbom is not None:
         need_cyclonedx()
-    with source_of(what, connection or RegistryConnection()) as source, tempfile.TemporaryDirectory() as scratch:
+    asked = str(context.resolve()) if context else what
+    with (
+        failures_told(report),
+        source_of(asked, connection or RegistryConnection()) as source,
+        tempfile.TemporaryDirectory() as scratch,
+    ):
         name = image or f"{source.name.lower()}:{source.version or 'latest'}"
         archive = Path(scratch, "image.tar") if sbom else None
         wanted = _wanted(name, building, is_pushed=push, is_forced=force or sbom is not None, archive=archive)
         made = _make(wanted, source, content, is_verbose=verbose)
         if sbom is not None and archive is not None:
             write_sbom(archive, sbom, image=made.image, digest=made.digest or made.id, now=datetime.now(UTC))
+        if report is not None:
+            write_report(report, made, source.folder)
     output.note(f"{made.image} {f'built by {made.builder}' if made.builder else 'is there already'}")
     output.say(f"{made.image}@{made.digest}" if made.digest else made.image)
 

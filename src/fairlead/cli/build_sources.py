@@ -9,16 +9,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from fairlead.cli.exits import UsageError
 from fairlead.cli.pull import bring
 from fairlead.cli.registries import RegistryConnection
 from fairlead.cli.tags import read_tag
 from fairlead.cli.versions import newest
-from fairlead.images.contexts.bento import is_bento
+from fairlead.runtimes.bento.description import describe, is_bento
 from fairlead.storage.fetch import Fetcher
 from fairlead.storage.uris import RegistryUri
 
@@ -66,24 +63,10 @@ def _of_registry(asked: RegistryUri, connection: RegistryConnection, scratch: Pa
 def _found(folder: Path, name: str, connection: RegistryConnection, scratch: Path) -> BuildSource:
     if not is_bento(folder):
         return BuildSource(folder=folder, name=name)
-    said = _bento_of(folder)
-    models = {tag: _model(tag, connection, scratch) for tag in _missing_models(said, folder)}
-    return BuildSource(folder=folder, name=str(said["name"]), version=str(said["version"]), models=models)
-
-
-def _bento_of(folder: Path) -> Mapping[str, Any]:
-    said = yaml.safe_load((folder / "bento.yaml").read_text(encoding="utf-8"))
-    if not isinstance(said, dict) or not said.get("name") or not said.get("version"):
-        raise UsageError(f"{folder}: its bento.yaml has no name and version")
-    return said
-
-
-def _missing_models(said: Mapping[str, Any], folder: Path) -> Iterator[str]:
-    for model in said.get("models") or ():
-        tag = str(model.get("tag") if isinstance(model, dict) else model)
-        is_hub = isinstance(model, dict) and model.get("registry") not in (None, "bentoml")
-        if not is_hub and not (folder / "models" / tag.replace(":", "/")).is_dir():
-            yield tag
+    bento = describe(folder)
+    missing = [tag for tag in bento.models if not (folder / "models" / tag.replace(":", "/")).is_dir()]
+    models = {tag: _model(tag, connection, scratch) for tag in missing}
+    return BuildSource(folder=folder, name=bento.name, version=bento.version, models=models)
 
 
 def _model(tag: str, connection: RegistryConnection, scratch: Path) -> Path:

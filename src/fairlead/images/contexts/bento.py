@@ -13,11 +13,6 @@ _DOCKERFILE = Path("env", "docker", "Dockerfile")
 _INDEX = re.compile(r"\s*(-i|--index-url)[\s=]")
 
 
-def is_bento(folder: Path) -> bool:
-    """Whether a bento is in there."""
-    return (folder / "bento.yaml").is_file()
-
-
 def lay_out_bento(
     bento: Path, models: Mapping[str, Path], target: Path, *, base: str = "", index: PackageIndex | None = None
 ) -> Context:
