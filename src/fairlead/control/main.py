@@ -35,7 +35,7 @@ from fairlead.control.kept_plans import KeptPlans
 from fairlead.control.listening import Listener
 from fairlead.control.lookup import StoreLookup
 from fairlead.control.reconcile import Followed, Reconciler
-from fairlead.control.registry import open_registry
+from fairlead.control.registry import open_registry, own_access
 from fairlead.control.replica_logs import ReplicaLogs
 from fairlead.control.seeding import seed
 from fairlead.control.settings import Settings
@@ -50,6 +50,7 @@ from fairlead.dialects.seldon import SeldonDialect
 from fairlead.environments.building import Builder
 from fairlead.errors import ConfigError, FairleadError
 from fairlead.storage.fetch import Fetcher
+from fairlead.storage.registry import URL
 
 _log = logging.getLogger("fairlead.control")
 _PRUNE_EVERY_S = 300.0
@@ -164,7 +165,8 @@ async def _open_store(home: Home) -> AsyncIterator[Store]:
 
 def _fetcher(config: ControlConfig) -> Fetcher:
     roots = config.settings.storage_allowed_roots
-    return Fetcher(config.home.cache, defaults=os.environ, allowed_roots=roots or None)
+    own = {} if os.environ.get(URL) else own_access(config.home, config.settings, config.port)
+    return Fetcher(config.home.cache, defaults={**os.environ, **own}, allowed_roots=roots or None)
 
 
 def _builder(config: ControlConfig) -> Builder:

@@ -9,7 +9,9 @@ from fairlead.control.settings import Settings
 from fairlead.registry.accounts.service import Accounts
 from fairlead.registry.api.app import RegistryApp
 from fairlead.registry.api.composing import build_app
-from fairlead.registry.service import Registry
+from fairlead.registry.owning import owner_token
+from fairlead.registry.service import Registry, load_secret
+from fairlead.storage.registry import TOKEN, URL
 
 
 @asynccontextmanager
@@ -21,3 +23,12 @@ async def open_registry(home: Home, settings: Settings) -> AsyncIterator[Registr
         Accounts.open(registry.database, decided, registry.secret, clock=registry.clock) as accounts,
     ):
         yield build_app(registry, accounts)
+
+
+def own_access(home: Home, settings: Settings, port: int) -> dict[str, str]:
+    """The variables by which programs of an installation fetch from its own registry, once that has been opened."""
+    scheme = "https" if settings.tls_cert else "http"
+    host = "127.0.0.1" if settings.host in ("", "0.0.0.0", "::", "localhost") else settings.host  # noqa: S104
+    shown = f"[{host}]" if ":" in host else host
+    token = settings.token or owner_token(load_secret(registry_config(home, settings).secret_key))
+    return {URL: f"{scheme}://{shown}:{port}", TOKEN: token}

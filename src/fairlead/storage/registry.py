@@ -24,6 +24,7 @@ VARIABLES = (URL, TOKEN)
 _CHUNK_BYTES = 1024 * 1024
 _MOST_ANSWER_BYTES = 64 * 1024**2
 """A version's description holds its manifest, which may hold the text of a lock file."""
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _UNFINISHED = ("pending", "uploading")
 
 
@@ -33,18 +34,22 @@ class RegistryAccess:
 
     url: str
     token: str = field(default="", repr=False)
+    is_here: bool = False
+    """It is the installation's own, on this machine: the bytes go no further, whatever name its certificate is for."""
 
 
 def read(env: Mapping[str, str], defaults: Mapping[str, str]) -> RegistryAccess:
     """The registry these variables name: a Secret's if it speaks of one, else the installation's own, whose token never
     goes to an address that a Secret chose. Raises StorageError when there is none."""
-    mine = env if any(env.get(name, "").strip() for name in VARIABLES) else defaults
+    is_mine = any(env.get(name, "").strip() for name in VARIABLES)
+    mine = env if is_mine else defaults
     url = first(mine, URL).rstrip("/")
     if not url:
         raise StorageError(f"no registry is known here; {URL} says where it answers, and {TOKEN} who asks")
     if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
         raise StorageError(f"{URL} must be a URL such as http://127.0.0.1:8090")
-    return RegistryAccess(url=url, token=first(mine, TOKEN))
+    is_here = not is_mine and urlsplit(url).hostname in _LOOPBACK
+    return RegistryAccess(url=url, token=first(mine, TOKEN), is_here=is_here)
 
 
 class RegistrySource:
@@ -65,8 +70,9 @@ class RegistrySource:
         self.identity = f"{access.url} {self.name} {caller}"
         self._uri = uri
         self._access = access
+        trusted = Trust(verify=False) if access.is_here else trust
         self._client = Client(
-            name=self.name, timeouts=timeouts, allow=allow, secrets=(*secrets, access.token), trust=trust
+            name=self.name, timeouts=timeouts, allow=allow, secrets=(*secrets, access.token), trust=trusted
         )
         self._version = ""
 
@@ -78,7 +84,7 @@ class RegistrySource:
         size = found.get("archive_bytes")
         entry = Entry(
             path="content.tar",
-            size=size if isinstance(size, int) else None,
+            size=size if isinstance(size, int) and size > 0 else None,
             version=digest or f"{self._version} {found.get('upload_finished_at') or ''}",
             sha256=digest.removeprefix("sha256:"),
             packing=Packing.ARCHIVE,
