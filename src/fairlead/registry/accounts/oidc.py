@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 import aiohttp
 import jwt
@@ -120,7 +120,7 @@ class OpenId:
         methods = metadata.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
         options: dict[str, Any] = {}
         if provider.client_secret and "client_secret_basic" in methods:
-            options["auth"] = aiohttp.BasicAuth(provider.client_id, provider.client_secret)
+            options["headers"] = {"authorization": _basic(provider)}
         elif provider.client_secret:
             form |= {"client_id": provider.client_id, "client_secret": provider.client_secret}
         else:
@@ -168,3 +168,9 @@ class OpenId:
         if self._session is None:
             self._session = aiohttp.ClientSession()
         return self._session
+
+
+def _basic(provider: Provider) -> str:
+    """RFC 6749 section 2.3.1: both are encoded as in a form before they are joined."""
+    pair = f"{quote_plus(provider.client_id)}:{quote_plus(provider.client_secret)}"
+    return f"Basic {base64.b64encode(pair.encode()).decode()}"

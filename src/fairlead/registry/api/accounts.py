@@ -116,7 +116,10 @@ class AccountsApi:
         self._accounts = accounts
 
     async def current(self, call: Call) -> Response:
-        return answer(shapes.user(call.caller.user))
+        shown = shapes.user(call.caller.user)
+        # Clients greet people by their address; the first admin and programs have none.
+        shown.email = shown.email or shown.name
+        return answer(shown)
 
     async def set_up(self, call: Call) -> Response:
         asked = await call.body(Setup)

@@ -149,8 +149,8 @@ class Pages:
 
         return answered
 
-    def _page(self, name: str, title: str, *, status: int = 200, **values: Any) -> Response:
-        text = self._templates.get_template(f"{name}.html").render(title=title, **values)
+    def _page(self, template: str, title: str, *, status: int = 200, **values: Any) -> Response:
+        text = self._templates.get_template(f"{template}.html").render(title=title, **values)
         return HTMLResponse(text, status_code=status, headers=_HEADERS)
 
 
