@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, fields
 from ipaddress import ip_address
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fairlead.dataplane.access_policy import ACCEPTED, share_of
 from fairlead.environments.mode import Mode
@@ -22,7 +22,12 @@ from fairlead.errors import ConfigError, Where
 from fairlead.protocols.trace_context import Propagator
 from fairlead.registry.values import STRATEGIES
 
+if TYPE_CHECKING:
+    from fairlead.images.building import ImageSettings
+
 _MIB = 1024 * 1024
+BUILDERS = ("buildkit", "docker", "buildah")
+"""What may make images; found in this order by `fairlead.images`, which is too much to import for a list of names."""
 _DOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?(\.[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)*")
 _SIZE = re.compile(r"(\d+)\s*(?:([kmgt])(?:i?b)?)?", re.IGNORECASE)
 
@@ -60,6 +65,13 @@ class Settings:
     registry_registration: bool = False
     registry_component_token: str = field(default="", repr=False)
     oidc: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    builds_registry: str = ""
+    builds_repository: str = "yatai-bentos"
+    builds_insecure: bool = False
+    builds_ca_file: Path | None = None
+    builds_builder: str = ""
+    builds_base: str = ""
+    builds_timeout_s: int = 3600
     base: Path = field(default_factory=Path.cwd)
     """The folder that relative paths in the file start from."""
 
@@ -67,6 +79,22 @@ class Settings:
     def is_open_to_network(self) -> bool:
         """Whether other machines can reach the ports."""
         return not is_loopback(self.host)
+
+    @property
+    def image_builds(self) -> "ImageSettings":
+        """What is decided about images of bentos."""
+        from fairlead.dialects.bento.image_places import ImagePlace
+        from fairlead.images.building import ImageSettings
+
+        place = ImagePlace(server=self.builds_registry, repository=self.builds_repository)
+        return ImageSettings(
+            place=place if self.builds_registry else None,
+            is_insecure=self.builds_insecure,
+            ca_file=self.builds_ca_file,
+            builder=self.builds_builder,
+            base=self.builds_base,
+            timeout_s=float(self.builds_timeout_s),
+        )
 
     @property
     def observation(self) -> dict[str, str]:
@@ -357,6 +385,13 @@ def _file(value: Any) -> Path:
     return path
 
 
+def _builder(value: Any) -> str:
+    name = _text(value)
+    if name and name not in BUILDERS:
+        raise ValueError
+    return name
+
+
 def _table(value: Any) -> Mapping[str, Any]:
     if not isinstance(value, dict) or not all(isinstance(entry, dict) for entry in value.values()):
         raise TypeError
@@ -510,6 +545,48 @@ KEYS: tuple[Key, ...] = (
         accepts="tables: [oidc.NAME]",
         meaning="Providers of identities that people may log in with.",
         has_variable=False,
+    ),
+    Key(
+        name="builds.registry",
+        read=_text,
+        accepts="the host of a container registry, with its port, such as registry.example:5000",
+        meaning="Where images of bentos go whose request names none; without it only images that are named are made.",
+    ),
+    Key(
+        name="builds.repository",
+        read=_text,
+        accepts="the name of a repository",
+        meaning="The repository of those images.",
+    ),
+    Key(
+        name="builds.insecure",
+        read=_flag,
+        accepts="true or false",
+        meaning="Whether that registry speaks HTTP without TLS.",
+    ),
+    Key(
+        name="builds.ca_file",
+        read=_file,
+        accepts="the absolute path of a file",
+        meaning="PEM certificates that registries of images are believed by, besides the system's.",
+    ),
+    Key(
+        name="builds.builder",
+        read=_builder,
+        accepts=f"one of {', '.join(BUILDERS)}; empty for the first that works",
+        meaning="What makes images.",
+    ),
+    Key(
+        name="builds.base",
+        read=_text,
+        accepts="the name of an image",
+        meaning="What bentos are built on, in place of what their Dockerfile names.",
+    ),
+    Key(
+        name="builds.timeout_s",
+        read=_count,
+        accepts="a number of seconds, 1 or more",
+        meaning="How long making an image may take when its request does not say.",
     ),
 )
 _BY_NAME = {key.name: key for key in KEYS}
