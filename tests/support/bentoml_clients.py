@@ -19,6 +19,7 @@ from support.peers import ENVIRONMENTS, ROOT, PeerProcess, environment, peer
 
 VERSIONS = ("1.4.39", "1.3.22", "1.2.20", "1.1.11", "1.0.25", "1.0.22")
 _BENTOS = ROOT / "tests" / "fixtures" / "bentos"
+_LOGIN = ".yatai.yaml"
 _NOWHERE = "http://127.0.0.1:9"
 
 
@@ -153,6 +154,12 @@ class Bentoml:
         """The same command with another home."""
         home.mkdir(parents=True, exist_ok=True)
         return Bentoml(self.version, self._process, home)
+
+    def elsewhere(self, home: Path) -> "Bentoml":
+        """The same command, logged in to the same registry, with a home that holds nothing else."""
+        other = self.at(home)
+        (home / _LOGIN).write_bytes((self.home / _LOGIN).read_bytes())
+        return other
 
     def login(self, url: str, token: str) -> Said:
         """`bentoml cloud login`; `bentoml yatai login` where there was no cloud yet."""

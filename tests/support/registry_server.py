@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -92,6 +93,16 @@ class Http:
 
 
 @dataclass
+class Clock:
+    """The time, which a test may let pass."""
+
+    ahead_s: float = 0.0
+
+    def __call__(self) -> float:
+        return time.time() + self.ahead_s
+
+
+@dataclass
 class RegistryServer:
     """A registry in a thread of its own."""
 
@@ -101,6 +112,7 @@ class RegistryServer:
     accounts: Accounts
     app: RegistryApp
     loop: asyncio.AbstractEventLoop
+    clock: Clock
 
     def run(self, work: Coroutine[Any, Any, _T]) -> _T:
         """Something of the services, in the server's own loop."""
@@ -162,7 +174,8 @@ def registry_server(
 async def _serve(
     folder: Path, config: RegistryConfig, accounts_config: AccountsConfig, found: dict[str, Any], ready: threading.Event
 ) -> None:
-    async with _opened(config, accounts_config) as (registry, accounts):
+    clock = Clock()
+    async with _opened(config, accounts_config, clock) as (registry, accounts):
         app = build_app(registry, accounts)
         listener = socket.socket()
         listener.bind(("127.0.0.1", 0))
@@ -173,7 +186,13 @@ async def _serve(
         server = uvicorn.Server(options)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         found["server"] = RegistryServer(
-            url=url, folder=folder, registry=registry, accounts=accounts, app=app, loop=asyncio.get_running_loop()
+            url=url,
+            folder=folder,
+            registry=registry,
+            accounts=accounts,
+            app=app,
+            loop=asyncio.get_running_loop(),
+            clock=clock,
         )
         found["stop"] = lambda: setattr(server, "should_exit", True)
         asyncio.get_running_loop().call_soon(ready.set)
@@ -182,10 +201,12 @@ async def _serve(
 
 
 @asynccontextmanager
-async def _opened(config: RegistryConfig, accounts: AccountsConfig) -> AsyncIterator[tuple[Registry, Accounts]]:
+async def _opened(
+    config: RegistryConfig, accounts: AccountsConfig, clock: Clock
+) -> AsyncIterator[tuple[Registry, Accounts]]:
     async with (
-        Registry.open(config) as registry,
-        Accounts.open(registry.database, accounts, registry.secret, clock=registry.clock, hasher=CHEAP) as opened,
+        Registry.open(config, clock=clock) as registry,
+        Accounts.open(registry.database, accounts, registry.secret, clock=clock, hasher=CHEAP) as opened,
     ):
         yield registry, opened
 
