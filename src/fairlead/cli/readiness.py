@@ -35,6 +35,8 @@ _DONE_WITHOUT_STATUS = frozenset(
 _BROKEN = ("BlockedByFailedLoad", "InvalidSpec")
 _UNPLANNED = "fails to reconcile component: "
 _PARTS = ("PredictorReady", "TransformerReady", "ExplainerReady", "LatestDeploymentReady")
+_OF_BENTOS = ("BentoRequest", "BentoDeployment")
+_PASSING = ("Reconciling", "Deploying", "BentoNotFound", "BentoNotReady", "StorageUnavailable", "MissingReference")
 _PERCENT = re.compile(r"\((\d{1,3})\s?%\)")
 
 
@@ -48,6 +50,10 @@ def read(item: Mapping[str, Any]) -> Readiness:
     if not status or (observed is not None and generation is not None and observed < generation):
         return Readiness(stage=Stage.WORKING, word="Pending")
     why = " ".join(str(status.get("description") or status.get("message") or "").split())
+    if status.get("ready") is True:
+        return Readiness(stage=Stage.READY, word="Ready", why=why)
+    if item.get("kind") in _OF_BENTOS and (failure := _refused(status)):
+        return Readiness(stage=Stage.FAILED, word="Failed", why=failure)
     if state := str(status.get("state") or status.get("phase") or ""):
         return _by_word(state, why, str((status.get("address") or {}).get("url") or ""))
     return _by_conditions(status, why)
@@ -65,7 +71,7 @@ def _by_conditions(status: Mapping[str, Any], why: str) -> Readiness:
     found = {one.get("type"): one for one in status.get("conditions") or []}
     if (found.get("Stopped") or {}).get("status") == "True":
         return Readiness(stage=Stage.READY, word="Stopped")
-    condition = found.get("Ready") or found.get("Available")
+    condition = found.get("Ready") or found.get("Available") or found.get("BentoAvailable")
     if condition is None:
         return Readiness(stage=Stage.WORKING, word="Pending", why=why)
     if failure := _failure(status, found):
@@ -92,6 +98,15 @@ def _failure(status: Mapping[str, Any], conditions: Mapping[str, Mapping[str, An
             return " ".join(str(part.get("message") or part.get("reason") or f"{type_} is false").split())
     ingress = conditions.get("IngressReady") or {}
     return str(ingress.get("message") or "") if ingress.get("reason") == "HostConflict" else ""
+
+
+def _refused(status: Mapping[str, Any]) -> str:
+    """Why a bento cannot be had or served, when it is nothing that passes by itself."""
+    for one in status.get("conditions") or ():
+        is_refused = one.get("status") == "False" and one.get("reason") not in _PASSING
+        if one.get("type") in ("Available", "BentoAvailable") and is_refused:
+            return str(one.get("message") or one.get("reason"))
+    return ""
 
 
 def _share(why: str) -> float | None:

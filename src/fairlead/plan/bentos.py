@@ -48,7 +48,8 @@ class RunnerFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BentoFacts:
-    """What a bento says of itself. `services` are those of a new-style bento, the entry service first."""
+    """What a bento says of itself. `services` are those of a new-style bento, the entry service first; `models` are the
+    tags of those that it needs and does not bring."""
 
     style: BentoStyle
     service: str = ""

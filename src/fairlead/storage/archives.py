@@ -21,6 +21,9 @@ _CHUNK_BYTES = 1024 * 1024
 _ZIP_TYPES = ("application/x-zip-compressed", "application/zip", "application/zip-compressed")
 _TAR_TYPES = ("application/x-tar", "application/x-gtar", "application/x-gzip", "application/gzip")
 _TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
+_EXPORT_SUFFIXES = (".bento", ".bentomodel")
+"""What `bentoml export` and `bentoml models export` write: a tar compressed with xz, or however they were told."""
+_ZIP_MAGIC = b"PK\x03\x04"
 _ANY_TYPE = ("application/octet-stream", "binary/octet-stream")
 """What servers say of files they know nothing of, object stores above all."""
 _MOST_UNPACKED_BYTES = 1024**4
@@ -36,7 +39,21 @@ Damage = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFE
 
 def is_archive(name: str) -> bool:
     """Whether a file of this name is one that is unpacked."""
-    return _is_zip(name) or _is_tar(name)
+    return _is_zip(name) or _is_tar(name) or name.lower().endswith(_EXPORT_SUFFIXES)
+
+
+def says_nothing(name: str) -> bool:
+    """Whether a name does not tell what a file is: the last word of an API's path, say."""
+    return "." not in name.rpartition("/")[2]
+
+
+def is_tar(file: Path) -> bool:
+    """Whether a file is a tar, compressed or not, by its first bytes."""
+    try:
+        with open_tar(file) as tar:
+            return tar.next() is not None
+    except (*Damage, StorageError):
+        return False
 
 
 def content_types(name: str) -> tuple[str, ...]:
@@ -90,7 +107,8 @@ class Member:
 
 def members(written: str, name: str, file: Path, budget: Budget) -> Iterator[Member]:
     """The files of an archive, in its own order. Raises StorageError when it is damaged or refused."""
-    read = _zip_members if _is_zip(name) else _tar_members
+    is_zip = _is_zip(name) or (name.lower().endswith(_EXPORT_SUFFIXES) and _begins_with(file, _ZIP_MAGIC))
+    read = _zip_members if is_zip else _tar_members
     try:
         yield from read(f"{written}: {name}", file, budget)
     except StorageError:
@@ -142,6 +160,11 @@ def _next(written: str, source: IO[bytes]) -> bytes:
         return source.read(_CHUNK_BYTES)
     except Damage as error:
         raise damaged(written, error) from error
+
+
+def _begins_with(file: Path, magic: bytes) -> bool:
+    with file.open("rb") as opened:
+        return opened.read(len(magic)) == magic
 
 
 def _is_zip(name: str) -> bool:

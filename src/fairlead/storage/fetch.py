@@ -270,8 +270,8 @@ class Fetcher:
                 f"{job.source.name}: STORAGE_ALLOW_PATTERNS and STORAGE_IGNORE_PATTERNS leave none of the "
                 f"{len(found)} files there"
             )
-        if job.unpacks and lone_archive(entries) and entries[0].packing is Packing.NONE:
-            return [replace(entries[0], packing=Packing.ARCHIVE)]
+        if job.unpacks and (packing := lone_archive(entries)) is not Packing.NONE:
+            return [replace(entries[0], packing=packing)]
         return entries
 
     def _is_used_in_place(self, job: "_Job", entries: Sequence[Entry], total: int) -> bool:

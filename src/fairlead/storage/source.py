@@ -20,10 +20,12 @@ _LONGEST_NAME_BYTES = 3000
 
 
 class Packing(StrEnum):
-    """What a fetched file stands for: itself, the files of the archive it is, or what a layer does to an image."""
+    """What a fetched file stands for: itself, the files of the archive it is (or may turn out to be), or what a layer
+    does to an image."""
 
     NONE = ""
     ARCHIVE = "archive"
+    PERHAPS = "perhaps"
     LAYER = "layer"
 
 

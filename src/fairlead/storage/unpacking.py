@@ -36,14 +36,20 @@ class Unpacker:
         files: Files = {}
         image = [(entry, blob) for entry, blob in fetched if entry.packing is Packing.LAYER]
         for entry, blob in fetched:
-            if entry.packing is Packing.ARCHIVE:
+            if self._is_archive(entry, blob):
                 files |= dict(self._archive(entry, blob))
-            elif entry.packing is Packing.NONE:
+            elif entry.packing is not Packing.LAYER:
                 files[entry.path] = blob
         if image:
             files |= self._image(image)
         _refuse_clashes(self.written, files)
         return sorted(files.items())
+
+    def _is_archive(self, entry: Entry, blob: Blob) -> bool:
+        """A file whose name says nothing is looked at."""
+        if entry.packing is Packing.PERHAPS:
+            return archives.is_tar(self.cache.blob(blob))
+        return entry.packing is Packing.ARCHIVE
 
     def _archive(self, entry: Entry, blob: Blob) -> Iterator[tuple[str, Blob]]:
         """The files of one archive, where the archive itself would lie."""
@@ -87,9 +93,14 @@ class Unpacker:
             partial.unlink(missing_ok=True)
 
 
-def lone_archive(entries: Sequence[Entry]) -> bool:
+def lone_archive(entries: Sequence[Entry]) -> Packing:
     """Whether a source is one archive and nothing else, which is what unpacking is for."""
-    return len(entries) == 1 and archives.is_archive(entries[0].path)
+    if len(entries) != 1 or entries[0].packing is not Packing.NONE:
+        return Packing.NONE
+    name = entries[0].path
+    if archives.is_archive(name):
+        return Packing.ARCHIVE
+    return Packing.PERHAPS if archives.says_nothing(name) else Packing.NONE
 
 
 @contextmanager

@@ -175,7 +175,8 @@ class LocalBackend:
 
     def pythons_in_use(self) -> set[Path]:
         """The same for the Pythons of environments."""
-        return {python for tracked in self._tracked.values() for python in tracked.every_python()}
+        running = {python for tracked in self._tracked.values() for python in tracked.every_python()}
+        return running | self._prefetcher.pythons()
 
     def observe(self) -> AsyncIterator[PlanStatus | Notice]:
         """How it goes, for one reader."""

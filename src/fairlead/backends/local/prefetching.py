@@ -1,5 +1,6 @@
 """Models that are to be here before anybody asks for them: fetched into the cache and pinned there for as long as their
-plan wants them, so that they serve while their store is away."""
+plan wants them, so that they serve while their store is away. Of a bento the environment is built too, and what is in
+it is told."""
 
 import asyncio
 import logging
@@ -7,8 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from fairlead.backends.local.furnishing import BENTO
 from fairlead.backends.local.insisting import insist
 from fairlead.backends.local.preparing import Preparer
+from fairlead.plan.bentos import BentoFacts
 from fairlead.plan.model import Owner, Plan, Prefetched, Unit, UnitName
 from fairlead.plan.status import Cause, ModelState, ModelStatus, Progress
 
@@ -21,6 +24,9 @@ class _Held:
     folder: Path | None = None
     trouble: Cause | None = None
     progress: Progress | None = None
+    facts: BentoFacts | None = None
+    python: Path | None = None
+    is_done: bool = False
     task: asyncio.Task[None] | None = None
 
 
@@ -110,17 +116,28 @@ class Prefetcher:
         """What is held."""
         return {held.folder for shelf in self._plans.values() for held in shelf.held.values() if held.folder}
 
+    def pythons(self) -> set[Path]:
+        """Those of the environments of bentos."""
+        return {held.python for shelf in self._plans.values() for held in shelf.held.values() if held.python}
+
     def statuses(self, key: str) -> tuple[ModelStatus, ...]:
         """How far each model of a plan is."""
         shelf = self._plans.get(key)
         return tuple(_status(held) for _, held in sorted(shelf.held.items())) if shelf else ()
 
     async def _bring(self, key: str, owner: Owner, held: _Held) -> None:
-        unit = Unit(name=UnitName(held.wanted.name), runtime="", artifact=held.wanted.artifact)
+        runtime = BENTO if held.wanted.is_bento else ""
+        unit = Unit(name=UnitName(held.wanted.name), runtime=runtime, artifact=held.wanted.artifact)
+        told = _Told(held, lambda: self._changed(key))
 
         async def attempt() -> None:
-            await self._preparer.fetch(owner, unit, _Told(held, lambda: self._changed(key)))
+            await self._preparer.fetch(owner, unit, told)
             held.folder = await self._preparer.pin(owner, unit)
+            if held.wanted.is_bento:
+                bento = await self._preparer.described(unit, held.folder)
+                held.facts = bento.facts(held.folder)
+                self._changed(key)
+                held.python = await self._preparer.furnished(unit, held.folder, told)
 
         def failed(cause: Cause) -> None:
             held.trouble = cause
@@ -128,16 +145,20 @@ class Prefetcher:
 
         await insist(attempt, unit=unit.name, failed=failed)
         held.trouble = held.progress = None
+        held.is_done = True
         self._changed(key)
 
 
 def _status(held: _Held) -> ModelStatus:
-    name, trouble = held.wanted.name, held.trouble
-    if held.folder is not None:
-        return ModelStatus(name=name, state=ModelState.READY)
-    if trouble is not None:
-        return ModelStatus(name=name, state=ModelState.FAILED, reason=trouble.reason, message=trouble.message)
-    return ModelStatus(name=name, state=ModelState.DOWNLOADING if held.progress else ModelState.PENDING)
+    state, reason, message = ModelState.PENDING, "", ""
+    if held.is_done:
+        state = ModelState.READY
+    elif held.trouble is not None:
+        state, reason, message = ModelState.FAILED, held.trouble.reason, held.trouble.message
+    elif held.progress is not None:
+        state = ModelState.DOWNLOADING
+    name = held.wanted.name
+    return ModelStatus(name=name, state=state, reason=reason, message=message, progress=held.progress, facts=held.facts)
 
 
 def _cancel(held: _Held) -> None:
@@ -146,7 +167,7 @@ def _cancel(held: _Held) -> None:
 
 
 class _Told:
-    """Notes that a transfer is under way."""
+    """Notes what is under way."""
 
     def __init__(self, held: _Held, changed: Callable[[], None]) -> None:
         self._held, self._changed = held, changed
@@ -157,4 +178,8 @@ class _Told:
 
     def progressed(self, progress: Progress) -> None: ...
     def finished(self, uri: str) -> None: ...
-    def building(self, unit: str, line: str | None) -> None: ...
+
+    def building(self, unit: str, line: str | None) -> None:
+        if line is not None:
+            self._held.progress = Progress(verb="building", what=f"the environment of {unit}: {line}")
+            self._changed()

@@ -106,7 +106,7 @@ class Preparer:
         found = await self._folders(owner, units, listener, folders)
         bentos: dict[str, Description] = {}
         for unit in (one for one in units if one.runtime == BENTO):
-            bentos[unit.name] = await _described(unit, found.get(unit.name))
+            bentos[unit.name] = await self.described(unit, found.get(unit.name))
         pythons = await self._pythons(component.revision, found, listener)
         return Prepared(
             folders=found,
@@ -135,6 +135,20 @@ class Preparer:
                 progress=lambda _done, _total: None,
                 should_stop=lambda: False,
             )
+
+    async def described(self, unit: Unit, folder: Path | None) -> Description:
+        """What the bento in its unit's folder says of itself. Raises `PreparationFailed`."""
+        with _Naming(unit):
+            if folder is None:
+                raise LoadError("a bento has to be fetched from somewhere, and its unit names no place")
+            return await asyncio.to_thread(describe, folder)
+
+    async def furnished(self, unit: Unit, folder: Path, listener: Listener) -> Path | None:
+        """The Python of a bento's environment, built if it is not there. Raises `PreparationFailed`."""
+        if self._furnisher is None:
+            return None
+        with _Naming(unit):
+            return await self._furnisher.python_of_bento(folder, partial(listener.building, str(unit.name)))
 
     async def unpin_all_but(self, wanted: Collection[tuple[str, str]]) -> None:
         """Keep no other models than those of these URIs, each for its namespace."""
@@ -238,13 +252,6 @@ class Preparer:
                 secrets |= worth_hiding((await resolver.values("Secret", name)).values())
             elif kind == "config":
                 contents[source] = await resolver.contents("ConfigMap", name)
-
-
-async def _described(unit: Unit, folder: Path | None) -> Description:
-    with _Naming(unit):
-        if folder is None:
-            raise LoadError("a bento has to be fetched from somewhere, and its unit names no place")
-        return await asyncio.to_thread(describe, folder)
 
 
 def _require_code(unit: Unit) -> None:

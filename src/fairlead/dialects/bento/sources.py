@@ -31,8 +31,9 @@ def bento_artifact(uri: str, models: Sequence[BentoModel], credentials: str, fin
     secret = credentials or None
     parts = tuple(model_part(model, findings) for model in models)
     if not parts:
-        return Artifact(uri=uri, mount=str(PLACE), env_secret=secret)
-    return Artifact(uri=uri, mount=str(PLACE), parts=(Part(uri=uri, mount=str(PLACE)), *parts), env_secret=secret)
+        return Artifact(uri=uri, mount=str(PLACE), env_secret=secret, unpacks=True)
+    whole = (Part(uri=uri, mount=str(PLACE)), *parts)
+    return Artifact(uri=uri, mount=str(PLACE), parts=whole, env_secret=secret, unpacks=True)
 
 
 def model_part(model: BentoModel, findings: Findings) -> Part:

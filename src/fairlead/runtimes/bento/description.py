@@ -191,10 +191,13 @@ def _texts(content: Mapping[str, Any], key: str) -> tuple[str, ...]:
 
 
 def _tags(content: Mapping[str, Any], key: str) -> tuple[str, ...]:
-    """Models stand as tags, or as mappings with one."""
+    """Models stand as tags, or as mappings with one. Those of the Hugging Face Hub are not among them: BentoML gets
+    them from there itself."""
     listed = content.get(key)
-    found = [one.get("tag") if isinstance(one, dict) else one for one in listed] if isinstance(listed, list) else []
-    return tuple(str(tag) for tag in found if tag)
+    found = listed if isinstance(listed, list) else []
+    ours = [one for one in found if not isinstance(one, dict) or one.get("registry") != "huggingface"]
+    tags = (one.get("tag") if isinstance(one, dict) else one for one in ours)
+    return tuple(str(tag) for tag in tags if tag)
 
 
 def _text(content: Mapping[str, Any], key: str) -> str:

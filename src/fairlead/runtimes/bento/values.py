@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from fairlead.plan.bentos import BentoFacts, BentoStyle, RunnerFacts
@@ -109,8 +110,8 @@ class Description:
             numbers.append(int(digits))
         return tuple(numbers)
 
-    def facts(self) -> BentoFacts:
-        """What a plan's status says of it."""
+    def facts(self, folder: Path) -> BentoFacts:
+        """What a plan's status says of it when it lies in `folder`: its models are those that it does not bring."""
         return BentoFacts(
             style=self.style,
             service=self.service,
@@ -118,5 +119,5 @@ class Description:
             python_version=self.packages.python_version,
             runners=tuple(RunnerFacts(name=one.name, type=one.type, models=one.models) for one in self.runners),
             services=tuple(one.name for one in self.services),
-            models=self.models,
+            models=tuple(tag for tag in self.models if not (folder / "models" / tag.replace(":", "/")).is_dir()),
         )

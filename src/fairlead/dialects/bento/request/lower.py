@@ -95,5 +95,8 @@ def _models(request: BentoRequest, secret: str, world: World, findings: Findings
     for tag, model in wanted.items():
         part = model_part(model, findings)
         yield Prefetched(
-            name=tag, artifact=Artifact(uri=part.uri, mount=str(PLACE.parent / "models"), env_secret=secret or None)
+            name=tag,
+            artifact=Artifact(
+                uri=part.uri, mount=str(PLACE.parent / "models"), env_secret=secret or None, unpacks=True
+            ),
         )
