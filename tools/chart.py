@@ -19,6 +19,7 @@ from fairlead.backends.kubernetes.install.defaults import DEFAULTS
 from fairlead.backends.kubernetes.install.installation import Installation
 from fairlead.backends.kubernetes.text import yaml_of
 from fairlead.cli.version import text as version
+from fairlead.dialects.bento import BentoDialect
 from fairlead.dialects.clusters import ClusterSettings
 from fairlead.dialects.kserve import KServeDialect
 from fairlead.dialects.kserve.cluster_seeds import cluster_seeds
@@ -26,7 +27,7 @@ from fairlead.dialects.seldon import SeldonDialect
 
 Json = dict[str, Any]
 FOLDER = Path(__file__).parent.parent / "charts" / "fairlead"
-_DIALECTS = (SeldonDialect(), KServeDialect())
+_DIALECTS = (SeldonDialect(), KServeDialect(), BentoDialect())
 _KINDS = [kind for dialect in _DIALECTS for kind in dialect.kinds]
 _SEEDS = cluster_seeds(ClusterSettings())
 _OWN_CERTIFICATE = "and .Values.webhook.enabled (not .Values.certManager.enabled)"
@@ -186,6 +187,7 @@ _CONDITIONS: Mapping[str, Callable[..., bool]] = {
     "not .Values.singleNamespace": lambda single, *_: not single,
     ".Values.singleNamespace": lambda single, *_: single,
     ".Values.runtimes.create": lambda _, seeds, *__: seeds,
+    ".Values.webhook.enabled": lambda _, __, asked, ___: asked,
     _OWN_CERTIFICATE: lambda _, __, asked, managed: asked and not managed,
     _MANAGED_CERTIFICATE: lambda _, __, asked, managed: asked and managed,
 }
@@ -303,7 +305,7 @@ def files() -> dict[str, str]:
     chart = {
         "apiVersion": "v2",
         "name": "fairlead",
-        "description": "Makes the SeldonDeployments and InferenceServices of a cluster true.",
+        "description": "Makes the SeldonDeployments, InferenceServices and BentoDeployments of a cluster true.",
         "type": "application",
         "version": version(),
         "appVersion": version(),

@@ -4,6 +4,7 @@ from typing import Any
 
 from fairlead.backends.kubernetes.webhooks.reviewing import Reviewer
 from fairlead.dialects.base import Document
+from fairlead.dialects.bento import BentoDialect
 from fairlead.dialects.catalog import Catalog
 from fairlead.dialects.kserve import KServeDialect
 from fairlead.dialects.seldon import SeldonDialect
@@ -30,7 +31,7 @@ def review(doc: Any, *, old: Any = None, operation: str = "", **fields: Any) -> 
 def reviewer(*stored: Document) -> Reviewer:
     """One that sees these objects."""
     world = DocumentWorld(stored)
-    return Reviewer(dialects=(SeldonDialect(), KServeDialect()), catalog=Catalog(), world=lambda: world)
+    return Reviewer(dialects=(SeldonDialect(), KServeDialect(), BentoDialect()), catalog=Catalog(), world=lambda: world)
 
 
 def answered(path: str, doc: Any, *stored: Document, **fields: Any) -> dict[str, Any]:

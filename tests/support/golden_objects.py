@@ -12,6 +12,7 @@ from fairlead.backends.kubernetes import values
 from fairlead.backends.kubernetes.render import rendered
 from fairlead.backends.kubernetes.text import yaml_of
 from fairlead.dialects.base import Dialect, Document
+from fairlead.dialects.bento import BentoDialect
 from fairlead.dialects.clusters import ClusterDialect, ClusterSettings
 from fairlead.dialects.document import Loaded, load
 from fairlead.dialects.given import GivenWorld
@@ -36,7 +37,7 @@ def folders() -> list[Path]:
 def dialect_of(folder: Path, settings: ClusterSettings) -> LayingOut:
     """The dialect whose folder this is in, in an installation."""
     name = folder.relative_to(golden.ROOT).parts[0]
-    made = KServeDialect(settings=settings) if name == "kserve" else SeldonDialect(settings=settings)
+    made = {"kserve": KServeDialect, "seldon": SeldonDialect, "bento": BentoDialect}[name](settings=settings)
     return cast(LayingOut, made)
 
 

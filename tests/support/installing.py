@@ -11,13 +11,14 @@ from fairlead.backends.kubernetes.install.applying import Installer
 from fairlead.backends.kubernetes.install.cluster import Cluster as Calls
 from fairlead.backends.kubernetes.install.installation import Installation
 from fairlead.backends.kubernetes.install.listing import Listing, listing
+from fairlead.dialects.bento import BentoDialect
 from fairlead.dialects.clusters import ClusterSettings
 from fairlead.dialects.kserve import KServeDialect
 from fairlead.dialects.kserve.cluster_seeds import cluster_seeds
 from fairlead.dialects.seldon import SeldonDialect
 from support.cluster import Cluster
 
-DIALECTS = (SeldonDialect(), KServeDialect())
+DIALECTS = (SeldonDialect(), KServeDialect(), BentoDialect())
 _FEW = ("SeldonDeployment", "ClusterServingRuntime", "ClusterStorageContainer", "LLMInferenceService")
 SEEDS = cluster_seeds(ClusterSettings())
 KINDS = [kind for dialect in DIALECTS for kind in dialect.kinds]

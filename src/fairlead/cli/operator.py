@@ -174,10 +174,12 @@ def _seeder(settings: "ClusterSettings") -> "Seeder | None":
 def followed(settings: "ClusterSettings") -> "list[Followed]":
     """Every kind that the operator makes true, with what its upstream operator did in its own way."""
     from fairlead.backends.kubernetes.operator import Followed
+    from fairlead.dialects.bento import BentoDialect
     from fairlead.dialects.kserve import KServeDialect
     from fairlead.dialects.seldon import SeldonDialect
 
     seldon, kserve = SeldonDialect(settings=settings), KServeDialect(settings=settings)
+    bento = BentoDialect(settings=settings)
     of_seldon = [
         Followed(
             kind=kind,
@@ -200,7 +202,17 @@ def followed(settings: "ClusterSettings") -> "list[Followed]":
         )
         for kind in kserve.kinds
     ]
-    return [*of_seldon, *of_kserve]
+    of_bento = [
+        Followed(
+            kind=kind,
+            dialect=bento,
+            source="yatai-image-builder" if kind.kind == "BentoRequest" else "yatai-deployment",
+            tells_objects=kind.kind == "BentoDeployment",
+            reads_pods=True,
+        )
+        for kind in bento.kinds
+    ]
+    return [*of_seldon, *of_kserve, *of_bento]
 
 
 def _placed(read: "Values") -> "ClusterSettings":

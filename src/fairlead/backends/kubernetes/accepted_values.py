@@ -1,7 +1,8 @@
 """The chart values that are read, by the names that people know from the upstream charts, and ours.
 
-Names of Seldon's chart stand at the top, as there; KServe's under `kserve`. A name that is not in this table is told to
-whoever gave it and changes nothing: install lines are copied for years, and one stale name must not stop an upgrade.
+Names of Seldon's chart stand at the top, as there; KServe's under `kserve`, Yatai's under `bento`. A name that is not
+in this table is told to whoever gave it and changes nothing: install lines are copied for years, and one stale name
+must not stop an upgrade.
 """
 
 from collections.abc import Iterator
@@ -97,12 +98,27 @@ _KSERVE = {
     Sort.MAPPING: "servingruntime",
 }
 
+_BENTO = {
+    Sort.TEXT: """
+        network.domainSuffix network.ingressClass network.ingressPath network.ingressStaticTlsSecretName
+        dockerRegistry.server dockerRegistry.inClusterServer dockerRegistry.bentoRepositoryName
+        dockerRegistry.secretName imageBuilder.engine
+        internalImages.proxy internalImages.monitorExporter internalImages.debugger internalImages.metricsTransformer
+        yatai.version yatai.orgUid yatai.clusterUid""",
+    Sort.FLAG: """
+        dockerRegistry.secure addNamespacePrefixToImageName enableRestrictedSecurityContext
+        proxy.enabled metricsTransformer.enabled""",
+    Sort.MAPPING: "network.ingressAnnotations imageBuilder.resources imageBuilder.securityContext",
+}
+
 _MODES = ("Knative", "Standard", "Serverless", "RawDeployment", "ModelMesh")
 _CHOICES = (
     Value("kserve.controller.deploymentMode", Sort.TEXT, _MODES),
     Value("image.pullPolicy", Sort.TEXT, ("Always", "IfNotPresent", "Never")),
     Value("routing", Sort.TEXT, ROUTINGS),
     Value("ingress.rewrite", Sort.TEXT, ("nginx", "none")),
+    Value("bento.network.ingressTlsMode", Sort.TEXT, ("none", "auto", "static")),
+    Value("bento.network.ingressPathType", Sort.TEXT, ("Exact", "Prefix", "ImplementationSpecific")),
     Value("webhook.failurePolicy", Sort.TEXT, ("Fail", "Ignore")),
     Value("security.profile", Sort.TEXT, ("compatible", "restricted", "none")),
 )
@@ -114,6 +130,13 @@ def _listed(table: dict[Sort, str], prefix: str = "") -> Iterator[Value]:
 
 ACCEPTED: dict[str, Value] = {
     value.path: value
-    for value in (*_CHOICES, *_listed(_OURS), *_listed(_INSTALLATION), *_listed(_SELDON), *_listed(_KSERVE, "kserve."))
+    for value in (
+        *_CHOICES,
+        *_listed(_OURS),
+        *_listed(_INSTALLATION),
+        *_listed(_SELDON),
+        *_listed(_KSERVE, "kserve."),
+        *_listed(_BENTO, "bento."),
+    )
 }
 """Every value by its path."""

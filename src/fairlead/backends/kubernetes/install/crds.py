@@ -1,9 +1,10 @@
 """Our kinds as CustomResourceDefinitions, made from the dialects, so a field has one description and one place.
 
 Names and groups are upstream's, so objects that a cluster has stay what they are. All versions of a kind have the same
-fields and differ in `apiVersion` alone, which is what an API server changes by itself (`strategy: None`): no webhook
-stands between a cluster and its stored objects. A kind that only we write has no definition: such records belong to one
-machine, and their names (Knative's `Revision`) to somebody else in a cluster.
+fields and differ in `apiVersion` alone, which is what an API server changes by itself (`strategy: None`), unless the
+kind has versions of other forms: those need our webhook, and a running operator writes into the definition where that
+is and whom to trust, so nothing of it stands here. A kind that only we write has no definition: such records belong to
+one machine, and their names (Knative's `Revision`) to somebody else in a cluster.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,18 +27,20 @@ def definitions(dialects: Iterable[Dialect]) -> list[dict[str, Any]]:
 
 def definition(kind: Kind, schema: dict[str, Any]) -> dict[str, Any]:
     """One kind as `apiextensions.k8s.io/v1` defines it; `schema` is structural."""
-    return {
-        "apiVersion": API_VERSION,
-        "kind": KIND,
-        "metadata": {"name": f"{kind.plural}.{kind.group}", "labels": {"app.kubernetes.io/part-of": "fairlead"}},
-        "spec": {
-            "group": kind.group,
-            "names": _names(kind),
-            "scope": "Namespaced" if kind.is_namespaced else "Cluster",
-            "conversion": {"strategy": "None"},
-            "versions": _versions(kind, schema),
-        },
+    spec: dict[str, Any] = {
+        "group": kind.group,
+        "names": _names(kind),
+        "scope": "Namespaced" if kind.is_namespaced else "Cluster",
+        **({} if kind.forms else {"conversion": {"strategy": "None"}}),
+        "versions": _versions(kind, schema),
     }
+    metadata = {"name": definition_name(kind), "labels": {"app.kubernetes.io/part-of": "fairlead"}}
+    return {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": spec}
+
+
+def definition_name(kind: Kind) -> str:
+    """What a kind's definition is called."""
+    return f"{kind.plural}.{kind.group}"
 
 
 def _names(kind: Kind) -> dict[str, Any]:
@@ -58,17 +61,25 @@ def _versions(kind: Kind, schema: dict[str, Any]) -> list[dict[str, Any]]:
     """The stored version with its descriptions, the others without: three times over, a SeldonDeployment's would be
     more than the 262144 bytes that `kubectl apply` can remember in an annotation."""
     others = undescribed(schema) if len(kind.versions) > 1 else schema
-    return [_version(kind, name, others if index else schema, index == 0) for index, name in enumerate(kind.versions)]
+    versions = []
+    for index, name in enumerate(kind.versions):
+        form = kind.form(name)
+        own = undescribed(form.schema()) if form is not None else others if index else schema
+        columns = form.columns if form is not None else kind.columns
+        versions.append(_version(kind, name, own, columns, is_stored=index == 0))
+    return versions
 
 
-def _version(kind: Kind, name: str, schema: dict[str, Any], is_stored: bool) -> dict[str, Any]:
+def _version(
+    kind: Kind, name: str, schema: dict[str, Any], columns: Sequence[Column], *, is_stored: bool
+) -> dict[str, Any]:
     version: dict[str, Any] = {
         "name": name,
         "served": True,
         "storage": is_stored,
         "schema": {"openAPIV3Schema": schema},
         "subresources": _subresources(kind),
-        "additionalPrinterColumns": _columns(kind.columns),
+        "additionalPrinterColumns": _columns(columns),
     }
     return {key: value for key, value in version.items() if value not in ({}, [])}
 

@@ -9,8 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from fairlead.backends.kubernetes.install.crds import definition_name
 from fairlead.backends.kubernetes.install.installation import CERTIFICATE_SECRET, LEASE, Installation
 from fairlead.backends.kubernetes.operator.resources import OWNED, ResourceType
+from fairlead.backends.kubernetes.webhooks.converting import converted_kinds
 from fairlead.dialects.base import Document, Kind
 
 Json = dict[str, Any]
@@ -46,6 +48,9 @@ def cluster_rules(installation: Installation, kinds: Sequence[Kind], seeds: Sequ
     if installation.value("runtimes.create"):
         names = {seed["kind"] for seed in seeds}
         made += [rule([kind.group], [kind.plural], ("create",)) for kind in kinds if kind.kind in names]
+    if installation.value("webhook.enabled") and (converted := converted_kinds(kinds)):
+        names_of = [definition_name(kind) for kind in converted]
+        made.append(rule(["apiextensions.k8s.io"], ["customresourcedefinitions"], ("get", "patch"), *names_of))
     if not installation.value("singleNamespace"):
         made.append(rule(["apiextensions.k8s.io"], ["customresourcedefinitions"], READ))
         made.append(rule([""], ["namespaces"], READ))
@@ -72,15 +77,18 @@ def own_rules(installation: Installation) -> list[Json]:
 
 def _kind_rules(kinds: Sequence[Kind]) -> list[Json]:
     """Users' own objects are read and, where an upstream operator left them in an old form, patched; what is written is
-    their status. `finalizers` lets what is made for one hold its deletion up until it is gone."""
+    their status. Of some kinds the operator makes objects beside others. `finalizers` lets what is made for one hold
+    its deletion up until it is gone."""
     made = []
     for group in dict.fromkeys(kind.group for kind in kinds):
         plurals = [kind.plural for kind in kinds if kind.group == group]
+        recorded = [kind.plural for kind in kinds if kind.group == group and kind.is_recorded]
         statuses = [f"{kind.plural}/status" for kind in kinds if kind.group == group and kind.has_status]
         finalizers = [f"{kind.plural}/finalizers" for kind in kinds if kind.group == group and kind.is_planned]
         made.append(rule([group], plurals, (*READ, "patch")))
         made.append(rule([group], statuses, ("get", "patch", "update")))
         made.append(rule([group], finalizers, ("update",)))
+        made.append(rule([group], recorded, ("create", "delete")))
     return [one for one in made if one["resources"]]
 
 

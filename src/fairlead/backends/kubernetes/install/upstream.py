@@ -14,6 +14,8 @@ _OPERATORS = (
     "kserve-controller-manager",
     "kserve-localmodel-controller-manager",
     "llmisvc-controller-manager",
+    "yatai-deployment",
+    "yatai-image-builder",
 )
 _ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 _CONFIGURATIONS = ("validatingwebhookconfigurations", "mutatingwebhookconfigurations")

@@ -46,6 +46,10 @@ class CertificateStore(Protocol):
         """Set the `caBundle` (base64) of every webhook of a configuration."""
         ...
 
+    async def convert(self, authorities: str) -> bool:
+        """Have the definitions of kinds with converted versions ask us, and trust these; whether they are there."""
+        ...
+
 
 @dataclass(slots=True)
 class CertificateKeeper:
@@ -85,11 +89,12 @@ class CertificateKeeper:
         if found is None:
             raise NotReady(f"{'/'.join(self.secret)} has none yet")
         is_trusted = await self._spread(found) if self.is_ours else True
+        is_asked = await self.store.convert(base64.b64encode(found.authorities).decode())
         if found != self._shown:
             self.show(found)
             self._shown = found
             _log.info("webhook certificates: serving one that is valid until %s", ends(found))
-        return is_trusted
+        return is_trusted and is_asked
 
     async def _stored(self) -> Certificates | None:
         return _read(await self.store.read())

@@ -1,4 +1,5 @@
-"""What the webhooks answer: an AdmissionReview to an AdmissionReview, by the rules of the dialects.
+"""What the webhooks answer: an AdmissionReview to an AdmissionReview, by the rules of the dialects (and a
+ConversionReview to a ConversionReview, which `converting.py` does).
 
 Pure but for the world it looks at. Nothing is remembered and nothing is changed by an answer, so a dry run is a run
 like any other. A review that cannot be read is the mistake of who asks (`BadRequest`); an object that cannot be
@@ -11,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from fairlead.backends.kubernetes.webhooks.converting import PATH as CONVERT
+from fairlead.backends.kubernetes.webhooks.converting import Converter, converted_kinds
 from fairlead.backends.kubernetes.webhooks.endpoints import Endpoint, endpoints_of
 from fairlead.backends.kubernetes.webhooks.json_patch import difference
 from fairlead.dialects.base import Dialect, Document, World
@@ -34,19 +37,25 @@ class Reviewer:
     world: Callable[[], World]
     warn: Warn = lambda _doc: ()
     _by_path: dict[str, tuple[Endpoint, Dialect]] = field(init=False, default_factory=dict)
+    _converter: Converter | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
+        kinds = converted_kinds(kind for dialect in self.dialects for kind in dialect.kinds)
+        if kinds:
+            object.__setattr__(self, "_converter", Converter(kinds=kinds, world=self.world))
         for dialect in self.dialects:
             self._by_path.update({endpoint.path: (endpoint, dialect) for endpoint in endpoints_of(dialect.kinds)})
 
     def paths(self) -> list[str]:
         """Every path that is answered."""
-        return list(self._by_path)
+        return [*self._by_path, *((CONVERT,) if self._converter is not None else ())]
 
     def answer(self, path: str, review: Any) -> dict[str, Any]:
         """The answer to a review. Raises `NotFound` and `BadRequest`."""
+        if path == CONVERT and self._converter is not None:
+            return self._converter.answer(review)
         if path not in self._by_path:
-            raise NotFound(f"no webhook at {path}; there are {', '.join(self._by_path)}")
+            raise NotFound(f"no webhook at {path}; there are {', '.join(self.paths())}")
         endpoint, dialect = self._by_path[path]
         request = _request_of(review)
         try:

@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from fairlead.backends.kubernetes.install.crds import definition_name
 from fairlead.backends.kubernetes.install.installation import CERTIFICATE_SECRET, cluster_name_in, webhook_hosts
 from fairlead.backends.kubernetes.operator import Followed, Operator
 from fairlead.backends.kubernetes.render import rendered
+from fairlead.backends.kubernetes.webhooks.converting import converted_kinds
 from fairlead.backends.kubernetes.webhooks.keeping import CertificateKeeper
 from fairlead.backends.kubernetes.webhooks.reviewing import Reviewer
 from fairlead.backends.kubernetes.webhooks.server import WebhookServer
@@ -34,7 +36,7 @@ class Webhooks:
         async with WebhookServer(self._reviewer(operator), host=self.host, port=self.port) as server:
             self.port = server.port
             self._keeper = CertificateKeeper(
-                store=ClusterStore(operator.api, secret, cluster_name_in(settings.namespace)),
+                store=ClusterStore(operator.api, secret, cluster_name_in(settings.namespace), _converted(operator)),
                 names=webhook_hosts(settings),
                 secret=secret,
                 show=server.present,
@@ -55,6 +57,10 @@ class Webhooks:
 
         dialects = {id(one.dialect): one.dialect for one in by_kind.values()}
         return Reviewer(dialects=tuple(dialects.values()), catalog=self.catalog, world=operator.world, warn=warnings)
+
+
+def _converted(operator: Operator) -> list[str]:
+    return [definition_name(kind) for kind in converted_kinds(one.kind for one in operator.followed.values())]
 
 
 def _warnings(

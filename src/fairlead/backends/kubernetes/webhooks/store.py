@@ -1,11 +1,14 @@
-"""The certificate's Secret and the webhooks' configurations in a real cluster."""
+"""The certificate's Secret, the webhooks' configurations and the definitions of kinds with converted versions, in a
+real cluster."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fairlead.backends.kubernetes.install.installation import WEBHOOK_SERVICE
 from fairlead.backends.kubernetes.operator.api import Api
-from fairlead.backends.kubernetes.operator.resources import SECRET, ResourceType
+from fairlead.backends.kubernetes.operator.resources import DEFINITION, SECRET, ResourceType
+from fairlead.backends.kubernetes.webhooks.converting import PATH as CONVERT
 from fairlead.errors import AlreadyExists, Conflict
 
 Document = dict[str, Any]
@@ -32,11 +35,12 @@ MANAGER = "fairlead-webhooks"
 @dataclass(frozen=True, slots=True)
 class ClusterStore:
     """Implements `keeping.CertificateStore`. `secret` is namespace and name; `configuration` is the name that both
-    configurations have."""
+    configurations have; `converted` are the names of definitions whose versions are converted."""
 
     api: Api
     secret: tuple[str, str]
     configuration: str
+    converted: Sequence[str] = ()
 
     async def read(self) -> Document | None:
         """The Secret."""
@@ -66,3 +70,34 @@ class ClusterStore:
         metadata = {"name": configuration["metadata"]["name"]}
         body = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, "webhooks": hooks}
         await self.api.apply(kind, body, manager=MANAGER)
+
+    async def convert(self, authorities: str) -> bool:
+        """Have definitions ask us for their other versions. One that asks another installation of ours is left to it:
+        the answers are the same."""
+        namespace, _ = self.secret
+        is_settled = True
+        for name in self.converted:
+            found = await self.api.get(DEFINITION, "", name)
+            if found is None:
+                is_settled = False
+                continue
+            wanted = _conversion(namespace, authorities)
+            if not _is_fine(found["spec"].get("conversion") or {}, wanted):
+                metadata = {"name": name}
+                body = {"apiVersion": DEFINITION.api_version, "kind": DEFINITION.kind, "metadata": metadata}
+                await self.api.apply(DEFINITION, {**body, "spec": {"conversion": wanted}}, manager=MANAGER)
+        return is_settled
+
+
+def _conversion(namespace: str, authorities: str) -> Document:
+    service = {"name": WEBHOOK_SERVICE, "namespace": namespace, "path": CONVERT, "port": 443}
+    client = {"service": service, "caBundle": authorities}
+    return {"strategy": "Webhook", "webhook": {"clientConfig": client, "conversionReviewVersions": ["v1"]}}
+
+
+def _is_fine(found: Document, wanted: Document) -> bool:
+    if found == wanted:
+        return True
+    service = ((found.get("webhook") or {}).get("clientConfig") or {}).get("service") or {}
+    ours = wanted["webhook"]["clientConfig"]["service"]
+    return bool(service.get("name") == ours["name"] and service.get("namespace") != ours["namespace"])

@@ -55,7 +55,8 @@ def lay_out(deployment: BentoDeployment, doc: Document, site: Site) -> Layout:
         for part in parts
         if not part.is_server
     }
-    workloads = [made for part in parts for made in _workloads(deployment, bento, part, services, site, findings)]
+    in_order = [*parts[1:], parts[0]]  # the API server asks its runners, so they come first
+    workloads = [made for part in in_order for made in _workloads(deployment, bento, part, services, site, findings)]
     made_services = [made for part in parts for made in _services(deployment, bento, part, site)]
     exposures = exposures_of(deployment, doc, bento, site, findings)
     findings.check()
@@ -83,7 +84,7 @@ def _workloads(
     site: Site,
     findings: Findings,
 ) -> Iterator[Workload]:
-    """Runners come first, as they are made first; the debug pod of each beside it."""
+    """Its pods, and the debug pod beside them."""
     yield _workload(deployment, bento, part, services, site, findings, target=PRODUCTION)
     if is_stealing(part):
         yield _workload(deployment, bento, part, services, site, findings, target=DEBUG)

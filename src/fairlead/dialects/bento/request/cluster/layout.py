@@ -75,7 +75,8 @@ def _spec(request: BentoRequest) -> Mapping[str, Any]:
         "completions": 1,
         "parallelism": 1,
         "backoffLimit": 3,
-        "podFailurePolicy": {"rules": [{"action": "FailJob", "onExitCodes": on_exit}]},
+        # Before 1.31 the API wants to be told of conditions, too.
+        "podFailurePolicy": {"rules": [{"action": "FailJob", "onExitCodes": on_exit, "onPodConditions": []}]},
     }
     return {**spec, "activeDeadlineSeconds": int(request.timeout_s)} if request.timeout_s else spec
 
