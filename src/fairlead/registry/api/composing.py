@@ -12,8 +12,10 @@ from fairlead.registry.api import about, clusters, deployments, events, images, 
 from fairlead.registry.api.accounts import AccountsApi
 from fairlead.registry.api.app import RegistryApp
 from fairlead.registry.api.calls import Call
+from fairlead.registry.api.deployment_pages import DeploymentPages
 from fairlead.registry.api.pages import Pages
 from fairlead.registry.api.routing import Handler, Operation
+from fairlead.registry.api.sockets import Sockets
 from fairlead.registry.service import Registry
 from fairlead.registry.values import Kind
 
@@ -23,7 +25,7 @@ DESCRIPTION = "/openapi.json"
 def build_app(
     registry: Registry, accounts: Accounts, *, more: Sequence[Operation] = (), routes: Sequence[BaseRoute] = ()
 ) -> RegistryApp:
-    """The application over one registry; `more` and `routes` are those of whoever serves it (deployments, sockets)."""
+    """The application over one registry; `more` and `routes` are those of whoever serves it."""
     operations = [
         *about.operations(),
         *AccountsApi(accounts).operations(),
@@ -49,8 +51,13 @@ def build_app(
         tag="about",
         is_public=True,
     )
-    pages = Pages(accounts, base_url=registry.config.public_url).routes()
-    return RegistryApp(registry, accounts.authenticator, [*operations, itself], [*pages, *routes])
+    pages = Pages(accounts, base_url=registry.config.public_url)
+    beside = [
+        *pages.routes(),
+        *DeploymentPages(registry, accounts.authenticator, pages).routes(),
+        *Sockets(registry, accounts.authenticator).routes(),
+    ]
+    return RegistryApp(registry, accounts.authenticator, [*operations, itself], [*beside, *routes])
 
 
 def _giving(document: bytes) -> Handler:

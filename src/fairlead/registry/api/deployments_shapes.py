@@ -21,9 +21,10 @@ from fairlead.registry.deploying.parts import Json
 from fairlead.registry.deploying.secrets import OrgSecret
 from fairlead.registry.deploying.viewing import RevisionView, View
 from fairlead.registry.deploying.words import for_old_clients
+from fairlead.registry.values import Kind
 
 _NEW_DIALECT_SINCE = (1, 2, 0)
-_NO_MANIFEST: Json = {"service": "", "bentoml_version": "", "size_bytes": 0, "apis": {}, "models": [], "runners": []}
+_NO_MANIFEST = '{"service": "", "bentoml_version": "", "size_bytes": 0, "apis": {}, "models": [], "runners": []}'
 _RULE: Json = {"type": "weight", "weight": 0, "header": "", "cookie": "", "header_value": ""}
 
 
@@ -56,13 +57,19 @@ class ClusterInFull(Cluster, kw_only=True):
     resource_instances: list[InstanceType]
 
 
+class TargetBento(wire.BentoWithRepository, kw_only=True):
+    """A bento as targets show it."""
+
+    models: list[dict[str, Any]] = msgspec.field(default_factory=list)
+
+
 class DeploymentTarget(wire.Resource, kw_only=True):
     """One bento of a deployment; `config` is in the dialect of whoever asks."""
 
     creator: wire.User
     type: str
     canary_rules: list[dict[str, Any]] | None
-    bento: dict[str, Any]
+    bento: TargetBento
     config: dict[str, Any]
     kube_resource_uid: str
     kube_resource_version: str
@@ -212,7 +219,7 @@ def cluster(
 class Reader:
     """Who reads: their dialect, and whether they know every status."""
 
-    def __init__(self, caller: callers.Caller, dialect: Dialect, bentos: Mapping[str, Any]) -> None:
+    def __init__(self, caller: callers.Caller, dialect: Dialect, bentos: Mapping[str, msgspec.Struct]) -> None:
         version = caller.client_version
         self.caller = caller
         self.dialect = dialect
@@ -280,48 +287,45 @@ class Reader:
             kube_resource_version=version,
         )
 
-    def _bento(self, target: Target, created_at: float) -> Json:
+    def _bento(self, target: Target, created_at: float) -> TargetBento:
         """The registry's, or as much as a client needs of one that is gone from it."""
         found = self._bentos.get(str(target.tag))
         if found is not None:
-            shown: Json = msgspec.to_builtins(found)
-            return {**shown, "models": []}
+            return TargetBento(**msgspec.structs.asdict(found))
         return _gone(target, self.caller.organization, created_at)
 
 
-def _gone(target: Target, organization: callers.Organization, created_at: float) -> Json:
-    times: Json = {"uid": "", "created_at": wire.when(created_at), "updated_at": None, "deleted_at": None, "labels": []}
-    repository = {
-        **times,
-        "name": target.bento_repository,
-        "resource_type": "bento_repository",
-        "creator": None,
-        "description": "",
-        "latest_bento": None,
-        "latest_bentos": [],
-        "organization": msgspec.to_builtins(wire.organization(organization)),
-    }
-    return {
-        **times,
-        "name": target.bento,
-        "resource_type": "bento",
-        "creator": None,
-        "version": target.bento,
-        "description": "",
-        "image_build_status": "success",
-        "upload_status": "failed",
-        "upload_started_at": None,
-        "upload_finished_at": None,
-        "upload_finished_reason": "the bento is not in this registry",
-        "presigned_upload_url": "",
-        "presigned_download_url": "",
-        "transmission_strategy": None,
-        "upload_id": "",
-        "manifest": _NO_MANIFEST,
-        "build_at": wire.when(created_at),
-        "repository": repository,
-        "models": [],
-    }
+def _gone(target: Target, organization: callers.Organization, created_at: float) -> TargetBento:
+    version = values.Version(
+        uid="",
+        created_at=created_at,
+        updated_at=created_at,
+        organization=organization.uid,
+        kind=Kind.BENTO,
+        repository="",
+        repository_name=target.bento_repository,
+        version=target.bento,
+        manifest=_NO_MANIFEST,
+        build_at=created_at,
+        upload_status=values.UploadStatus.FAILED,
+        upload_finished_reason="the bento is not in this registry",
+    )
+    holder = values.Repository(
+        uid="",
+        created_at=created_at,
+        updated_at=created_at,
+        organization=organization.uid,
+        kind=Kind.BENTO,
+        name=target.bento_repository,
+    )
+    repository = wire.BentoRepository(
+        **wire.repository_fields(holder, people={}, organization=wire.organization(organization), n_deployments=0),
+        latest_bento=None,
+        latest_bentos=[],
+        n_bentos=0,
+    )
+    fields = wire.version_fields(version, people={}, strategy="", is_deprecated=False, aliases=())
+    return TargetBento(**fields, repository=repository)
 
 
 def _set(rule: Mapping[str, Any]) -> Json:

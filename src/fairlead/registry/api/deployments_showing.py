@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-import msgspec
 from starlette.responses import Response
 
 from fairlead.registry.api import deployments_shapes as shapes
@@ -52,9 +51,3 @@ async def first_cluster(call: Call) -> str:
     async with call.registry.database.read() as connection:
         clusters = await people.list_clusters(connection, call.caller.organization.uid)
     return clusters[0].uid if clusters else ""
-
-
-def plain(value: msgspec.Struct) -> dict[str, Any]:
-    """An answer as JSON values, for messages that hold one."""
-    found: dict[str, Any] = msgspec.to_builtins(value)
-    return found

@@ -48,25 +48,25 @@ class Pages:
     def routes(self) -> list[Route]:
         """Paths of people, outside of `/api`."""
         return [
-            Route("/login", self._told(self.log_in), methods=["GET", "POST"]),
-            Route("/logout", self._told(self.log_out), methods=["GET", "POST"]),
-            Route("/setup", self._told(self.set_up), methods=["GET", "POST"]),
-            Route("/api_tokens", self._told(self.approve), methods=["GET", "POST"]),
-            Route("/auth/oidc/login", self._told(self.begin), methods=["GET"]),
-            Route("/auth/oidc/callback", self._told(self.finish), methods=["GET"]),
+            Route("/login", self.told(self.log_in), methods=["GET", "POST"]),
+            Route("/logout", self.told(self.log_out), methods=["GET", "POST"]),
+            Route("/setup", self.told(self.set_up), methods=["GET", "POST"]),
+            Route("/api_tokens", self.told(self.approve), methods=["GET", "POST"]),
+            Route("/auth/oidc/login", self.told(self.begin), methods=["GET"]),
+            Route("/auth/oidc/callback", self.told(self.finish), methods=["GET"]),
         ]
 
     async def log_in(self, request: Request) -> Response:
         then = own_path(request.query_params.get("redirect", ""))
         values: dict[str, Any] = {"providers": self._accounts.open_id.providers, "then": then, "name": ""}
         if request.method == "GET":
-            return self._page("login", "Log in", **values)
+            return self.page("login", "Log in", **values)
         form = await _form(request)
         name = form.get("name_or_email", "")
         try:
             entered = await self._accounts.entrance.log_in(name, form.get("password", ""), _address(request))
         except FairleadError as error:
-            return self._page("login", "Log in", status=error.http, refused=str(error), **{**values, "name": name})
+            return self.page("login", "Log in", status=error.http, refused=str(error), **{**values, "name": name})
         return _entered(entered, then, request)
 
     async def log_out(self, request: Request) -> Response:
@@ -80,7 +80,7 @@ class Pages:
         form = dict.fromkeys(_SETUP_FIELDS, "")
         if request.method == "GET":
             form["token"] = request.query_params.get("token", "")
-            return self._page("setup", "Set up Fairlead", form=form, shortest=SHORTEST)
+            return self.page("setup", "Set up Fairlead", form=form, shortest=SHORTEST)
         form |= await _form(request)
         new = NewUser(
             name=form["name"], email=form["email"], password=form.get("password", ""), first_name=form["first_name"],
@@ -89,7 +89,7 @@ class Pages:
         try:
             entered = await self._accounts.entrance.set_up(form["token"], new, _address(request))
         except FairleadError as error:
-            return self._page(
+            return self.page(
                 "setup", "Set up Fairlead", status=error.http, refused=str(error), form=form, shortest=SHORTEST
             )
         return _entered(entered, "/", request)
@@ -109,7 +109,7 @@ class Pages:
         if request.method == "POST":
             await self._accounts.codes.approve(caller, code)
         title = "A terminal is logged in" if request.method == "POST" else "Let a terminal log in?"
-        return self._page("approve", title, user=caller.user.name, code=code, is_done=request.method == "POST")
+        return self.page("approve", title, user=caller.user.name, code=code, is_done=request.method == "POST")
 
     async def begin(self, request: Request) -> Response:
         """To the provider of identities."""
@@ -136,7 +136,7 @@ class Pages:
     def _callback(self, request: Request) -> str:
         return f"{self._base_url or str(request.base_url).rstrip('/')}/auth/oidc/callback"
 
-    def _told(self, handler: Handler) -> Handler:
+    def told(self, handler: Handler) -> Handler:
         """Refusals as a page, and no form of another site."""
 
         async def answered(request: Request) -> Response:
@@ -145,11 +145,11 @@ class Pages:
                     raise Forbidden("requests from pages of other sites are not allowed")
                 return await handler(request)
             except FairleadError as error:
-                return self._page("message", "Not done", status=error.http, refused=str(error))
+                return self.page("message", "Not done", status=error.http, refused=str(error))
 
         return answered
 
-    def _page(self, template: str, title: str, *, status: int = 200, **values: Any) -> Response:
+    def page(self, template: str, title: str, *, status: int = 200, **values: Any) -> Response:
         text = self._templates.get_template(f"{template}.html").render(title=title, **values)
         return HTMLResponse(text, status_code=status, headers=_HEADERS)
 
