@@ -10,11 +10,10 @@ import pytest
 from fairlead.registry.callers import Caller
 from fairlead.registry.db.engine import Database
 from fairlead.registry.service import Registry
-
-TEMPLATE = "registry_template"
-
 from support.postgres import Postgres, missing, postgres
 from support.registries import Clock, add_caller, config
+
+TEMPLATE = "registry_template"
 
 
 @pytest.fixture(scope="session")

@@ -52,11 +52,13 @@ def rclone_program() -> str:
 
 
 @contextmanager
-def s3_server(root: Path, *, host: str = "127.0.0.1") -> Iterator[S3Server]:
-    """Serve `root` until the block ends. Changes to its files are seen at once."""
+def s3_server(root: Path, *, host: str = "127.0.0.1", is_alone: bool = False) -> Iterator[S3Server]:
+    """Serve `root` until the block ends. Changes to its files are seen at once, unless it `is_alone` with them; then
+    objects may be deleted too. (Without a cache of folders rclone 1.75 waits for itself when one is deleted.)"""
     root.mkdir(parents=True, exist_ok=True)
+    kept = "5m" if is_alone else "0s"
     with serving(
-        ["s3", "--auth-key", f"{ACCESS_KEY},{SECRET_KEY}", "--dir-cache-time", "0s", str(root)], _LISTENING, host=host
+        ["s3", "--auth-key", f"{ACCESS_KEY},{SECRET_KEY}", "--dir-cache-time", kept, str(root)], _LISTENING, host=host
     ) as url:
         yield S3Server(url, root)
 

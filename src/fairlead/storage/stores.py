@@ -147,21 +147,27 @@ class ObjectSource:
         )
 
     def _translated(self, error: Exception) -> FairleadError:
-        """The one place where obstore's exceptions become ours."""
-        text = str(error)
-        if _WHOLE_OBJECT in text:
-            return Restart(f"{self._written}: the store sends objects from their beginning only")
-        status, words = _status_and_words(text)
-        said = cleaned(words, self._secrets)
-        if "Encountered object with invalid path" in text:
-            return StorageError(f"{self._written}: refused: the store holds a name that cannot be a file here: {said}")
-        hint = self._access.hint() if status in (401, 403, 404) else ""
-        message = f"{self._written}: {self._access.endpoint}: {said}" + (f" ({hint})" if hint else "")
-        if status is None and _is_configuration(error, text):
-            return StorageError(message)
-        if status is None or status in answers.TRANSIENT:
-            return StorageUnavailable(message)
+        return translated(error, written=self._written, access=self._access, secrets=self._secrets)
+
+
+def translated(
+    error: Exception, *, written: str, access: S3Access | GcsAccess | AzureAccess, secrets: tuple[str, ...]
+) -> FairleadError:
+    """The one place where obstore's exceptions become ours."""
+    text = str(error)
+    if _WHOLE_OBJECT in text:
+        return Restart(f"{written}: the store sends objects from their beginning only")
+    status, words = _status_and_words(text)
+    said = cleaned(words, secrets)
+    if "Encountered object with invalid path" in text:
+        return StorageError(f"{written}: refused: the store holds a name that cannot be a file here: {said}")
+    hint = access.hint() if status in (401, 403, 404) else ""
+    message = f"{written}: {access.endpoint}: {said}" + (f" ({hint})" if hint else "")
+    if status is None and _is_configuration(error, text):
         return StorageError(message)
+    if status is None or status in answers.TRANSIENT:
+        return StorageUnavailable(message)
+    return StorageError(message)
 
 
 def _version(meta: "ObjectMeta") -> str:

@@ -1,0 +1,72 @@
+"""Streams of bytes on their way into a store: in pieces of a good size, read ahead, and hashed beside the writing."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+PIECE_BYTES = 1024 * 1024
+# Enough for the network to go on while a disk is slow for a moment.
+_AHEAD = 8
+
+
+class Digest:
+    """A sha256 that is computed in threads, beside whatever is done with the bytes."""
+
+    def __init__(self) -> None:
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    def __str__(self) -> str:
+        return f"sha256:{self._hash.hexdigest()}"
+
+    async def over(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """The same bytes; when they end, the digest is that of all of them."""
+        async for chunk in chunks:
+            hashing = asyncio.ensure_future(asyncio.to_thread(self._hash.update, chunk))
+            try:
+                yield chunk
+            finally:
+                await hashing
+            self.size += len(chunk)
+
+
+async def gathered(chunks: AsyncIterator[bytes], size: int = PIECE_BYTES) -> AsyncIterator[bytes]:
+    """The same bytes in pieces of at least `size`, but for the last: servers hand bodies on in crumbs of 64 KiB, and a
+    hop to a thread for each would cost more than the hashing."""
+    waiting: list[bytes] = []
+    length = 0
+    async for chunk in chunks:
+        waiting.append(chunk)
+        length += len(chunk)
+        if length >= size:
+            yield b"".join(waiting)
+            waiting, length = [], 0
+    if length:
+        yield b"".join(waiting)
+
+
+@asynccontextmanager
+async def ahead(chunks: AsyncIterator[bytes], count: int = _AHEAD) -> AsyncIterator[AsyncIterator[bytes]]:
+    """The same chunks, of which up to `count` are taken before they are asked for."""
+    queue: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=count)
+
+    async def fill() -> None:
+        try:
+            async for chunk in chunks:
+                await queue.put(chunk)
+        finally:
+            await queue.put(None)
+
+    async def taken() -> AsyncIterator[bytes]:
+        while (chunk := await queue.get()) is not None:
+            yield chunk
+        # Whatever ended the stream early is raised here, where it is read.
+        await filling
+
+    filling = asyncio.create_task(fill())
+    try:
+        yield taken()
+    finally:
+        filling.cancel()
+        await asyncio.gather(filling, return_exceptions=True)
