@@ -11,7 +11,7 @@ from fairlead.dialects.base import Document
 from fairlead.dialects.bento.bento.schema import KIND as BENTO
 from fairlead.dialects.bento.names import label_value, parse_tag
 from fairlead.dialects.bento.request.cluster.builder import builder_pod
-from fairlead.dialects.bento.request.cluster.found import facts_in, hash_in, image_in
+from fairlead.dialects.bento.request.cluster.found import facts_in, hash_in
 from fairlead.dialects.bento.request.cluster.naming import images_of, job_name, request_hash
 from fairlead.dialects.bento.request.found import bento_of
 from fairlead.dialects.bento.request.lower import owner_of
@@ -82,10 +82,11 @@ def _spec(request: BentoRequest) -> Mapping[str, Any]:
 
 
 def _bento(request: BentoRequest, doc: Document, image: str, site: Site) -> tuple[Document, ...]:
-    """The Bento, as soon as its image is there. One that was made stays until there is a newer one."""
+    """The Bento, as soon as its image is there, under the name that nodes pull it by. One that was made stays until
+    there is a newer one."""
     facts = facts_in(doc)
     if facts is not None and hash_in(doc) == request_hash(doc):
-        return (bento_of(request, facts, image_in(doc) or image),)
+        return (bento_of(request, facts, image),)
     known = site.world.get(BENTO, request.metadata.namespace, request.metadata.name)
     if known is None or not is_owned_by(known, doc):
         return ()
