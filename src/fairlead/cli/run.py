@@ -14,7 +14,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from fairlead.backends.local.home import Home
-from fairlead.cli import output
+from fairlead.cli import bento_files, output
 from fairlead.cli.apply import apply_documents
 from fairlead.cli.configuration import read_settings
 from fairlead.cli.connection import Connection
@@ -29,7 +29,9 @@ from fairlead.cli.watching import Subject
 
 def run(
     *command: Annotated[str, Parameter(allow_leading_hyphen=True)],
-    file: Annotated[list[str], Parameter(name=["--filename", "-f"], negative="", allow_leading_hyphen=True)],
+    file: Annotated[
+        list[str] | None, Parameter(name=["--filename", "-f"], negative="", allow_leading_hyphen=True)
+    ] = None,
     config: Path | None = None,
     namespace: Annotated[str, Parameter(name=["--namespace", "-n"])] = "default",
     timeout: str = "10m",
@@ -38,6 +40,8 @@ def run(
     control_port: int = 0,
 ) -> int:
     """Start a private instance, apply manifests, wait until they are ready, run a command, tear down.
+
+    Without -f the first word is a bento to serve: a .bento file, or a folder with a bento.yaml.
 
     The command sees FAIRLEAD_URL (predictions), FAIRLEAD_GRPC (the same for gRPC, as host and port), FAIRLEAD_HOME and
     KUBECONFIG, and its exit code is passed on.
@@ -48,7 +52,8 @@ def run(
     command
         What to run, after --.
     file
-        A file, a folder, a URL, or - for standard input; may be given several times.
+        A file, a folder, a URL, or - for standard input; may be given several times. A bento that lies here stands for
+        the manifest that serves it.
     config
         Configuration file with images and servers of your own.
     namespace
@@ -63,7 +68,8 @@ def run(
         Port of the Kubernetes-shaped API (default: a free one).
     """
     timeout_s = seconds(timeout)
-    documents = read_documents(file)
+    files, command = _told(file, command)
+    documents = read_documents(files)
     flags = {"port": port, "grpc_port": 0, "control_port": control_port, "host": "127.0.0.1"}
     with interrupted_by_termination(), _folder(home) as place:
         settings = replace(read_settings(place, config, flags))
@@ -82,6 +88,17 @@ def run(
             return Exit.INTERRUPTED if command else Exit.OK
         finally:
             instance.stop()
+
+
+def _told(file: list[str] | None, command: tuple[str, ...]) -> tuple[list[str], tuple[str, ...]]:
+    """What to apply, and what to run."""
+    if file:
+        return file, command
+    if command and bento_files.is_one(command[0]):
+        return [command[0]], command[1:]
+    raise CommandFailed(
+        "nothing to serve: name manifests with -f, or a bento (a .bento file, or a folder with bento.yaml)"
+    )
 
 
 @contextmanager
@@ -125,5 +142,7 @@ def _announce(subjects: Sequence[Subject], running: Running) -> None:
     for subject in subjects:
         if subject.resource.kind == "SeldonDeployment":
             output.say(f"{running.url}/seldon/{subject.namespace}/{subject.name}/api/v1.0/predictions")
+        if subject.resource.kind == "BentoDeployment":
+            output.say(f"{running.url}/bento/{subject.namespace}/{subject.name}/")
     output.say(f"export KUBECONFIG={running.home.kubeconfig}")
     output.say("Ctrl-C stops it.")

@@ -1,4 +1,5 @@
-"""Reads the text of manifests from where `-f` points: a file, a folder, a URL or standard input."""
+"""Reads the text of manifests from where `-f` points: a file, a folder, a URL or standard input. A bento that lies here
+stands for the manifest that serves it."""
 
 import sys
 import urllib.error
@@ -7,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from fairlead.cli import bento_files
 from fairlead.errors import NotFound, TooLarge
 
 _SUFFIXES = (".yaml", ".yml", ".json")
@@ -32,6 +34,8 @@ def _read(name: str) -> Iterator[Source]:
         yield Source("<stdin>", _text(sys.stdin.buffer.read(_MOST_BYTES + 1), "<stdin>"))
     elif name.startswith(("http://", "https://")):
         yield Source(name, _text(_download(name), name))
+    elif bento_files.is_one(name):
+        yield Source(name, bento_files.manifest_of(name))
     elif Path(name).is_dir():
         yield from _read_folder(Path(name))
     else:
