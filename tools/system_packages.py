@@ -31,6 +31,7 @@ NEEDS = (
     Need("container checks", ("dockerd",), "docker.io"),
     Need("container checks", ("busybox",), "busybox-static"),
     Need("checks with a real container registry", ("docker-registry",), "docker-registry"),
+    Need("checks that build images", ("buildah",), "buildah"),
     Need("checks with a real Prometheus", ("prometheus",), "prometheus"),
 )
 
