@@ -16,6 +16,7 @@ import uvicorn
 
 from fairlead.control.api.admitting import Admission, admit_all
 from fairlead.control.api.app import build_app
+from fairlead.control.api.guard import Identify
 from fairlead.control.api.pod_logs import LogQuery, PodSource
 from fairlead.control.store import Store
 from fairlead.dialects.base import Column, Kind
@@ -142,12 +143,15 @@ async def serving(
     admission: Admission = admit_all,
     pods: PodSource | None = None,
     token: str | None = None,
+    identify: Identify | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     kinds: Sequence[Kind] = (SDEP,),
 ) -> AsyncIterator[ApiServer]:
     """Serve until the block ends, then stop without waiting for watchers."""
     store = await Store.open(home / "state.db", clock=clock)
-    app = build_app(store, kinds, sdep_schema, admission=admission, pods=pods, token=token, clock=clock)
+    app = build_app(
+        store, kinds, sdep_schema, admission=admission, pods=pods, token=token, identify=identify, clock=clock
+    )
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen()

@@ -29,6 +29,7 @@ from fairlead.backends.local.home import Home
 from fairlead.control import settings as settings_module
 from fairlead.control.addresses import address_of
 from fairlead.control.api.app import build_app
+from fairlead.control.api.guard import Identify
 from fairlead.control.api.kinds import CLAIM, CONFIG_MAP, POD, SECRET, SERVICE_ACCOUNT
 from fairlead.control.beside import Beside
 from fairlead.control.kept_plans import KeptPlans
@@ -133,7 +134,7 @@ async def run_control(config: ControlConfig) -> int:
             node=platform.node() or "localhost",
             clock=_now,
         )
-        kubernetes = _app(config, store, dialects, catalog, world, kserve.check_settings)
+        kubernetes = _app(config, store, dialects, catalog, world, kserve.check_settings, registry.identify)
         listener = Listener(
             Beside(kubernetes, registry, is_local=not config.settings.token),
             config.host,
@@ -206,6 +207,7 @@ def _app(
     catalog: Catalog,
     world: World,
     check_settings: Callable[[Document], None],
+    identify: Identify,
 ) -> Starlette:
     by_kind = {kind: dialect for dialect in dialects for kind in dialect.kinds}
 
@@ -227,6 +229,7 @@ def _app(
         world=world,
         pods=ReplicaLogs(store=store, folder=config.home.logs),
         token=config.settings.token or None,
+        identify=identify,
     )
 
 

@@ -22,9 +22,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from fairlead.control.api import access
 from fairlead.control.api.admitting import Admission, admit_all
 from fairlead.control.api.answers import failure_response, json_response
+from fairlead.control.api.authorizing import action_of, authorize, caller_in
 from fairlead.control.api.calls import Call
 from fairlead.control.api.discovery import Discovery, aggregated_version
-from fairlead.control.api.guard import Guard
+from fairlead.control.api.guard import Guard, Identify
 from fairlead.control.api.kinds import SchemaOf, resources_of
 from fairlead.control.api.negotiation import parse_accept
 from fairlead.control.api.openapi import PROTO_V2, PROTO_V2_ASKED, OpenApi
@@ -57,13 +58,15 @@ def build_app(
     pods: PodSource | None = None,
     token: str | None = None,
     hosts: Sequence[str] = (),
+    identify: Identify | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     is_ready: Callable[[], bool] = lambda: True,
 ) -> Starlette:
     """The API over a store.
 
     `kinds` are the custom kinds, `schema_of` gives a kind's structural schema, and `world` is what is stored
-    now. Without a `token` only names of the loopback (and `hosts`) are answered. `is_ready` is for `/readyz`.
+    now. Without a `token` only names of the loopback (and `hosts`) are answered. `identify` finds out who comes with
+    a token of the registry. `is_ready` is for `/readyz`.
     """
     resources = resources_of(kinds, schema_of, world)
     api = _Api(store, resources, admission, pods, clock)
@@ -86,7 +89,7 @@ def build_app(
         *(Route(path + slash, answer, methods=["GET"]) for path, answer in told.items() for slash in ("", "/")),
         Route("/{path:path}", _Endpoint(api)),
     ]
-    guard = Middleware(Guard, token=token, hosts=frozenset(hosts))
+    guard = Middleware(Guard, token=token, hosts=frozenset(hosts), identify=identify)
     return Starlette(routes=routes, middleware=[guard], exception_handlers={Exception: _failed})
 
 
@@ -221,10 +224,13 @@ class _Api:
             raise NotFound("the server could not find the requested resource")
         review = access.find_review(address.group, address.version, address.plural)
         if review is not None:
-            return await access.answer(review, request)
+            return await access.answer(review, request, self._resources)
         resource = self._resources.find(address.group, address.version, address.plural)
         call = Call(request, address, resource)
-        if request.method == "GET" and not address.name and call.flag("watch"):
+        is_watch = request.method == "GET" and not address.name and call.flag("watch")
+        action = action_of(request.method, address, is_namespaced=resource.kind.is_namespaced, is_watch=is_watch)
+        authorize(caller_in(request.scope), action)
+        if is_watch:
             return self._watch(call)
         handler = self._handlers(call).get(request.method)
         if handler is None:
