@@ -31,7 +31,7 @@ def test_a_tag_that_is_too_long_gives_its_hash() -> None:
     assert request_name(tag) == f"bento-{hashlib.md5(tag.encode(), usedforsecurity=False).hexdigest()}"
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(PART, PART)
 def test_every_tag_gives_a_name_that_kubernetes_takes(name: str, version: str) -> None:
     made = request_name(f"{name}:{version}")
@@ -40,7 +40,7 @@ def test_every_tag_gives_a_name_that_kubernetes_takes(name: str, version: str) -
     assert request_name(made) == made
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(PART, PART, st.from_regex(r"[a-z]([-a-z0-9]{0,50}[a-z0-9])?", fullmatch=True), st.sampled_from(["", "p-", "d-"]))
 def test_services_of_runners_have_names_of_their_own(name: str, version: str, deployment: str, kind: str) -> None:
     services = {runner_service(deployment, f"{name}:{version}", runner, kind=kind) for runner in ("a", "b")}
@@ -49,7 +49,7 @@ def test_services_of_runners_have_names_of_their_own(name: str, version: str, de
     assert all(LABEL.fullmatch(one) for one in services)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(PART, PART, PART)
 def test_tags_of_images_fit_a_registry(name: str, version: str, prefix: str) -> None:
     made = image_tag(parse_tag(f"{name}:{version}"), f"{prefix}.")
@@ -57,7 +57,7 @@ def test_tags_of_images_fit_a_registry(name: str, version: str, prefix: str) -> 
     assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", made)
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.text(alphabet="abcXYZ019-_.", min_size=1, max_size=200))
 def test_values_of_labels_fit(text: str) -> None:
     assert len(label_value(text)) <= 63

@@ -97,7 +97,6 @@ def _doc(version: str, spec: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("version", OLD)
 @settings(max_examples=20)
 @given(data=st.data())
@@ -108,7 +107,6 @@ def test_an_old_object_comes_back_as_it_was_written(version: str, data: st.DataO
     assert to_shown(to_stored(doc), version, ALONE) == doc == before
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("version", OLD)
 @settings(max_examples=20)
 @given(data=st.data())
@@ -118,7 +116,6 @@ def test_a_stored_object_that_is_read_in_an_old_version_is_stored_as_it_was(vers
     assert to_stored(to_shown(doc, version, ALONE)) == doc
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("version", OLD)
 @settings(max_examples=20)
 @given(data=st.data())
@@ -129,7 +126,6 @@ def test_an_old_object_that_is_read_in_another_old_version_means_the_same(versio
         assert to_stored(to_shown(stored, other, ALONE))["spec"] == stored["spec"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("version", OLD)
 @settings(max_examples=20)
 @given(data=st.data())
@@ -144,7 +140,6 @@ def test_what_a_version_gives_is_what_its_schema_knows(version: str, data: st.Da
     assert pruned(stored, BentoDialect().open_api(kind)) == stored
 
 
-@pytest.mark.slow
 @settings(max_examples=20)
 @given(NEW, st.integers(1, 9))
 def test_a_change_in_an_old_version_changes_nothing_else(spec: dict[str, Any], replicas: int) -> None:
