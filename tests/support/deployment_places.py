@@ -22,6 +22,7 @@ class FakePlace:
         self.namespaces = {"default"}
         self.logs: dict[tuple[str, str], list[bytes]] = {}
         self._revision = 0
+        self._read: set[tuple[str, str]] = set()
         self._changed = asyncio.Condition()
 
     async def get(self, kind: str, namespace: str, name: str) -> Json | None:
@@ -88,13 +89,21 @@ class FakePlace:
         lines = self.logs.get((namespace, pod))
         if lines is None:
             raise NotFound(f'no log of pod "{pod}" is kept in namespace "{namespace}"')
+        async with self._changed:
+            self._read.add((namespace, pod))
+            self._changed.notify_all()
         return _lines(lines if part.tail_lines is None else lines[-part.tail_lines :])
+
+    async def was_read(self, namespace: str, pod: str) -> None:
+        """Until somebody has asked for a pod's log."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: (namespace, pod) in self._read)
 
     def urls(self, document: Mapping[str, Any]) -> Sequence[str]:
         url = (document.get("status") or {}).get("url")
         return [url] if url and document["spec"].get("ingress", {}).get("enabled") else []
 
-    async def add_pod(self, namespace: str, name: str, *, ready: bool = True, **labels: str) -> None:
+    async def add_pod(self, namespace: str, name: str, ready: bool = True, /, **labels: str) -> None:
         """A pod with labels below `yatai.ai/`, whose names have `_` for `-`."""
         marks = {f"yatai.ai/{key.replace('_', '-')}": value for key, value in labels.items()}
         status = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True" if ready else "False"}]}

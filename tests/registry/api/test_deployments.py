@@ -65,7 +65,7 @@ def test_an_old_client_sees_it_in_its_own_words(http: Http, made: str) -> None:
 
 
 def test_an_old_client_makes_one_that_a_new_one_sees(http: Http, place: FakePlace, name: str) -> None:
-    target = {
+    target: dict[str, Any] = {
         "type": "stable",
         "bento_repository": "old",
         "bento": "v1",

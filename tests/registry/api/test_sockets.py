@@ -83,7 +83,7 @@ def test_pods_of_a_deployment_are_told_again_when_they_change(
 ) -> None:
     with _listening(http, "/ws/v2/deployments/iris-dep/pods?organization_name=default&cluster=default") as socket:
         assert [pod["name"] for pod in _next(socket)["payload"]] == ["builder-0", "iris-dep-0"]
-        server.run(place.add_pod("default", "iris-dep-1", ready=False, bento_deployment="iris-dep"))
+        server.run(place.add_pod("default", "iris-dep-1", False, bento_deployment="iris-dep"))
         second = _next(socket)["payload"]
         server.run(place.delete("Pod", "default", "iris-dep-1"))
         assert len(_next(socket)["payload"]) == 2

@@ -157,10 +157,15 @@ def setup_of(target: Target, dialect: Dialect, *, entry: str) -> Setup:
 
 def config_for(reader: Dialect, target: Target, dialect: Dialect, *, entry: str, uid: str, version: str) -> Json:
     """A target's config in a reader's dialect. `uid` and `version` are those of the object."""
-    places = {"kubeResourceUid": uid, "kubeResourceVersion": version}
     if reader is dialect:
-        return target.config | places if reader is Dialect.V1 else target.config
+        return _with_object(target.config, uid, version) if reader is Dialect.V1 else target.config
     setup = setup_of(target, dialect, entry=entry)
     if reader is Dialect.V1:
         return config_v1.config_of(setup, uid=uid, version=version)
     return config_v2.config_of(setup, entry=entry)
+
+
+def _with_object(config: Json, uid: str, version: str) -> Json:
+    """A config of a client before 1.2 as it reads it back: with its object, and no null where it crashes on one."""
+    shown = config | {"kubeResourceUid": uid, "kubeResourceVersion": version}
+    return shown | ({"resources": {}} if "resources" in config and config["resources"] is None else {})

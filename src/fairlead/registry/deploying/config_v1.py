@@ -74,6 +74,8 @@ def config_of(setup: Setup, *, uid: str = "", version: str = "") -> Json:
     """The config that a client reads for it; `uid` and `version` are the object's."""
     config = _config(setup.main, setup)
     return config | {
+        # Clients take null for a runner's, and no null here.
+        "resources": setup.main.resources,
         "kubeResourceUid": uid,
         "kubeResourceVersion": version,
         "runners": {name: _config(part, setup) for name, part in setup.runners.items()} or None,
