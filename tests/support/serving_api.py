@@ -17,9 +17,10 @@ import uvicorn
 from fairlead.control.api.admitting import Admission, admit_all
 from fairlead.control.api.app import build_app
 from fairlead.control.api.guard import Identify
+from fairlead.control.api.kinds import SchemaOf
 from fairlead.control.api.pod_logs import LogQuery, PodSource
 from fairlead.control.store import Store
-from fairlead.dialects.base import Column, Kind
+from fairlead.dialects.base import ALONE, Column, Kind, World
 
 SDEP = Kind(
     group="machinelearning.seldon.io",
@@ -146,11 +147,21 @@ async def serving(
     identify: Identify | None = None,
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     kinds: Sequence[Kind] = (SDEP,),
+    schema_of: SchemaOf = sdep_schema,
+    world: World = ALONE,
 ) -> AsyncIterator[ApiServer]:
     """Serve until the block ends, then stop without waiting for watchers."""
     store = await Store.open(home / "state.db", clock=clock)
     app = build_app(
-        store, kinds, sdep_schema, admission=admission, pods=pods, token=token, identify=identify, clock=clock
+        store,
+        kinds,
+        schema_of,
+        admission=admission,
+        world=world,
+        pods=pods,
+        token=token,
+        identify=identify,
+        clock=clock,
     )
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))

@@ -1,5 +1,6 @@
 """The rules of a BentoDeployment."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,12 +17,13 @@ from fairlead.dialects.bento.deployment.schema import (
     ResourceItem,
     Resources,
 )
-from fairlead.dialects.bento.deployment.versions import to_stored, version_of
+from fairlead.dialects.bento.deployment.versions import original_tag, to_stored, version_of
 from fairlead.dialects.bento.refusing import Refusing
 from fairlead.dialects.podspec import ObjectMeta, OpenObject
 from fairlead.dialects.reading import Identity, quoted, read_as
 
 VERSIONS = (VERSION, "v1alpha3", "v1alpha2", "v1alpha1")
+_NAME = re.compile(r"[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?")
 _METRICS = {
     "Resource": "resource",
     "Pods": "pods",
@@ -71,6 +73,10 @@ def check_version(doc: Document) -> None:
 def validate(doc: Document) -> None:
     """Raise `InvalidManifest` with every problem."""
     spec, refusing = read(doc).spec, Refusing(IDENTITY, doc)
+    if tag := original_tag(to_stored(doc)):
+        refusing.tag("spec.bento_tag", tag)
+    elif not _NAME.fullmatch(spec.bento):
+        refusing.value("spec.bento", spec.bento, "must be the name of a Bento")
     _part(refusing, "spec", spec.annotations, spec.resources, spec.autoscaling)
     refusing.variables("spec.envs", spec.envs)
     refusing.labels("spec.labels", spec.labels)
