@@ -10,7 +10,7 @@ import pytest
 from fairlead.backends.kubernetes.operator import Followed
 from fairlead.dialects.clusters import ClusterSettings
 from fairlead.dialects.kserve import KServeDialect
-from support.cluster import Cluster, running_cluster
+from support.cluster import Cluster, Fault, running_cluster
 from support.isvc import isvc, model
 from support.operators import install, options, running_operator
 
@@ -143,6 +143,24 @@ async def test_a_service_of_knatives_mode_is_rolled_out_and_promoted(cluster: Cl
 
     assert shares == {"iris-predictor-00002": 10, "iris-predictor-00001": 90}
     assert predictor()["previousRolledoutRevision"] == "iris-predictor-00001"
+
+
+async def test_who_takes_a_canary_back_waits_for_no_news_of_what_the_operator_wrote(cluster: Cluster) -> None:
+    def shares() -> dict[str, int]:
+        traffic = (_status(cluster).get("components") or {}).get("predictor", {}).get("traffic", ())
+        return {one["revisionName"]: one["percent"] for one in traffic}
+
+    await cluster.install([_definition("serving.knative.dev", "Service", "services")])
+    async with running_operator(cluster, _followed(KNATIVE), options(settings=KNATIVE)):
+        created = await cluster.create(_iris(model()))
+        await _until(cluster, lambda: shares() == {"iris-predictor-00001": 100})
+        await cluster.merge(created, {"spec": {"predictor": model(uri="gs://models/2")}})
+        await _until(cluster, lambda: shares() == {"iris-predictor-00002": 100})
+    await cluster.merge(created, {"spec": {"predictor": {"canaryTrafficPercent": 0}}})
+    cluster.faults.add(Fault.SLOW, kinds="InferenceService", where=lambda call: call.user_agent.startswith("kopf"))
+
+    async with running_operator(cluster, _followed(KNATIVE), options(settings=KNATIVE)):
+        await _until(cluster, lambda: shares() == {"iris-predictor-00002": 0, "iris-predictor-00001": 100})
 
 
 async def test_a_graph_waits_for_its_services(cluster: Cluster) -> None:

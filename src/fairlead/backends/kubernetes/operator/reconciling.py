@@ -122,6 +122,8 @@ class Reconciler:
         has_moved = await self._tell_status(followed, key, doc, status)
         for warning in written.warnings:
             await self._tell(followed, doc, "NotUsed", warning)
+        if has_moved and self._means_another(followed, {**doc, "status": status}, world, layout):
+            return 0.0
         if todo.is_ready or not followed.reads_pods:
             self.looks.forget(key)
             return None
@@ -135,6 +137,14 @@ class Reconciler:
         dialect.validate(ready, catalog=self.catalog, world=world)
         layout = dialect.lay_out(ready, settings=settings, catalog=self.catalog, world=world)
         return ready, layout, self.render(layout, settings)
+
+    def _means_another(self, followed: Followed, doc: Json, world: World, layout: Layout) -> bool:
+        """Whether with this status it is laid out otherwise: the shares of a roll-out follow from how far it has got.
+        Of what we wrote ourselves the watch brings no news."""
+        try:
+            return self._laid_out(followed, doc, world, self.settings)[1] != layout
+        except FairleadError:
+            return True  # the next reconcile says so where it belongs
 
     def _with_images_kept(self, followed: Followed, doc: Json, world: World, written: Written) -> tuple[Json, ...]:
         image = self.settings.image
