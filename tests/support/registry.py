@@ -208,6 +208,9 @@ class _FrontHandler(BaseHTTPRequestHandler):
             return self._answer(307, b"", {"Location": f"{front.blobs.url}/{digest}?signature=hush"})
         return self._answer(200, front.behind._get(self.path), {"Content-Type": _MANIFEST})
 
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
     def log_message(self, format: str, *args: object) -> None:
         """Tests read `asked`."""
 
@@ -216,4 +219,5 @@ class _FrontHandler(BaseHTTPRequestHandler):
         for name, value in (headers | {"Content-Length": str(len(body))}).items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)

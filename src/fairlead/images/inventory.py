@@ -40,7 +40,7 @@ def packages_of(archive: Path) -> list[Package]:
     try:
         with tarfile.open(archive) as image:
             files = _files(image)
-    except (tarfile.TarError, OSError, KeyError, ValueError) as error:
+    except (tarfile.TarError, OSError, EOFError, LookupError, TypeError, ValueError) as error:
         raise BuildFailed(f"{archive}: cannot be read as an image: {error}") from error
     return sorted(set(_packages(files)))
 

@@ -142,6 +142,9 @@ def _installing(served: Served, base: str, asked: str, *, may_compile: bool) -> 
     yield (
         "RUN UV_INDEX_STRATEGY=unsafe-best-match UV_SYSTEM_CERTS=true /opt/uv/bin/uv pip install --no-cache"
         f" --python /opt/fairlead/bin/python{only_wheels} {asked}"
+        # uv notes of a wheel that is a file when that was made, here: a moment ago.
+        " && for note in $(find /opt/fairlead/lib -name uv_cache.json); do"
+        ' rm "$note" && sed -i /uv_cache.json/d "$(dirname "$note")/RECORD"; done'
     )
     # One process and a fixed seed: otherwise the order of a set's members is another one in each image.
     yield (
