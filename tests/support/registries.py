@@ -24,9 +24,9 @@ class Clock:
         self.now += seconds
 
 
-def config(folder: Path, *, database: str = "", store: str = "", **others: str) -> RegistryConfig:
+def config(folder: Path, *, database: str = "", store: str = "") -> RegistryConfig:
     """A registry below `folder`, unless another database or store is named."""
-    return RegistryConfig.of_home(folder / "registry", database=database, store=store, **others)
+    return RegistryConfig.of_home(folder / "registry", database=database, store=store)
 
 
 async def add_caller(registry: Registry, name: str = "ada", *, organization: Organization | None = None) -> Caller:

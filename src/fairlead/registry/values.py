@@ -39,6 +39,8 @@ class Mode(StrEnum):
     PROXY = "proxy"
     PRESIGNED = "presigned"
     MULTIPART = "multipart"
+    ANNOUNCED = "announced"
+    """Somebody has said that bytes will come, and not yet how."""
 
 
 @dataclass(frozen=True, slots=True)
