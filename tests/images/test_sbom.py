@@ -11,6 +11,7 @@ from fairlead.images import sbom
 from support.saved_images import ABOVE, BASE, layer, oci
 
 
+@pytest.mark.slow(3)
 def test_it_is_valid_and_the_same_each_time(tmp_path: Path) -> None:
     from cyclonedx.schema import SchemaVersion
     from cyclonedx.validation.json import JsonStrictValidator

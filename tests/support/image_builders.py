@@ -1,6 +1,7 @@
 """Real builders with a place of their own, programs that stand in for ones that are not here, and a context that is so
 small that it needs no base: one static program."""
 
+import json
 import os
 import shutil
 from collections.abc import Mapping
@@ -50,3 +51,15 @@ def stand_ins(folder: Path, programs: Mapping[str, str]) -> dict[str, str]:
         path.write_text(f"#!/bin/sh\n{script}\n")
         path.chmod(0o755)
     return {"PATH": str(folder), "HOME": str(folder)}
+
+
+def small_bento(folder: Path, dockerfile: str = DOCKERFILE) -> Path:
+    """A bento that says what bentos say, with a Dockerfile that needs no base."""
+    small_context(folder)
+    (folder / "Dockerfile").unlink()
+    (folder / "env" / "docker").mkdir(parents=True)
+    (folder / "env" / "docker" / "Dockerfile").write_text(dockerfile)
+    said = {"name": "sums", "version": "v1", "service": "service:Sums", "bentoml_version": "1.4.39", "models": []}
+    services = [{"name": "Sums", "service": "", "models": [], "dependencies": [], "config": {}}]
+    (folder / "bento.yaml").write_text(json.dumps({**said, "entry_service": "Sums", "services": services}))
+    return folder
