@@ -14,7 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from fairlead.backends.kubernetes.accepted_values import ACCEPTED, Sort, Value
-from fairlead.backends.kubernetes.install import crds, gateway_objects, operator_objects, rbac, webhook_objects
+from fairlead.backends.kubernetes.install import (
+    crds,
+    gateway_objects,
+    operator_objects,
+    rbac,
+    registry_objects,
+    webhook_objects,
+)
 from fairlead.backends.kubernetes.install.defaults import DEFAULTS
 from fairlead.backends.kubernetes.install.installation import Installation
 from fairlead.backends.kubernetes.text import yaml_of
@@ -61,7 +68,8 @@ def _marked() -> Installation:
         for name in ("resources", "nodeSelector", "tolerations", "affinity")
     }
     values["operator"] |= {name: {mark(f".Values.operator.{name}"): ""} for name in ("podAnnotations", "podLabels")}
-    values["ownGateway"]["resources"] = mark("toJson .Values.ownGateway.resources")
+    for name in ("ownGateway", "registry"):
+        values[name]["resources"] = mark(f"toJson .Values.{name}.resources")
     values["image"]["pullSecrets"] = [{mark("pullSecrets"): ""}]
     values["clusterDomain"] = mark('.Values.clusterDomain | default "cluster.local"')
     for section in ("webhook", "certManager"):
@@ -98,6 +106,7 @@ def templates() -> dict[str, str]:
         "deployment.yaml": _deployment(marked),
         "budget.yaml": _only(".Values.operator.podDisruptionBudget.enabled", _text(operator_objects.budget(marked))),
         "gateway.yaml": _only(".Values.ownGateway.enabled", _gateway(marked)),
+        "registry.yaml": _only(".Values.registry.enabled", _registry(marked)),
         "webhooks.yaml": _only(".Values.webhook.enabled", _webhooks(managed)),
         "NOTES.txt": _NOTES,
     }
@@ -145,6 +154,15 @@ def _gateway(marked: Installation) -> str:
     others = [text for text in texts if text not in rights]
     others[-1] = _with_pull_secrets(_when("if .Values.singleNamespace", r" *- --namespace=", others[-1]))
     return "---\n".join(others) + _only(".Values.rbac.create", "---\n".join(rights))
+
+
+def _registry(marked: Installation) -> str:
+    """Two shapes of it: what it keeps is elsewhere, by a Secret, or on a claim."""
+    values = {**marked.values, "registry": {**marked.values["registry"], "existingSecret": ""}}
+    claimed = _Marked(namespace=marked.namespace, values=values)
+    shapes = [_with_pull_secrets(_text(registry_objects.objects(each))) for each in (marked, claimed)]
+    on_claim = _when("if .Values.registry.storage.className", r" +storageClassName:", shapes[1])
+    return f"{{{{- if .Values.registry.existingSecret }}}}\n{shapes[0]}{{{{- else }}}}\n{on_claim}{{{{- end }}}}\n"
 
 
 def _with_pull_secrets(text: str) -> str:

@@ -47,6 +47,11 @@ VALUES: dict[str, dict[str, Any]] = {
         "image": {"pullSecrets": ["one"]},
     },
     "gateway-without-rights": {"ownGateway": {"enabled": True}, "rbac": {"create": False}},
+    "registry": {
+        "registry": {"enabled": True, "storage": {"className": "fast"}, "resources": {"limits": {"memory": "2Gi"}}},
+        "image": {"pullSecrets": ["one"]},
+    },
+    "registry-elsewhere": {"registry": {"enabled": True, "existingSecret": "registry", "replicas": 2}},
     "people's": {
         "istio": {"enabled": True, "gateway": "istio-system/gw"},
         "kserve": {"controller": {"gateway": {"domainTemplate": "{{ .Name }}<&>.{{ .IngressDomain }}"}}},

@@ -43,10 +43,11 @@ class Installer:
                 await self._wait(doc, why_not_rolled_out, "to be ready", deadline)
 
     async def uninstall(self, listing: Listing, *, with_definitions: bool) -> None:
-        """All but definitions, users' objects, and what users made of the seeds. Webhooks first: they would refuse
-        whatever comes after the operator is gone."""
+        """All but definitions, users' objects, what users made of the seeds, and claims, which hold what users put
+        there. Webhooks first: they would refuse whatever comes after the operator is gone."""
         for doc in reversed(listing.operator):
-            await self._delete(doc)
+            if doc["kind"] != "PersistentVolumeClaim":
+                await self._delete(doc)
         namespace = listing.namespace["metadata"]["name"]
         await self._delete(
             {

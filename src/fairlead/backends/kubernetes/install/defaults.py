@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fairlead.dialects.clusters import DEFAULT_IMAGE, ClusterSettings
+from fairlead.dialects.registered import TOKEN_SECRET
 
 DEFAULTS: Mapping[str, Any] = {
     "image": {
@@ -37,6 +38,15 @@ DEFAULTS: Mapping[str, Any] = {
         "enabled": False,
         "replicas": 1,
         "resources": {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"memory": "512Mi"}},
+    },
+    "registry": {
+        "enabled": False,
+        "url": "",
+        "tokenSecret": TOKEN_SECRET,
+        "existingSecret": "",
+        "replicas": 1,
+        "storage": {"size": "20Gi", "className": ""},
+        "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
     },
     "hostNetwork": False,
     "singleNamespace": False,

@@ -8,7 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fairlead.backends.kubernetes.install import crds, gateway_objects, operator_objects, rbac, webhook_objects
+from fairlead.backends.kubernetes.install import (
+    crds,
+    gateway_objects,
+    operator_objects,
+    rbac,
+    registry_objects,
+    webhook_objects,
+)
 from fairlead.backends.kubernetes.install.installation import Installation
 from fairlead.dialects.base import Dialect, Document
 
@@ -46,6 +53,7 @@ def listing(installation: Installation, dialects: Sequence[Dialect], seeds: Sequ
             operator_objects.deployment(installation),
             *operator_objects.budget(installation),
             *gateway_objects.objects(installation),
+            *registry_objects.objects(installation),
             *webhook_objects.configurations(installation, kinds),
         ),
         seeds=tuple(seeds) if installation.value("runtimes.create") else (),
