@@ -126,7 +126,17 @@ def test_a_timeout_of_an_old_bento_is_told_to_its_server() -> None:
     asked = _v1()
     spec = spec_of(setup_of(asked.main, asked.dialect, entry="apiserver"), MEANS, entry="apiserver")
     assert {"name": "BENTOML_CONFIG_OPTIONS", "value": "api_server.traffic.timeout=90"} in spec["envs"]
-    assert spec["annotations"]["fairlead.dev/injected-envs"] == "BENTOML_CONFIG_OPTIONS"
+    assert spec["annotations"]["fairlead.dev/derived"] == "BENTOML_CONFIG_OPTIONS"
+
+
+def test_how_much_is_taken_at_once_is_told_to_the_gateway() -> None:
+    queue = {"enabled": True, "max_consume_concurrency": 3}
+    target = V1_BODY["targets"][0] | {"config": {"traffic_control": {"request_queue": queue}}}
+    setup = setup_of(_v1(V1_BODY | {"targets": [target]}).main, Dialect.V1, entry=ENTRY)
+    spec = spec_of(setup, MEANS, entry=ENTRY)
+    assert spec["annotations"]["fairlead.dev/max-concurrency"] == "3"
+    assert from_spec(spec, {}).main.overrides == {}
+    assert "annotations" not in keeping({"spec": spec}, {"spec": {"bento": "b"}})["spec"]
 
 
 def test_a_v2_body_becomes_resources_variables_and_settings_of_the_server() -> None:
@@ -142,7 +152,7 @@ def test_a_v2_body_becomes_resources_variables_and_settings_of_the_server() -> N
             "value": json.dumps({"services": {ENTRY: {"traffic": {"timeout": 10}}}}),
         },
     ]
-    assert spec["annotations"]["fairlead.dev/access"] == "none"
+    assert spec["annotations"]["fairlead.dev/auth"] == "none"
 
 
 def test_what_the_user_sets_is_not_replaced_by_what_follows_from_settings() -> None:
@@ -320,7 +330,7 @@ def test_any_config_means_the_same_after_the_way_through_the_other_dialect(confi
         before.pop(said_elsewhere, None)
         after.pop(said_elsewhere, None)
     for spec in (before, after):
-        spec.get("annotations", {}).pop("fairlead.dev/access", None)
+        spec.get("annotations", {}).pop("fairlead.dev/auth", None)
         for part in (spec, *spec.get("runners", ())):
             if "fairlead.dev/instance-type" in (part.get("annotations") or {}):
                 part.pop("resources", None)

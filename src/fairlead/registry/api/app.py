@@ -31,7 +31,7 @@ class RegistryApp:
         operations: Sequence[Operation],
         more: Sequence[BaseRoute] = (),
     ) -> None:
-        self._registry = registry
+        self.registry = registry
         self._authenticator = authenticator
         self.operations = tuple(operations)
         routes = [*more, *(Route(path, _Endpoint(self, table)) for path, table in self._tables())]
@@ -44,6 +44,11 @@ class RegistryApp:
             tables.setdefault(operation.path, {})[operation.method] = operation
         # Of two paths that fit, the one with fewer variables is meant.
         return sorted(tables.items(), key=lambda item: item[0].count("{"))
+
+    @property
+    def registry(self) -> Registry:
+        """What it answers for."""
+        return self._registry
 
     def claims(self, path: str) -> bool:
         """Whether a path belongs to the registry, though nothing may be there."""
@@ -65,7 +70,7 @@ class RegistryApp:
         except Exception as error:
             return errors.refusal(error, key="message")
         try:
-            return await operation.handler(Call(request, self._registry, caller))
+            return await operation.handler(Call(request, self.registry, caller))
         except Exception as error:
             return errors.refusal(error, client=caller.client_version if caller else None)
 

@@ -3,6 +3,8 @@
 Those under `yatai.ai/` are upstream's; those under `fairlead.dev/` are ours.
 """
 
+from fairlead.dialects.bento.deployment.annotations import COLD_START as COLD_START
+
 STRATEGY = "yatai.ai/deployment-strategy"
 FLAGS = {
     "enable_stealing_traffic_debug_mode": "yatai.ai/enable-stealing-traffic-debug-mode",
@@ -12,18 +14,16 @@ FLAGS = {
 """By the clients' names."""
 
 INSTANCE_TYPE = "fairlead.dev/instance-type"
-COLD_START = "fairlead.dev/cold-start-timeout"
-"""Seconds that a request may wait for a first replica."""
 TRAFFIC = "fairlead.dev/traffic-control"
 """A client's `traffic_control`, as JSON."""
 OVERRIDES = "fairlead.dev/config-overrides"
 """BentoML's own configuration of a service, as JSON."""
-ACCESS = "fairlead.dev/access"
+ACCESS = "fairlead.dev/auth"
 """Who may ask: `token` wants a token, `none` nothing."""
 SECRETS = "fairlead.dev/secrets"
 """Names of secrets whose values are in the environment, with commas between."""
-INJECTED = "fairlead.dev/injected-envs"
-"""Names of variables that follow from other words of the client, with commas between."""
+INJECTED = "fairlead.dev/derived"
+"""Names of variables and annotations that follow from other words of the client, with commas between."""
 CANARY = "fairlead.dev/canary"
 """The other bentos that get some of the requests, as JSON."""
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from fairlead.dialects.bento.deployment.lower import CONCURRENCY
 from fairlead.dialects.bento.names import Tag, label_value, request_name
 from fairlead.errors import BadRequest
 from fairlead.registry.deploying import annotations, go_durations, parts
@@ -105,10 +106,19 @@ def _inject(
     ]
     added += [{"name": name, "value": value} for name, value in _settings(part, service, is_new=is_new).items()]
     added = [env for env in added if env["name"] not in given]
+    notes = _limits(part)
     if added:
         fields["envs"] = envs + added
-        names = ",".join(env["name"] for env in added)
-        fields["annotations"] = {**(fields.get("annotations") or {}), annotations.INJECTED: names}
+    if added or notes:
+        names = ",".join([*(env["name"] for env in added), *notes])
+        fields["annotations"] = {**notes, **(fields.get("annotations") or {}), annotations.INJECTED: names}
+
+
+def _limits(part: Part) -> dict[str, str]:
+    """How much a replica takes at once, as the gateway and its workers know it; the others wait."""
+    queue = part.traffic.get("request_queue") or {}
+    most = queue.get("max_consume_concurrency")
+    return {CONCURRENCY: str(most)} if most and queue.get("enabled", True) else {}
 
 
 def _resources(name: str, means: Means) -> Json:
@@ -124,12 +134,9 @@ def _settings(part: Part, service: str, *, is_new: bool) -> dict[str, str]:
     timeout = part.traffic.get("timeout")
     timeout_s = go_durations.seconds(timeout) if timeout else None
     if service and is_new and service != OLD_STYLE:
-        traffic: Json = {} if timeout_s is None else {"timeout": timeout_s}
-        most = (part.traffic.get("request_queue") or {}).get("max_consume_concurrency")
-        traffic |= {"max_concurrency": most} if most else {}
         settings = dict(part.settings)
-        if traffic:
-            settings["traffic"] = {**traffic, **(settings.get("traffic") or {})}
+        if timeout_s is not None:
+            settings["traffic"] = {"timeout": timeout_s, **(settings.get("traffic") or {})}
         return {_OVERRIDES_ENV: json.dumps({"services": {service: settings}}, sort_keys=True)} if settings else {}
     if timeout_s is None:
         return {}
@@ -162,4 +169,5 @@ def keeping(old: Document | None, new: Json) -> Json:
 
 
 def _others(notes: Mapping[str, Any] | None) -> Json:
-    return {name: value for name, value in (notes or {}).items() if name not in annotations.WRITTEN}
+    ours = {*annotations.WRITTEN, *str((notes or {}).get(annotations.INJECTED, "")).split(",")}
+    return {name: value for name, value in (notes or {}).items() if name not in ours}

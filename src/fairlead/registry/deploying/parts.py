@@ -140,7 +140,7 @@ REQUEST_FIELDS = (
 def _part(fields: Mapping[str, Any]) -> Part:
     notes = fields.get("annotations") or {}
     injected = {*_names(notes.get(annotations.INJECTED))}
-    others = {name: value for name, value in notes.items() if name not in annotations.WRITTEN}
+    others = {name: value for name, value in notes.items() if name not in {*annotations.WRITTEN, *injected}}
     overrides = {name: fields[name] for name in _COPIED if fields.get(name)}
     cold_start = str(notes.get(annotations.COLD_START, ""))
     return Part(

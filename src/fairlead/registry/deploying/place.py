@@ -3,7 +3,7 @@
 The control plane of one machine is one, a cluster another. Nothing here decides what an object means.
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -57,8 +57,9 @@ class Place(Protocol):
         """Delete an object; nothing happens when it is not there."""
         ...
 
-    def changes(self, kinds: Sequence[str], namespace: str | None = None) -> AsyncIterator[None]:
-        """One item for each time that objects of these kinds may have changed; those that come together may be one."""
+    def changes(self, kinds: Sequence[str], namespace: str | None = None) -> AsyncGenerator[None, None]:
+        """One item at once, and one for each time that objects of these kinds may have changed since; those that come
+        together may be one."""
         ...
 
     async def log(self, namespace: str, pod: str, part: LogPart) -> AsyncGenerator[bytes, None]:

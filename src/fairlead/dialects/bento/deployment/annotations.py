@@ -14,6 +14,8 @@ HOST_IPC, HOST_NETWORK, HOST_PID = (f"{_DOMAIN}/enable-host-{what}" for what in 
 PROXY_LIMITS_CPU, PROXY_LIMITS_MEMORY, PROXY_REQUESTS_CPU, PROXY_REQUESTS_MEMORY = (
     f"{_DOMAIN}/proxy-sidecar-resources-{side}-{name}" for side in ("limits", "requests") for name in ("cpu", "memory")
 )
+COLD_START = "fairlead.dev/cold-start-timeout"
+"""Seconds that a request may wait while no replica is ready."""
 CLUSTER_ONLY = frozenset(
     {
         STRATEGY,

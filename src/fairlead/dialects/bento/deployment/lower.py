@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from fairlead.dialects.base import Document, World
 from fairlead.dialects.bento.conditions import is_true
+from fairlead.dialects.bento.deployment.annotations import COLD_START
 from fairlead.dialects.bento.deployment.bentos import find, required
 from fairlead.dialects.bento.deployment.ignored import warn_of_ignored
 from fairlead.dialects.bento.deployment.labels import API_SERVER, labels_of
@@ -125,8 +126,18 @@ def _component(
         group=part.full_name,
         labels=written,
         role=part.name,
-        patience_s=PATIENCE_S,
+        patience_s=_patience_s(part, findings),
     )
+
+
+def _patience_s(part: DeploymentPart, findings: Findings) -> float:
+    text = part.annotations.get(COLD_START)
+    if text is None:
+        return PATIENCE_S
+    if text.isascii() and text.isdecimal():
+        return float(text)
+    findings.refuse(f"{part.path}.annotations[{COLD_START}]", f"{text!r} is no whole number of seconds")
+    return PATIENCE_S
 
 
 def _limits(part: DeploymentPart, findings: Findings) -> Limits:
