@@ -209,6 +209,7 @@ def followed(settings: "ClusterSettings") -> "list[Followed]":
             source="yatai-image-builder" if kind.kind == "BentoRequest" else "yatai-deployment",
             tells_objects=kind.kind == "BentoDeployment",
             reads_pods=True,
+            is_laid_out_by_status=True,
         )
         for kind in bento.kinds
     ]

@@ -30,7 +30,9 @@ class Jobs(Controller):
         template = document["spec"]["template"]
         name = generated_name(f"{document['metadata']['name']}-", self.state.random)
         metadata = {"name": name, "namespace": document["metadata"]["namespace"]}
-        metadata |= {"labels": (template.get("metadata") or {}).get("labels") or {}}
+        labels = (template.get("metadata") or {}).get("labels") or {}
+        own = {f"{prefix}job-name": document["metadata"]["name"] for prefix in ("", "batch.kubernetes.io/")}
+        metadata |= {"labels": {**labels, **own}}
         metadata |= {"ownerReferences": [hands.owner(self.resource, document)]}
         hands.create(self.state, self.resource_of(PODS), {"metadata": metadata, "spec": template["spec"]})
 

@@ -39,6 +39,8 @@ class Pods(Controller):
         self._choices: list[Choice] = []
         self.default = Fate.READY
         self.init_log = "failed to download the model"
+        self.last_words = ""
+        """What containers say when they end."""
 
     def meet(self, fate: Fate, *, name: str = "", labels: dict[str, str] | None = None) -> None:
         """From now on pods whose name begins so, with these labels, have this fate."""
@@ -131,7 +133,8 @@ class Pods(Controller):
         return self._ended(pod, "Failed", "Error", 1)
 
     def _ended(self, pod: Document, phase: str, reason: str, code: int) -> Document:
-        ended = {"terminated": {"reason": reason, "exitCode": code}}
+        said = {"message": self.last_words} if self.last_words else {}
+        ended = {"terminated": {"reason": reason, "exitCode": code, **said}}
         return self._status(pod, phase, [_container(item, ended) for item in pod["spec"]["containers"]], is_ready=False)
 
     def _running(self, container: Document, *, is_ready: bool) -> Document:

@@ -30,6 +30,8 @@ class Followed:
     reads_pods: bool = False
     reads_ready_pods: bool = True
     """Whether that is so of workloads that are ready, too."""
+    is_laid_out_by_status: bool = False
+    """Whether what it has in the cluster follows from its status too: a new one is followed up at once."""
     controller_label: str = ""
     left_finalizers: frozenset[str] = frozenset()
 

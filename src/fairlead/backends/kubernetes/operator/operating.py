@@ -129,7 +129,7 @@ class Operator:
             api=self.api,
             cache=self.cache,
             served=self._served,
-            writer=Writer(self.api, self.cache, self._served),
+            writer=Writer(self.api, self.cache, self._served, hear=self._triggers.hear_made),
             recorder=Recorder(self.api, clock, now, instance=self._identity),
             followed=self.followed,
             read={kind.kind: kind.key for kind in kinds},

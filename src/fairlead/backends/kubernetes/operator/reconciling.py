@@ -32,6 +32,7 @@ from fairlead.backends.kubernetes.operator.resources import (
 from fairlead.backends.kubernetes.operator.revisions import numbered
 from fairlead.backends.kubernetes.operator.writing import NotServed, Writer
 from fairlead.backends.kubernetes.render import Written, rendered
+from fairlead.dialects.access import refuse_access
 from fairlead.dialects.base import World
 from fairlead.dialects.catalog import Catalog
 from fairlead.dialects.clusters import ClusterSettings, Observed
@@ -122,6 +123,8 @@ class Reconciler:
         has_moved = await self._tell_status(followed, key, doc, status)
         for warning in written.warnings:
             await self._tell(followed, doc, "NotUsed", warning)
+        if has_moved and followed.is_laid_out_by_status:
+            return 0.0
         if has_moved and self._means_another(followed, {**doc, "status": status}, world, layout):
             return 0.0
         if todo.is_ready or not followed.reads_pods:
@@ -135,6 +138,7 @@ class Reconciler:
         dialect = followed.dialect
         ready = dialect.default(doc, world=world)
         dialect.validate(ready, catalog=self.catalog, world=world)
+        refuse_access(ready)
         layout = dialect.lay_out(ready, settings=settings, catalog=self.catalog, world=world)
         return ready, layout, self.render(layout, settings)
 

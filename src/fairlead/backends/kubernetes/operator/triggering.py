@@ -42,6 +42,12 @@ class Triggers:
             for key in followers:
                 self.enqueue(key)
 
+    def hear_made(self, change: Change) -> None:
+        """We ourselves made, changed or deleted an object beside another: one that is followed is to be looked at."""
+        if change.key.type in self.followed:
+            self.enqueue(change.key)
+            self.hear_own(change)
+
     def everything(self) -> None:
         """Look at all there is."""
         for kind in self.followed:

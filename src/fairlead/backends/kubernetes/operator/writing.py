@@ -11,7 +11,7 @@ from typing import Any
 
 from fairlead.backends.kubernetes.operator import ownership
 from fairlead.backends.kubernetes.operator.api import Api
-from fairlead.backends.kubernetes.operator.cache import Cache
+from fairlead.backends.kubernetes.operator.cache import Cache, Change
 from fairlead.backends.kubernetes.operator.changes import Changes, Sent
 from fairlead.backends.kubernetes.operator.comparing import fingerprint, marked, project
 from fairlead.backends.kubernetes.operator.discovery import Served
@@ -41,13 +41,15 @@ Tell = Callable[[str, ObjectKey], Awaitable[None]]
 
 @dataclass(slots=True)
 class Writer:
-    """`sent` is what this process applied. `left` are the Deployments whose replaced pods still run."""
+    """`sent` is what this process applied. `left` are the Deployments whose replaced pods still run. `hear` is told of
+    every object that is another one now."""
 
     api: Api
     cache: Cache
     served: Served
     sent: dict[ObjectKey, Sent] = field(default_factory=dict)
     left: set[ObjectKey] = field(default_factory=set)
+    hear: Callable[[Change], None] = lambda _change: None
 
     async def make(self, owner: Owner, changes: Changes, tell: Tell) -> None:
         """Do all of it, in order. Raises at the first that cannot be done."""
@@ -99,7 +101,7 @@ class Writer:
         else:
             made = await self._apply(kind, wanted)
         self.sent[key] = Sent(fingerprint(wanted), project(made, wanted))
-        self.cache.take(kind.key, made)
+        self._hear(self.cache.take(kind.key, made))
         await tell("Create" if live is None else "Update", key)
         return None
 
@@ -171,8 +173,12 @@ class Writer:
             return
         await self.api.delete(self._kind(key), key, uid=doc["metadata"]["uid"])
         self.sent.pop(key, None)
-        self.cache.drop(key, doc["metadata"]["uid"])
+        self._hear(self.cache.drop(key, doc["metadata"]["uid"]))
         await tell("Delete", key)
+
+    def _hear(self, change: Change | None) -> None:
+        if change is not None:
+            self.hear(change)
 
 
 class NotServed(Conflict):
