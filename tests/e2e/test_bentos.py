@@ -86,6 +86,17 @@ def test_its_pages_health_and_metrics_are_its_own(bentos: Bentos) -> None:
         assert counted in call(f"{bentos.url(name)}/metrics").body
 
 
+def test_what_bentoml_counts_is_among_the_metrics_of_the_machine(bentos: Bentos) -> None:
+    bentos.ask("new", "/add", {"number": 1})
+    text = call(f"{bentos.running.url}/metrics").body.decode()
+
+    lines = [line for line in text.splitlines() if line.startswith("bentoml_service_request_total{")]
+    (mine,) = [line for line in lines if 'endpoint="/add"' in line and 'code="200"' in line and 'service="new"' in line]
+    assert 'component="api-server"' in mine
+    assert 'namespace="default"' in mine
+    assert re.search('replica="new-[0-9a-f-]+"', mine)
+
+
 def test_a_process_knows_which_deployment_it_is(bentos: Bentos) -> None:
     assert bentos.ask("new", "/variable", {"name": "YATAI_BENTO_DEPLOYMENT_NAME"}).body == b"new"
     home = call(f"{bentos.url('old')}/variable", "POST", b"BENTOML_HOME", {"Content-Type": "text/plain"}).json()

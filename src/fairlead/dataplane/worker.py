@@ -29,7 +29,7 @@ from fairlead.dataplane.memory_limit import limit_memory
 from fairlead.dataplane.metering import Meters
 from fairlead.dataplane.net.frame_server import FrameServer
 from fairlead.dataplane.net.server import HttpServer, Limits
-from fairlead.dataplane.snapshots import snapshot
+from fairlead.dataplane.snapshots import counted_by
 from fairlead.dataplane.spec import Failed, FromWorker, Held, Loading, LookAgain, Ready, ToWorker, WorkerSpec
 from fairlead.dataplane.surfaces.composing import Surfaces, refusal_of
 from fairlead.dataplane.surfaces.limiting import Limiter
@@ -118,7 +118,7 @@ class _Worker:
                 from fairlead.dataplane.observed import Observed
 
                 surface = Observed(surface, self._spec, log=log, tracer=tracer)
-            port = await self._listen(self._around(surface, executor), meters)
+            port = await self._listen(self._around(surface, executor), meters, surfaces)
             await self._open_own_doors(executor, meters)
         except (FairleadError, OSError) as error:
             self._say(_not_listening(error))
@@ -150,7 +150,7 @@ class _Worker:
 
         return Limiter(surface, limits, refusal_of(self._spec.revision.protocol), refused=count)
 
-    async def _listen(self, surface: ServerHandler, meters: Meters) -> int:
+    async def _listen(self, surface: ServerHandler, meters: Meters, surfaces: Surfaces) -> int:
         spec = self._spec
         limits = Limits(body_bytes=spec.max_body_bytes)
         refuse = refusal_of(spec.revision.protocol)
@@ -162,7 +162,7 @@ class _Worker:
             if spec.grpc is not None:
                 await http.listen(spec.grpc, tls=_tls(spec))
         if spec.frames is not None:
-            counts = partial(snapshot, spec, meters)
+            counts = counted_by(spec, meters, surfaces.server)
             frames = FrameServer(surface, limits=limits, refuse=refuse, streams=is_streamed, counts=counts)
             self._servers.append(frames)
             await frames.listen(spec.frames)

@@ -90,6 +90,9 @@ class FrameAnswer(ServerReply):
             self.on_gone()
 
 
+Counts = Callable[[Callable[[bytes], None]], None]
+
+
 class _Connection(FrameLink):
     def __init__(self, server: "FrameServer") -> None:
         super().__init__()
@@ -123,7 +126,7 @@ class _Connection(FrameLink):
             if source is not None:
                 source.finish()
         elif frame.kind == Kind.COUNTS:
-            self.send(encode_counts(self._server.counts()), b"", b"")
+            self._server.counts(self._tell_counts)
         elif frame.kind == Kind.CANCEL:
             answer = self.open.pop(frame.id, None)
             if answer is not None:
@@ -131,6 +134,11 @@ class _Connection(FrameLink):
                 self.drop_pieces(frame.id)
         else:
             self.take_piece(frame)
+
+    def _tell_counts(self, body: bytes) -> None:
+        """May come when the gateway is gone."""
+        if self in self._server.connections:
+            self.send(encode_counts(body), b"", b"")
 
     def forget(self, id: int) -> None:
         """A streamed answer has left."""
@@ -209,6 +217,10 @@ class _Connection(FrameLink):
         answer.fail(self._refusal(head, 500, GrpcCode.INTERNAL, words))
 
 
+def _nothing_counted(tell: Callable[[bytes], None]) -> None:
+    tell(b"")
+
+
 class FrameServer:
     """Serves `handler` to gateways. The same two methods as `HttpServer`."""
 
@@ -219,8 +231,9 @@ class FrameServer:
         limits: Limits | None = None,
         refuse: Refusal = error_response,
         streams: Streams | None = None,
-        counts: Callable[[], bytes] = bytes,
+        counts: Counts = _nothing_counted,
     ) -> None:
+        """`counts` hands what the worker counted to whoever asks, now or a moment later."""
         self.handler = handler
         self.counts = counts
         self.streams = streams

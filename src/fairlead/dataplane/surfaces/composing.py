@@ -121,6 +121,12 @@ class Surfaces:
         return self._grpc_surface() if _GRPC_PATH.fullmatch(path) else self._base
 
     @property
+    def server(self) -> "ServerUnit | None":
+        """The server that all requests are handed to, and that counts them in its own way."""
+        unit = next(iter(self._parts.executor.units.values()))
+        return cast("ServerUnit", unit) if self._whole is not None and self._whole.takes_all else None
+
+    @property
     def models(self) -> Models:
         """The models that it answers for."""
         return self._parts.models
