@@ -15,10 +15,10 @@ COLD_START = "fairlead.dev/cold-start-timeout"
 
 @pytest.mark.parametrize(("annotations", "patience_s"), [({}, 60.0), ({COLD_START: "5"}, 5.0)])
 def test_requests_wait_for_a_first_replica_as_long_as_is_said(annotations: dict[str, str], patience_s: float) -> None:
-    plan = DIALECT.lower(deployment(annotations=annotations), catalog=Catalog(), world=WORLD)
+    plan = DIALECT.lower(deployment(bento="iris", annotations=annotations), catalog=Catalog(), world=WORLD)
     assert [component.patience_s for component in plan.components] == [patience_s]
 
 
 def test_a_wait_that_is_no_number_is_refused() -> None:
     with pytest.raises(InvalidManifest, match="'soon' is no whole number of seconds"):
-        DIALECT.lower(deployment(annotations={COLD_START: "soon"}), catalog=Catalog(), world=WORLD)
+        DIALECT.lower(deployment(bento="iris", annotations={COLD_START: "soon"}), catalog=Catalog(), world=WORLD)
