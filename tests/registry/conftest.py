@@ -49,16 +49,25 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return server.url()
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A database of each kind with the registry's tables, and nothing in them."""
-    if request.param == "postgresql":
-        server: Postgres = request.getfixturevalue("migrated_server")
-        return server.url(template=TEMPLATE)
+@pytest.fixture
+def sqlite_url(migrated_file: Path, tmp_path: Path) -> str:
+    """A SQLite file with the registry's tables, and nothing in them."""
     path = tmp_path / "registry" / "registry.db"
     path.parent.mkdir()
-    shutil.copyfile(request.getfixturevalue("migrated_file"), path)
+    shutil.copyfile(migrated_file, path)
     return f"sqlite:///{path}"
+
+
+@pytest.fixture
+def postgresql_url(migrated_server: Postgres) -> str:
+    """A database of a server with the registry's tables, and nothing in them."""
+    return migrated_server.url(template=TEMPLATE)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """One of each kind."""
+    return str(request.getfixturevalue(f"{request.param}_url"))
 
 
 async def _migrate(url: str) -> None:

@@ -35,8 +35,8 @@ GRACE_S = 2 * 3600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryConfig:
-    """Where a registry keeps things, and how it is reached. `store_env` has the store's credentials; `secret_key` is made
-    when there is none; `public_url` is where people find it, if that is not where they ask."""
+    """Where a registry keeps things, and how it is reached. `store_env` has the store's credentials; `secret_key` is
+    made when there is none; `public_url` is where people find it, if that is not where they ask."""
 
     database_url: str = field(repr=False)
     store_url: str

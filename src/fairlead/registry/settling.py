@@ -126,11 +126,11 @@ class Settler:
         async with self._database.begin() as connection:
             return await uploads.prolong(connection, upload.uid, self._clock() + lease_s)
 
-    async def received(self, upload: Upload, lease_s: float) -> None:
-        """All bytes of it are in the store; they will be verified, by somebody else should we be killed."""
+    async def take_received(self, upload: Upload, lease_s: float) -> bool:
+        """All bytes of it are in the store, and whoever is told so first verifies them."""
         now = self._clock()
         async with self._database.begin() as connection:
-            await uploads.set_received(connection, upload.uid, now, now + lease_s)
+            return await uploads.take_received(connection, upload.uid, now, now + lease_s)
 
     async def find(self, uid: str) -> tuple[Upload, Version]:
         """An upload under way and its version. Raises NotFound."""

@@ -93,6 +93,7 @@ class Uploads:
                 return now
             raise
         await self._store.parts.join(upload.store_key, upload.store_upload_id, parts)
+        await self._settler.take_received(upload, _LEASE_S)
         return await self._verified(upload, caller)
 
     async def finish(self, caller: Caller, version: Version, status: UploadStatus, reason: str = "") -> Version:
@@ -157,19 +158,24 @@ class Uploads:
         await asyncio.shield(writing)
 
     async def _finish_well(self, caller: Caller, version: Version, under_way: Sequence[Upload]) -> Version:
+        """Of several uploads of a version each is taken by one of those who finish."""
+        for upload in under_way:
+            if await self._is_there(upload) and await self._settler.take_received(upload, _LEASE_S):
+                return await self._verified(upload, caller)
         for upload in under_way:
             if upload.received_at is not None:
-                return await self._verified(upload, caller)
-            if upload.mode is Mode.PRESIGNED and await self._store.size(upload.store_key) is not None:
                 return await self._verified(upload, caller)
         now = await self._settler.version(version.uid)
         if not now.is_complete:
             raise BadRequest(f"{version.kind} {version.tag}: nothing was uploaded")
         return now
 
+    async def _is_there(self, upload: Upload) -> bool:
+        is_open = upload.mode is Mode.PRESIGNED and upload.received_at is None
+        return is_open and await self._store.size(upload.store_key) is not None
+
     async def _verified(self, upload: Upload, caller: Caller) -> Version:
         """The version, complete if that took no longer than a client waits."""
-        await self._settler.received(upload, _LEASE_S)
         task = self._verification(upload, caller)
         await asyncio.wait({task}, timeout=_ANSWER_WITHIN_S)
         return task.result() if task.done() else await self._settler.version(upload.version)
@@ -195,6 +201,11 @@ class Uploads:
                 async for _ in digest.over(pieces):
                     pass
             return await self._settler.stored(upload, str(digest), digest.size, caller)
+        except NotFound:
+            # Another server that verifies the same was quicker.
+            if (now := await self._settler.version(upload.version)).is_complete:
+                return now
+            raise
         except Retryable:
             # The bytes are all there: somebody tries again when the lease is over.
             raise

@@ -54,20 +54,15 @@ async def expired(connection: AsyncConnection, now: float, count: int) -> list[U
     return [_upload(row) for row in rows]
 
 
-async def received(connection: AsyncConnection, before: float, count: int) -> list[Upload]:
-    """Those whose bytes were all there some time ago, and which nobody has finished."""
-    rows = await connection.execute(sa.select(uploads).where(_C.received_at < before).order_by(_C.uid).limit(count))
-    return [_upload(row) for row in rows]
-
-
 async def prolong(connection: AsyncConnection, uid: str, until: float) -> bool:
     """Whether it is still under way; if it is, it does not expire before `until`."""
     return bool((await connection.execute(uploads.update().where(_C.uid == uid).values(expires_at=until))).rowcount)
 
 
-async def set_received(connection: AsyncConnection, uid: str, now: float, until: float) -> None:
-    """All of its bytes are there."""
-    await connection.execute(uploads.update().where(_C.uid == uid).values(received_at=now, expires_at=until))
+async def take_received(connection: AsyncConnection, uid: str, now: float, until: float) -> bool:
+    """All of its bytes are there. Whether nobody has said so before."""
+    mine = uploads.update().where(_C.uid == uid, _C.received_at.is_(None))
+    return bool((await connection.execute(mine.values(received_at=now, expires_at=until))).rowcount)
 
 
 async def delete(connection: AsyncConnection, uids: Sequence[str]) -> int:

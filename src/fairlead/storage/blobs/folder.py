@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import errno
 import os
+import shutil
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -11,7 +12,7 @@ from typing import BinaryIO
 from fairlead.errors import StorageError
 from fairlead.storage.blobs.joining import JoinedParts
 from fairlead.storage.blobs.store import Found, checked, missing
-from fairlead.storage.blobs.streams import PIECE_BYTES
+from fairlead.storage.blobs.streams import PIECE_BYTES, in_thread
 
 _DRAFT = ".part"
 _ATTEMPTS = 5
@@ -34,9 +35,9 @@ class FolderStore:
         draft = path.with_name(path.name + _DRAFT)
         try:
             written = await self._write(draft, chunks, size)
-            await asyncio.to_thread(_publish, draft, path)
+            await in_thread(_publish, draft, path)
         except OSError as error:
-            await asyncio.to_thread(draft.unlink, missing_ok=True)
+            draft.unlink(missing_ok=True)
             raise _translated(path, error) from error
         except BaseException:
             draft.unlink(missing_ok=True)
@@ -54,12 +55,12 @@ class FolderStore:
     async def read(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         path = self._path(key)
         try:
-            with await asyncio.to_thread(path.open, "rb", buffering=0) as file:
+            with path.open("rb", buffering=0) as file:
                 file.seek(start)
                 left = end - start if end is not None else None
                 while left is None or left > 0:
                     wanted = PIECE_BYTES if left is None else min(left, PIECE_BYTES)
-                    if not (chunk := await asyncio.to_thread(file.read, wanted)):
+                    if not (chunk := await in_thread(file.read, wanted)):
                         return
                     left = None if left is None else left - len(chunk)
                     yield chunk
@@ -88,12 +89,18 @@ class FolderStore:
 
     async def _write(self, draft: Path, chunks: AsyncIterator[bytes], size: int | None) -> int:
         written = 0
-        with await asyncio.to_thread(_create, draft, size) as file:
+        self._refuse_larger(size or 0)
+        with os.fdopen(_opened(draft), "wb", buffering=0) as file:
             async for chunk in chunks:
-                await asyncio.to_thread(_write_all, file, chunk)
+                await in_thread(_write_all, file, chunk)
                 written += len(chunk)
-            await asyncio.to_thread(_finish, file, written)
+            await in_thread(os.fsync, file.fileno())
         return written
+
+    def _refuse_larger(self, size: int) -> None:
+        """What cannot be stored is refused before its first byte."""
+        if size > shutil.disk_usage(self._root).free:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self._root))
 
     def _below(self, top: Path) -> Sequence[Found]:
         found: list[Found] = []
@@ -111,19 +118,6 @@ class FolderStore:
         return self._root / checked(key)
 
 
-def _create(draft: Path, size: int | None) -> BinaryIO:
-    file = os.fdopen(_opened(draft), "wb", buffering=0)
-    try:
-        if size and hasattr(os, "posix_fallocate"):
-            # A disk too full for all of it says so before the first byte, and large files lie together.
-            os.posix_fallocate(file.fileno(), 0, size)
-    except OSError as error:
-        if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
-            file.close()
-            raise
-    return file
-
-
 def _opened(draft: Path) -> int:
     for _ in range(_ATTEMPTS):
         draft.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -137,11 +131,6 @@ def _write_all(file: BinaryIO, chunk: bytes) -> None:
     left = memoryview(chunk)
     while left:
         left = left[file.write(left) :]
-
-
-def _finish(file: BinaryIO, written: int) -> None:
-    file.truncate(written)
-    os.fsync(file.fileno())
 
 
 def _publish(draft: Path, path: Path) -> None:

@@ -2,12 +2,32 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
 
 PIECE_BYTES = 1024 * 1024
 # Enough for the network to go on while a disk is slow for a moment.
 _AHEAD = 8
+
+
+async def in_thread(work: Callable[..., _T], *arguments: Any) -> _T:
+    """Do blocking work on a file in a thread. Unlike `asyncio.to_thread` it is done when this returns or raises, also
+    when the task is cancelled: a file that is closed under a thread's hands may be another by the time it writes."""
+    working = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
+    cancelled: asyncio.CancelledError | None = None
+    while not working.done():
+        try:
+            await asyncio.shield(working)
+        except asyncio.CancelledError as error:
+            cancelled = error
+        except Exception:
+            break
+    if cancelled is not None:
+        raise cancelled
+    return working.result()
 
 
 class Digest:
