@@ -15,6 +15,7 @@ from fairlead.storage.registry import TOKEN, URL
 from support.models import train_iris_sklearn
 from support.registry_server import RegistryServer, registry_server
 
+pytestmark = pytest.mark.slow
 Command = Callable[..., tuple[int, str, str]]
 
 
