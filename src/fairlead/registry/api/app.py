@@ -45,11 +45,6 @@ class RegistryApp:
         # Of two paths that fit, the one with fewer variables is meant.
         return sorted(tables.items(), key=lambda item: item[0].count("{"))
 
-    @property
-    def registry(self) -> Registry:
-        """What it answers for."""
-        return self._registry
-
     def claims(self, path: str) -> bool:
         """Whether a path belongs to the registry, though nothing may be there."""
         return _root(path) in self._roots

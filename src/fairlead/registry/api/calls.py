@@ -52,6 +52,11 @@ class Call:
             raise BadRequest(f"{name} is {text[:40]!r}; it must be true or false")
         return text in ("true", "1")
 
+    def absolute(self, address: str) -> str:
+        """An address that we signed, which is a path, as the client reaches it; one of a store's as it is."""
+        base = self.registry.config.public_url or str(self.request.base_url)
+        return base.rstrip("/") + address if address.startswith("/") else address
+
     def list_query(self) -> ListQuery:
         """What a list is asked for."""
         params = self.request.query_params

@@ -8,7 +8,19 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from fairlead.registry.accounts.service import Accounts
-from fairlead.registry.api import about, clusters, deployments, events, images, openapi, repositories, versions
+from fairlead.registry.api import (
+    about,
+    clusters,
+    deployments,
+    downloading,
+    events,
+    images,
+    objects,
+    openapi,
+    repositories,
+    uploading,
+    versions,
+)
 from fairlead.registry.api.accounts import AccountsApi
 from fairlead.registry.api.app import RegistryApp
 from fairlead.registry.api.calls import Call
@@ -34,8 +46,8 @@ def build_app(
         *(
             operation
             for kind in Kind
-            for make in (repositories.operations, versions.operations)
-            for operation in make(kind)
+            for module in (repositories, versions, uploading, downloading)
+            for operation in module.operations(kind)
         ),
         *clusters.operations(),
         *deployments.operations(),
@@ -56,6 +68,7 @@ def build_app(
         *pages.routes(),
         *DeploymentPages(registry, accounts.authenticator, pages).routes(),
         *Sockets(registry, accounts.authenticator).routes(),
+        *objects.routes(registry),
     ]
     return RegistryApp(registry, accounts.authenticator, [*operations, itself], [*beside, *routes])
 

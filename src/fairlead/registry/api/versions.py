@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from starlette.responses import Response
 
@@ -11,9 +11,19 @@ from fairlead.registry.api.calls import Call, answer, nothing
 from fairlead.registry.api.routing import FORCE, LIST_QUERY, Operation
 from fairlead.registry.values import Kind, NewVersion, Page, Version
 
-_SHAPES: dict[Kind, tuple[Any, Any, Any, Any]] = {
-    Kind.MODEL: (wire.Model, wire.ModelList, wire.ModelWithRepository, wire.ModelWithRepositoryList),
-    Kind.BENTO: (wire.Bento, wire.BentoList, wire.BentoWithRepository, wire.BentoWithRepositoryList),
+
+class Shapes(NamedTuple):
+    """How a kind's versions are answered: alone and in lists, without their repository and with it."""
+
+    plain: Any
+    listed: Any
+    whole: Any
+    whole_listed: Any
+
+
+SHAPES = {
+    Kind.MODEL: Shapes(wire.Model, wire.ModelList, wire.ModelWithRepository, wire.ModelWithRepositoryList),
+    Kind.BENTO: Shapes(wire.Bento, wire.BentoList, wire.BentoWithRepository, wire.BentoWithRepositoryList),
 }
 
 
@@ -24,7 +34,7 @@ def place(kind: Kind) -> str:
 
 def operations(kind: Kind) -> Sequence[Operation]:
     """Those of one kind's versions."""
-    shape, listed, whole, whole_list = _SHAPES[kind]
+    shape, listed, whole, whole_list = SHAPES[kind]
     one = place(kind)
     many = one.removesuffix("/{version}")
     name = kind.title()
