@@ -97,8 +97,11 @@ class Reader:
 
     def admitted(self, document: Document, dialect: "Dialect") -> dict[str, Any]:
         """The document as it would be stored. Raises `InvalidManifest` with what the dialect's rules say."""
+        from fairlead.dialects.access import access_of
+
         defaulted = dialect.default(_placed(document, self.known, self.namespace), world=self.world)
         dialect.validate(defaulted, catalog=self.catalog, world=self.world)
+        access_of(defaulted)
         return defaulted
 
     def plan(self, document: Document) -> "Plan | None":

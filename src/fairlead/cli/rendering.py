@@ -80,11 +80,13 @@ def _check_known(document: Document, reader: Reader) -> None:
 
 def _render(document: Document, kind: "Kind", reader: Reader, settings: "ClusterSettings") -> "Written":
     from fairlead.backends.kubernetes.render import rendered
+    from fairlead.dialects.access import refuse_access
 
     if problems := check_metadata(document):
         raise CommandFailed("\n".join(problems))
     dialect = next(dialect for dialect in reader.known if kind in dialect.kinds)
     admitted = reader.admitted(document, dialect)
+    refuse_access(admitted)
     laying = cast("ClusterDialect", dialect)
     return rendered(laying.lay_out(admitted, settings=settings, catalog=reader.catalog, world=reader.world), settings)
 

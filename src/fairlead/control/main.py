@@ -12,6 +12,7 @@ import os
 import platform
 import ssl
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,10 +29,13 @@ from fairlead.backends.local.gateway.client import GatewayClient
 from fairlead.backends.local.home import Home
 from fairlead.control import settings as settings_module
 from fairlead.control.addresses import address_of
+from fairlead.control.api.admitting import Admission
 from fairlead.control.api.app import build_app
 from fairlead.control.api.guard import Identify
-from fairlead.control.api.kinds import CLAIM, CONFIG_MAP, POD, SECRET, SERVICE_ACCOUNT
+from fairlead.control.api.kinds import CLAIM, CONFIG_MAP, POD, SECRET, SERVICE_ACCOUNT, resources_of
 from fairlead.control.beside import Beside
+from fairlead.control.deploying import StoredPlace
+from fairlead.control.doorkeeping import Doorkeeper, tokens_of
 from fairlead.control.kept_plans import KeptPlans
 from fairlead.control.listening import Listener
 from fairlead.control.lookup import StoreLookup
@@ -43,6 +47,7 @@ from fairlead.control.settings import Settings
 from fairlead.control.store import Store
 from fairlead.control.world import StoredWorld
 from fairlead.dataplane.net.tls import server_context
+from fairlead.dialects.access import access_of
 from fairlead.dialects.base import Dialect, Document, Kind, World
 from fairlead.dialects.bento import BentoDialect
 from fairlead.dialects.catalog import Catalog
@@ -50,6 +55,10 @@ from fairlead.dialects.kserve import SHARED, KServeDialect
 from fairlead.dialects.seldon import SeldonDialect
 from fairlead.environments.building import Builder
 from fairlead.errors import ConfigError, FairleadError
+from fairlead.images.building import BentoImages
+from fairlead.registry.accounts.people import DEFAULT
+from fairlead.registry.owning import owner_token
+from fairlead.registry.service import Registry
 from fairlead.storage.fetch import Fetcher
 from fairlead.storage.registry import URL
 
@@ -135,6 +144,9 @@ async def run_control(config: ControlConfig) -> int:
             clock=_now,
         )
         kubernetes = _app(config, store, dialects, catalog, world, kserve.check_settings, registry.identify)
+        registry.registry.clusters.places.by_name[DEFAULT] = _place(
+            config, store, bento, catalog, world, kserve.check_settings
+        )
         listener = Listener(
             Beside(kubernetes, registry, is_local=not config.settings.token),
             config.host,
@@ -144,7 +156,8 @@ async def run_control(config: ControlConfig) -> int:
             before_stop=store.end_watches,
         )
         async with asyncio.TaskGroup() as tasks:
-            work = [tasks.create_task(backend.run()), tasks.create_task(reconciler.run())]
+            doorkeeper = _doorkeeper(config, registry.registry, world)
+            work = [tasks.create_task(each.run()) for each in (backend, reconciler, doorkeeper)]
             if config.settings.cache_max_bytes:
                 work.append(
                     tasks.create_task(_prune_forever(fetcher, builder, backend, config.settings.cache_max_bytes))
@@ -197,7 +210,20 @@ def _backend(
     )
     furnisher = Furnisher(builder, config.settings.environments_build)
     gateway = GatewayClient(config.home.gateway_socket)
-    return LocalBackend(config.home, supervisor, gateway, fetcher, lookup, furnisher, data_url=config.data_url)
+    images = BentoImages(settings=config.settings.image_builds, environ=os.environ)
+    return LocalBackend(
+        config.home, supervisor, gateway, fetcher, lookup, furnisher, images=images, data_url=config.data_url
+    )
+
+
+def _doorkeeper(config: ControlConfig, registry: Registry, world: StoredWorld) -> Doorkeeper:
+    owners = (config.settings.token, owner_token(registry.secret))
+    return Doorkeeper(
+        GatewayClient(config.home.gateway_socket),
+        lambda: [plan.access for plan in world.plans.values()],
+        tokens_of(registry.database, owners, time.time),
+        time.time,
+    )
 
 
 def _app(
@@ -210,6 +236,22 @@ def _app(
     identify: Identify,
 ) -> Starlette:
     by_kind = {kind: dialect for dialect in dialects for kind in dialect.kinds}
+    return build_app(
+        store,
+        list(by_kind),
+        lambda kind: by_kind[kind].open_api(kind),
+        admission=_admission(dialects, catalog, world, check_settings),
+        world=world,
+        pods=ReplicaLogs(store=store, folder=config.home.logs),
+        token=config.settings.token or None,
+        identify=identify,
+    )
+
+
+def _admission(
+    dialects: Sequence[Dialect], catalog: Catalog, world: World, check_settings: Callable[[Document], None]
+) -> Admission:
+    by_kind = {kind: dialect for dialect in dialects for kind in dialect.kinds}
 
     def admission(_operation: str, kind: Kind, new: dict[str, Any], old: dict[str, Any] | None) -> dict[str, Any]:
         dialect = by_kind.get(kind)
@@ -219,17 +261,27 @@ def _app(
             return new
         defaulted = dialect.default(new, world=world)
         dialect.validate(defaulted, catalog=catalog, old=old, world=world)
+        access_of(defaulted)
         return defaulted
 
-    return build_app(
+    return admission
+
+
+def _place(
+    config: ControlConfig,
+    store: Store,
+    bento: BentoDialect,
+    catalog: Catalog,
+    world: World,
+    check_settings: Callable[[Document], None],
+) -> StoredPlace:
+    """Where the registry's deployments run: here."""
+    return StoredPlace(
         store,
-        list(by_kind),
-        lambda kind: by_kind[kind].open_api(kind),
-        admission=admission,
-        world=world,
-        pods=ReplicaLogs(store=store, folder=config.home.logs),
-        token=config.settings.token or None,
-        identify=identify,
+        resources_of(bento.kinds, bento.open_api, world),
+        _admission((bento,), catalog, world, check_settings),
+        ReplicaLogs(store=store, folder=config.home.logs),
+        now=_now,
     )
 
 

@@ -11,7 +11,7 @@ import hashlib
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -24,6 +24,7 @@ from fairlead.control.pods import pods_of
 from fairlead.control.records import Records
 from fairlead.control.store import Store, WatchEvent
 from fairlead.control.world import Key, StoredWorld
+from fairlead.dialects.access import access_of
 from fairlead.dialects.base import Dialect, Kind
 from fairlead.dialects.catalog import Catalog
 from fairlead.errors import FairleadError, Gone, NotFound
@@ -215,7 +216,7 @@ class Reconciler:
         try:
             wanted = dialect.records(doc, catalog=self.catalog, world=world)
             await self._records.keep(doc, wanted)
-            plan = dialect.lower(doc, catalog=self.catalog, world=world)
+            plan = replace(dialect.lower(doc, catalog=self.catalog, world=world), access=access_of(doc))
         except FairleadError as error:
             await self._go_on(doc)
             await self._refuse(followed, doc, error, error.reason)
@@ -330,6 +331,7 @@ class Reconciler:
         """Whether the newest manifest cannot be lowered; then its failure is what the status tells."""
         try:
             followed.dialect.lower(doc, catalog=self.catalog, world=self.world)
+            access_of(doc)
         except FairleadError:
             return True
         return False

@@ -12,6 +12,7 @@ from typing import NewType
 
 import msgspec
 
+from fairlead.plan.access import OPEN, Access
 from fairlead.plan.bentos import BentoStyle, ImageBuild
 from fairlead.plan.scaling import ScalePolicy
 
@@ -576,6 +577,8 @@ class Plan:
     docs_path: str = ""
     """Where a browser finds the API's own page, on the gateway."""
     prefetched: tuple[Prefetched, ...] = ()
+    access: Access = OPEN
+    """Who may send it requests from outside."""
     behind: tuple[Owner, ...] = ()
     """Resources that have names which this one would have too; when one of them changes or goes, it is looked at
     again."""

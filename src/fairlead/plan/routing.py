@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from fairlead.plan.access import OPEN, Access
 from fairlead.plan.model import Route
 
 Identity = tuple[str, str, str]
@@ -71,6 +72,8 @@ class Service:
     docs_path: str = ""
     models: tuple[str, ...] = ()
     certificates: tuple[HostCertificate, ...] = ()
+    access: Access = OPEN
+    """Who may send it requests from outside."""
 
     @property
     def identity(self) -> Identity:

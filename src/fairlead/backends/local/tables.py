@@ -45,6 +45,7 @@ def service_of(
         docs_path=plan.docs_path,
         models=tuple(sorted({plan.owner.name, *_model_names(plan)}.union(*(one.models for one in serving.values())))),
         certificates=certificates,
+        access=plan.access,
     )
 
 

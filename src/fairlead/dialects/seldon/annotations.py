@@ -7,6 +7,7 @@ import difflib
 import re
 from collections.abc import Mapping
 
+from fairlead.dialects import access
 from fairlead.dialects.findings import Findings
 from fairlead.dialects.seldon.schema import PredictorSpec, SeldonDeployment
 from fairlead.plan.model import Batching, HeaderMatch, Limits
@@ -21,7 +22,7 @@ BATCH_SIZE, BATCH_LATENCY = "fairlead.dev/batch-size", "fairlead.dev/batch-laten
 CONCURRENCY, QUEUE = "fairlead.dev/max-concurrency", "fairlead.dev/max-queue"
 FUSE = "fairlead.dev/fuse"
 _OURS = "fairlead.dev/"
-_KNOWN = (ENVIRONMENT, LOG_REDACT, BATCH_SIZE, BATCH_LATENCY, CONCURRENCY, QUEUE, FUSE)
+_KNOWN = (ENVIRONMENT, LOG_REDACT, BATCH_SIZE, BATCH_LATENCY, CONCURRENCY, QUEUE, FUSE, *access.ANNOTATIONS)
 MESSAGE_SIZE = "seldon.io/grpc-max-message-size"
 ENGINE_PREFIX, SEPARATE_ENGINE = "seldon.io/engine-", "seldon.io/engine-separate-pod"
 

@@ -1,6 +1,7 @@
 """Queries about tokens, sessions and codes of a login. What is stored of a secret is its digest."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fairlead.registry.db.tables import login_codes, tokens
+from fairlead.registry.db.tables import login_codes, members, tokens, users
 
 
 class Purpose(StrEnum):
@@ -93,11 +94,32 @@ async def list_api(connection: AsyncConnection, organization: str, user: str = "
     return [_token(row) for row in await connection.execute(query.order_by(tokens.c.created_at.desc(), tokens.c.uid))]
 
 
-async def digests(connection: AsyncConnection, now: float) -> list[tuple[str, Token]]:
-    """Every API token in force, with the digest of its secret."""
-    alive = sa.or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > now)
-    query = sa.select(tokens.c.secret_hash, *_COLUMNS).where(tokens.c.purpose == Purpose.API.value, alive)
-    return [(row.secret_hash, _token(row)) for row in await connection.execute(query)]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InForce:
+    """A token that lets its bearer ask deployments, by the digest of its secret."""
+
+    digest: str
+    namespaces: tuple[str, ...]
+    expires_at: float | None
+
+
+async def in_force(connection: AsyncConnection, now: float, scopes: Collection[str]) -> list[InForce]:
+    """The API tokens with one of these scopes that have not ended, of users who are let in and have a role."""
+    has_role = sa.exists().where(
+        members.c.user == tokens.c.user, members.c.organization == tokens.c.organization, members.c.cluster == ""
+    )
+    query = (
+        sa.select(tokens.c.secret_hash, tokens.c.scopes, tokens.c.namespaces, tokens.c.expires_at)
+        .join(users, users.c.uid == tokens.c.user)
+        .where(tokens.c.purpose == Purpose.API.value, users.c.disabled_at.is_(None), sa.or_(users.c.is_admin, has_role))
+        .where(sa.or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > now))
+        .order_by(tokens.c.uid)
+    )
+    return [
+        InForce(digest=digest, namespaces=tuple(json.loads(namespaces)), expires_at=expires_at)
+        for digest, given, namespaces, expires_at in await connection.execute(query)
+        if not set(scopes).isdisjoint(json.loads(given))
+    ]
 
 
 async def update(connection: AsyncConnection, uid: str, now: float, **values: Any) -> None:

@@ -15,6 +15,7 @@ import msgspec
 
 from fairlead.backends.local.gateway.demanding import Demands
 from fairlead.backends.local.gateway.messages import (
+    Admit,
     Amend,
     AskDemand,
     AskStats,
@@ -112,11 +113,13 @@ class Admin:
         board: Board,
         *,
         stats: Callable[[], GatewayStats],
+        admit: Callable[[Admit], None],
     ) -> None:
         self._switchboard = switchboard
         self._demands, self._board = demands, board
         self._file = file
         self._stats = stats
+        self._admit = admit
         self._server: asyncio.Server | None = None
         self._is_saved = True
         self._mark = ""
@@ -179,7 +182,16 @@ class Admin:
         if isinstance(message, Scales):
             self._board.show(message)
             return Shown()
+        if isinstance(message, Admit):
+            return self._let_in(message)
         return self._replace(message) if isinstance(message, Publish) else self._amend(message)
+
+    def _let_in(self, message: Admit) -> FromGateway:
+        try:
+            self._admit(message)
+        except ConfigError as error:
+            return Refused(f"it is in force, but {error}")
+        return Published()
 
     def _replace(self, message: Publish) -> FromGateway:
         table = message.table

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 
 from fairlead.backends.local.gateway.messages import (
+    Admit,
     Amend,
     AskDemand,
     AskStats,
@@ -60,6 +61,10 @@ class GatewayClient:
     async def show(self, scales: Scales) -> None:
         """Have the metrics tell how components are scaled."""
         await self._call(scales)
+
+    async def admit(self, admitted: Admit) -> None:
+        """Say who may ask deployments that do not answer everybody; returns when requests follow it."""
+        await self._call(admitted)
 
     async def demand(self) -> AsyncGenerator[Demand]:
         """What is asked of the components, every second and when somebody waits in vain; without end. A gateway that is

@@ -48,6 +48,9 @@ class Forward:
     timeout_s: float | None = None
     request_id: bytes = b""
     """The id that the client gave it."""
+    passed: object = None
+    passes_until: float = 0.0
+    """Where the service asks who comes: that this head may pass, and for how long (`doors`)."""
 
 
 class View:

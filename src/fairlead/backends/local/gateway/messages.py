@@ -85,6 +85,28 @@ class Scales(msgspec.Struct, frozen=True, tag="scales"):
     is_whole: bool = False
 
 
+class KnownToken(msgspec.Struct, frozen=True, kw_only=True):
+    """A token of the installation by the SHA-256 digest of its text. No namespaces means all of them."""
+
+    digest: bytes
+    namespaces: tuple[str, ...] = ()
+    expires_at: float | None = None
+
+
+class KnownIssuer(msgspec.Struct, frozen=True, kw_only=True):
+    """An issuer of signed tokens, and its JWK Set as it gives it."""
+
+    issuer: str
+    keys: bytes
+
+
+class Admit(msgspec.Struct, frozen=True, tag="admit"):
+    """Let these into deployments that do not answer everybody, and nobody else."""
+
+    tokens: tuple[KnownToken, ...] = ()
+    issuers: tuple[KnownIssuer, ...] = ()
+
+
 class PoolStats(msgspec.Struct, frozen=True, kw_only=True):
     """One component: replicas that can be reached, requests there, requests that wait for one, and answers given."""
 
@@ -125,7 +147,7 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
     message: str
 
 
-ToGateway = Publish | Amend | AskStats | AskDemand | Scales
+ToGateway = Publish | Amend | AskStats | AskDemand | Scales | Admit
 FromGateway = GatewayStats | Demand | Published | Shown | Unknown | Refused
 
 

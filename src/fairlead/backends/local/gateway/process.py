@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from fairlead.backends.local.gateway.admin import Admin, TableFile
 from fairlead.backends.local.gateway.calls import Calls
 from fairlead.backends.local.gateway.collecting import Collector
 from fairlead.backends.local.gateway.demanding import Demands
+from fairlead.backends.local.gateway.doors import Doors
 from fairlead.backends.local.gateway.finding import View
 from fairlead.backends.local.gateway.link import Dial, dial_worker
 from fairlead.backends.local.gateway.listing import Pages
@@ -69,6 +71,7 @@ class Gateway:
         tracer = open_tracer(settings.tracing, service="fairlead-gateway")
         self._trails = Trails(open_log(settings.access_log), tracer)
         self._wheel = TimerWheel(asyncio.get_running_loop())
+        self.doors = Doors(settings.table.with_suffix(".access"), time.time)
         self._calls: list[Calls] = []
         self._server = self._make_server(is_inside=False)
         self._inside = self._make_server(is_inside=True)
@@ -79,7 +82,9 @@ class Gateway:
         self._file = TableFile(settings.table)
         self.demands = Demands(self.switchboard.servings, asyncio.get_running_loop())
         self.switchboard.on_poke = self.demands.poke
-        self._admin = Admin(self.switchboard, self._file, self.demands, self.board, stats=self.stats)
+        self._admin = Admin(
+            self.switchboard, self._file, self.demands, self.board, stats=self.stats, admit=self.doors.admit
+        )
         self.port = 0
         self.grpc_port = 0
 
@@ -87,7 +92,9 @@ class Gateway:
         """One for those who come from a side of their own."""
         view = View(self.switchboard, is_inside=is_inside)
         pages = Pages(self.switchboard, view, self._collector.answer, is_draining=lambda: self._server.is_draining)
-        proxy = Proxy(view, self._meters, pages, self._wheel, self._trails)
+        # Our own services ask each other without a token: the socket's owner has vouched for them.
+        doors = None if is_inside else self.doors
+        proxy = Proxy(view, self._meters, pages, self._wheel, self._trails, doors)
         self._calls.append(proxy.calls)
         return HttpServer(proxy, limits=Limits(body_bytes=self._settings.max_body_bytes), streams=is_streamed)
 
@@ -97,6 +104,7 @@ class Gateway:
         settings = self._settings
         tls = server_context(settings.tls_certificate, settings.tls_key, named=self._certificates)
         self._collector.load()
+        self.doors.load()
         last = self._file.load()
         if last is not None:
             self.switchboard.publish(last)

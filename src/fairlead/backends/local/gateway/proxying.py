@@ -7,25 +7,29 @@ comparison, a turn of the splitter and a frame.
 import asyncio
 
 from fairlead.backends.local.gateway.calls import Calls
+from fairlead.backends.local.gateway.doors import Doors
 from fairlead.backends.local.gateway.finding import Forward, View
 from fairlead.backends.local.gateway.grpc_passage import GrpcPassage
 from fairlead.backends.local.gateway.listing import Page, Pages
 from fairlead.backends.local.gateway.metering import Meters
 from fairlead.backends.local.gateway.mirroring import send_copy
 from fairlead.backends.local.gateway.passage import Passage
-from fairlead.backends.local.gateway.refusals import refusal
+from fairlead.backends.local.gateway.refusals import refusal, refusal_of
 from fairlead.backends.local.gateway.switchboard import CompiledRoute
 from fairlead.backends.local.gateway.trails import Trails
 from fairlead.backends.local.gateway.wheel import TimerWheel
 from fairlead.errors import GrpcCode
 from fairlead.protocols.exchange import Head, Incoming, Reply, Request, Response, ServerReply
-from fairlead.protocols.grpc import grpc_failure
+from fairlead.protocols.grpc import failure_of, grpc_failure
 
 
 class Proxy:
-    """A `ServerHandler` for those who come from one side."""
+    """A `ServerHandler` for those who come from one side. Without `doors` nobody is asked who they are."""
 
-    def __init__(self, view: View, meters: Meters, pages: Pages, wheel: TimerWheel, trails: Trails) -> None:
+    def __init__(
+        self, view: View, meters: Meters, pages: Pages, wheel: TimerWheel, trails: Trails, doors: Doors | None = None
+    ) -> None:
+        self._doors = doors
         self._trails = trails
         self._view = view
         self._meters = meters
@@ -62,6 +66,12 @@ class Proxy:
     def _forward(self, forward: Forward, request: Request, reply: ServerReply) -> None:
         route = forward.route
         assert route is not None
+        if route.is_guarded and self._doors is not None:
+            refused = self._doors.refusal(route, forward, request)
+            if refused is not None:
+                self._trails.unrouted(request, refused.http)
+                reply(refusal_of(route.protocol, refused))
+                return
         turn = route.splitter.next()
         if turn is None:
             reply(_nobody(route))
@@ -93,6 +103,12 @@ class Proxy:
     def _forward_call(
         self, forward: Forward, route: CompiledRoute, request: Request, reply: ServerReply, incoming: Incoming | None
     ) -> None:
+        if route.is_guarded and self._doors is not None:
+            refused = self._doors.refusal(route, forward, request)
+            if refused is not None:
+                self._trails.unrouted(request, refused.http)
+                reply(failure_of(refused))
+                return
         turn = route.splitter.next()
         if turn is None:
             reply(grpc_failure(GrpcCode.UNAVAILABLE, _why_nobody(route)))

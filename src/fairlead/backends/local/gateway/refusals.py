@@ -11,10 +11,12 @@ from fairlead.protocols.http1_response import JSON
 _KNATIVE = frozenset({"v1", "v2", "raw"})
 """Protocols of services whose clients know Knative's words, https://github.com/knative/serving (queue, activator)."""
 
+_UNAUTHORIZED = 401
+
 
 def refusal(protocol: str, status: int, message: str, *, after_s: float | None = None) -> Response:
     """An error answer. `after_s` becomes a Retry-After header."""
-    headers = JSON
+    headers = JSON if status != _UNAUTHORIZED else JSON + b"WWW-Authenticate: Bearer\r\n"
     if after_s is not None:
         headers += b"Retry-After: %d\r\n" % max(1, math.ceil(after_s))
     return Response(status, headers, _body(protocol, status, message))

@@ -4,7 +4,7 @@ What two tables share lives on: pools with their connections and waiting request
 """
 
 from collections.abc import Callable, Iterable, Iterator, KeysView
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fairlead.backends.local.gateway.link import Dial, Replica, dial_worker
 from fairlead.backends.local.gateway.matching import Matcher
@@ -12,6 +12,7 @@ from fairlead.backends.local.gateway.metering import Key, Load, Meter, Meters
 from fairlead.backends.local.gateway.pool import Pool
 from fairlead.backends.local.gateway.splitting import Sampler, Splitter
 from fairlead.plan import routing
+from fairlead.plan.access import AccessMode
 from fairlead.plan.model import Mirror, Route, Target
 from fairlead.plan.routing import RouteTable, Service, difference
 from fairlead.protocols.exchange import Headers
@@ -35,6 +36,11 @@ class CompiledRoute:
     targets: tuple[Serving, ...]
     mirrors: tuple[tuple[Serving, Sampler], ...]
     splitter: Splitter
+    is_guarded: bool = field(init=False)
+    """Whether the service asks who comes."""
+
+    def __post_init__(self) -> None:
+        self.is_guarded = self.service.access.mode is not AccessMode.NONE
 
     @property
     def protocol(self) -> str:
@@ -125,7 +131,7 @@ class Switchboard:
         for key in pools:
             if key not in self.servings:
                 self.servings[key] = self._new_serving(key)
-        if entry is not None and entry.service.routes == service.routes and entry.keys == pools.keys():
+        if entry is not None and _is_led_alike(entry.service, service) and entry.keys == pools.keys():
             self._update_pools(pools)
             entry.service = service
             return
@@ -160,6 +166,11 @@ class Switchboard:
             self._matcher.remove(route)
         for route in new:
             self._matcher.add(route)
+
+
+def _is_led_alike(one: Service, other: Service) -> bool:
+    """Whether requests find their way to both alike."""
+    return one.routes == other.routes and one.access == other.access
 
 
 def _pools(service: Service) -> dict[Key, routing.Pool]:

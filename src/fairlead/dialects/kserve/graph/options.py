@@ -4,12 +4,13 @@ import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from fairlead.dialects import access
 from fairlead.dialects.findings import Findings
 from fairlead.dialects.kserve.header_patterns import HEADERS, header_patterns
 
 RETRIES = "fairlead.dev/step-retries"
 FUSE = "fairlead.dev/fuse"
-_KNOWN = (HEADERS, RETRIES, FUSE)
+_KNOWN = (HEADERS, RETRIES, FUSE, *access.ANNOTATIONS)
 _OURS = "fairlead.dev/"
 _MOST_RETRIES = 10
 
