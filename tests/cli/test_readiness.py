@@ -92,3 +92,20 @@ def test_an_address_is_where_a_ready_service_answers() -> None:
     found = read({"kind": "InferenceService", "metadata": {}, "status": status})
 
     assert found.address == "http://iris.default.localhost:8080"
+
+
+@pytest.mark.parametrize(
+    ("condition", "stage"),
+    [
+        ({"type": "BentoAvailable", "status": "True"}, Stage.READY),
+        ({"type": "BentoAvailable", "status": "Unknown", "message": "downloading"}, Stage.WORKING),
+        ({"type": "BentoAvailable", "status": "False", "reason": "StorageUnavailable"}, Stage.WORKING),
+        ({"type": "BentoAvailable", "status": "False", "reason": "EnvironmentFailed"}, Stage.FAILED),
+    ],
+)
+def test_a_bento_request_is_ready_when_its_bento_is_there(condition: dict[str, Any], stage: Stage) -> None:
+    assert read({"kind": "BentoRequest", "metadata": {}, "status": {"conditions": [condition]}}).stage is stage
+
+
+def test_a_bento_is_ready_when_it_says_so() -> None:
+    assert read({"kind": "Bento", "metadata": {}, "status": {"ready": True}}).stage is Stage.READY

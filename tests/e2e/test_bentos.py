@@ -4,6 +4,7 @@ import http.client
 import os
 import re
 import signal
+import subprocess
 import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from support.bento_files import EXPORTED, Bentos, packed, share_environments, unpacked
-from support.instance import call, installation, until
+from support.instance import FAIRLEAD, call, installation, until
 from support.package_index import package_index
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures(package_index.__name__)]
@@ -88,7 +89,7 @@ def test_its_pages_health_and_metrics_are_its_own(bentos: Bentos) -> None:
 
 def test_what_bentoml_counts_is_among_the_metrics_of_the_machine(bentos: Bentos) -> None:
     bentos.ask("new", "/add", {"number": 1})
-    text = call(f"{bentos.running.url}/metrics").body.decode()
+    text = call(f"{bentos.running.url}/-/metrics").body.decode()
 
     lines = [line for line in text.splitlines() if line.startswith("bentoml_service_request_total{")]
     (mine,) = [line for line in lines if 'endpoint="/add"' in line and 'code="200"' in line and 'service="new"' in line]
@@ -185,6 +186,16 @@ def test_a_list_that_cannot_be_installed_is_told_in_uvs_words(bentos: Bentos, tm
     told = bentos.until_told("unlisted", "cowsay==99.0", type_="BentoAvailable")
     assert told["reason"] == "EnvironmentFailed"
     bentos.delete("unlisted")
+
+
+def test_a_bento_is_served_by_its_path_alone(tmp_path: Path) -> None:
+    share_environments(tmp_path)
+    ask = "curl -sf $FAIRLEAD_URL/bento/default/sums/add -H 'Content-Type: application/json' -d '{\"number\": 5}'"
+    argv = [str(FAIRLEAD), "run", "--home", str(tmp_path), str(EXPORTED / "sums_new.bento"), "--", "sh", "-c", ask]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("15")
 
 
 def test_what_nobody_asks_for_goes_to_zero_and_comes_back(bentos: Bentos) -> None:

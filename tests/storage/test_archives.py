@@ -1,3 +1,4 @@
+import lzma
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,11 +51,20 @@ def unpacked(fetcher: Fetcher, folder: Path, name: str, content: bytes) -> dict[
         ("iris.TGZ", tar_bytes(MODEL)),
         ("iris.tar.gz", tar_bytes({f"./{name}": content for name, content in MODEL.items()})),
         ("iris.tgz", tar_bytes(MODEL, member("meta", tarfile.DIRTYPE))),
+        ("iris.bento", lzma.compress(tar_bytes(MODEL, compressed=False))),
+        ("iris.bento", tar_bytes(MODEL, compressed=False)),
+        ("iris.bentomodel", zip_bytes(MODEL)),
+        ("download", lzma.compress(tar_bytes(MODEL, compressed=False))),  # the last word of a registry's path
     ],
     ids=readable,
 )
 def test_a_lone_archive_becomes_what_is_in_it(fetcher: Fetcher, tmp_path: Path, name: str, content: bytes) -> None:
     assert unpacked(fetcher, tmp_path / "model", name, content) == MODEL
+
+
+def test_a_file_whose_name_says_nothing_is_unpacked_only_when_it_is_a_tar(fetcher: Fetcher, tmp_path: Path) -> None:
+    assert unpacked(fetcher, tmp_path / "model", "weights", zip_bytes(MODEL)).keys() == {"weights"}
+    assert unpacked(fetcher, tmp_path / "other", "weights", b"numbers") == {"weights": b"numbers"}
 
 
 def test_an_archive_stays_one_unless_unpacking_is_asked_for(fetcher: Fetcher, tmp_path: Path) -> None:
