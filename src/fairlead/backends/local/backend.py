@@ -28,6 +28,7 @@ from fairlead.backends.local.furnishing import Furnisher
 from fairlead.backends.local.handing_over import HandedOver
 from fairlead.backends.local.home import Home
 from fairlead.backends.local.hosting import Host
+from fairlead.backends.local.imaging import Imager
 from fairlead.backends.local.keeping import forget
 from fairlead.backends.local.keeping import sweep as sweep_kept
 from fairlead.backends.local.logs import prune_logs
@@ -45,6 +46,7 @@ from fairlead.backends.local.scaling.telling import Told
 from fairlead.backends.local.tables import service_of
 from fairlead.backends.local.tracking import Key, Preparation, Tracked
 from fairlead.errors import FairleadError
+from fairlead.images.building import BentoImages
 from fairlead.plan.model import Component, Owner, Plan
 from fairlead.plan.routing import RouteTable
 from fairlead.plan.status import ModelStatus, Phase, PlanStatus, Progress, ReplicaState
@@ -73,6 +75,7 @@ class LocalBackend:
         lookup: Lookup,
         furnisher: Furnisher | None = None,
         *,
+        images: BentoImages | None = None,
         data_url: str = "",
         clock: Callable[[], float] = time.time,
         token: Callable[[], str] = lambda: secrets.token_hex(6),
@@ -81,7 +84,8 @@ class LocalBackend:
         self._data_url = data_url
         self._preparer = Preparer(fetcher, lookup, furnisher)
         self._host = Host(home, self._preparer, spawn=self._spawn, changed=self._touch, tell=self._tell)
-        self._prefetcher = Prefetcher(self._preparer, spawn=self._spawn, changed=self._touch_plan)
+        imager = Imager(images, lookup, home.logs, clock=clock) if images is not None else None
+        self._prefetcher = Prefetcher(self._preparer, spawn=self._spawn, changed=self._touch_plan, imager=imager)
         self._certifier = Certifier(home, lookup)
         self._gateway = gateway
         self._scaler = Scaler(scale=self.scale, tell=self._tell_scaling)

@@ -1,17 +1,18 @@
 """Models that are to be here before anybody asks for them: fetched into the cache and pinned there for as long as their
-plan wants them, so that they serve while their store is away. Of a bento the environment is built too, and what is in
-it is told."""
+plan wants them, so that they serve while their store is away. Of a bento the environment is built too, and the
+image that is wanted of it, and what is in it is told."""
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from fairlead.backends.local.furnishing import BENTO
+from fairlead.backends.local.imaging import Imager
 from fairlead.backends.local.insisting import insist
 from fairlead.backends.local.preparing import Preparer
-from fairlead.plan.bentos import BentoFacts
+from fairlead.plan.bentos import BentoFacts, ImageStatus
 from fairlead.plan.model import Owner, Plan, Prefetched, Unit, UnitName
 from fairlead.plan.status import Cause, ModelState, ModelStatus, Progress
 
@@ -26,6 +27,7 @@ class _Held:
     progress: Progress | None = None
     facts: BentoFacts | None = None
     python: Path | None = None
+    image: ImageStatus | None = None
     is_done: bool = False
     task: asyncio.Task[None] | None = None
 
@@ -34,6 +36,8 @@ class _Held:
 class _Shelf:
     owner: Owner
     held: dict[str, _Held] = field(default_factory=dict)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set each time that something is here."""
 
 
 class Prefetcher:
@@ -46,8 +50,10 @@ class Prefetcher:
         *,
         spawn: Callable[..., asyncio.Task[None] | None],
         changed: Callable[[str], None],
+        imager: Imager | None = None,
     ) -> None:
         self._preparer, self._spawn, self._changed = preparer, spawn, changed
+        self._imager = imager
         self._plans: dict[str, _Shelf] = {}
         self._is_settled = False
 
@@ -143,10 +149,41 @@ class Prefetcher:
             held.trouble = cause
             self._changed(key)
 
+        # Said before the bento is there: whoever asks then must not take it for all that was wanted.
+        held.image = self._imager.first(held.wanted.image) if self._imager else None
         await insist(attempt, unit=unit.name, failed=failed)
         held.trouble = held.progress = None
         held.is_done = True
+        if shelf := self._plans.get(key):
+            shelf.arrived.set()
         self._changed(key)
+        if held.image is not None:
+            await self._have_image(key, owner, held)
+
+    async def _have_image(self, key: str, owner: Owner, held: _Held) -> None:
+        """Make the image of a bento that is here, once the models that it needs are here too."""
+        build, folder = held.wanted.image, held.folder
+        if self._imager is None or build is None or folder is None:
+            return
+
+        def report(status: ImageStatus | None) -> None:
+            held.image = status
+            self._changed(key)
+
+        tags = held.facts.models if held.facts else ()
+        missing = [tag for tag in tags if not (folder / "models" / tag.replace(":", "/")).is_dir()]
+        await self._imager.have(owner, build, folder, await self._folders_of(key, missing), report)
+
+    async def _folders_of(self, key: str, tags: Sequence[str]) -> dict[str, Path]:
+        while shelf := self._plans.get(key):
+            here = {
+                tag: held.folder for tag, held in shelf.held.items() if tag in tags and held.is_done and held.folder
+            }
+            if len(here) == len(tags):
+                return here
+            shelf.arrived.clear()
+            await shelf.arrived.wait()
+        return {}
 
 
 def _status(held: _Held) -> ModelStatus:
@@ -158,7 +195,15 @@ def _status(held: _Held) -> ModelStatus:
     elif held.progress is not None:
         state = ModelState.DOWNLOADING
     name = held.wanted.name
-    return ModelStatus(name=name, state=state, reason=reason, message=message, progress=held.progress, facts=held.facts)
+    return ModelStatus(
+        name=name,
+        state=state,
+        reason=reason,
+        message=message,
+        progress=held.progress,
+        facts=held.facts,
+        image=held.image,
+    )
 
 
 def _cancel(held: _Held) -> None:
