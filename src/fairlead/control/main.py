@@ -56,6 +56,7 @@ from fairlead.dialects.seldon import SeldonDialect
 from fairlead.environments.building import Builder
 from fairlead.errors import ConfigError, FairleadError
 from fairlead.images.building import BentoImages
+from fairlead.images.building import BentoImages
 from fairlead.registry.accounts.people import DEFAULT
 from fairlead.registry.owning import owner_token
 from fairlead.registry.service import Registry
