@@ -12,6 +12,8 @@ from fairlead.errors import ConfigError
 from fairlead.registry.accounts.auditing import Auditor
 from fairlead.registry.addresses import Addresses
 from fairlead.registry.aliases import Aliases
+from fairlead.registry.checking import Checker
+from fairlead.registry.collecting import Collector
 from fairlead.registry.db.engine import Database
 from fairlead.registry.deploying.clusters import Clusters, Places
 from fairlead.registry.deploying.secrets import OrgSecrets
@@ -92,6 +94,8 @@ class Registry:
         self.uploads = Uploads(store, self.settler, addresses, clock)
         self.downloads = Downloads(database, store, addresses)
         self.objects = Objects(addresses, self.uploads, self.downloads)
+        self.collector = Collector(database, store, self.settler, self.uploads, self.remover, clock)
+        self.checker = Checker(database, store, clock)
         self.clusters = Clusters(database, clock, Places())
         self.secrets = OrgSecrets(database, self.clusters, Auditor(clock))
         writer = Writer(database, self.clusters, self.secrets)

@@ -102,6 +102,7 @@ class Settler:
         async with self._database.begin() as connection:
             found = await versions.find_uid(connection, upload.version, is_locked=True)
             if found is None or await uploads.find(connection, upload.uid, is_locked=True) is None:
+                await blobs.note_orphan(connection, upload.store_key, now)
                 return
             await removing.drop_uploads(connection, [upload], now=now)
             await self._show_failed(connection, found, reason)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fairlead.registry.db.tables import blobs, removals, uploads, versions
+from fairlead.registry.db.tables import blobs, removals, repositories, uploads, versions
 
 _C = blobs.c
 
@@ -84,6 +84,14 @@ async def note_removals(connection: AsyncConnection, gone: Sequence[Removal], no
         await connection.execute(removals.insert(), rows)
 
 
+async def note_orphan(connection: AsyncConnection, key: str, now: float) -> None:
+    """An object that came to be after nobody waited for it any more is to be removed, if nothing has it after all."""
+    for column in (blobs.c.store_key, uploads.c.store_key, removals.c.store_key):
+        if await connection.scalar(sa.select(column).where(column == key)) is not None:
+            return
+    await note_removals(connection, [Removal(store_key=key)], now)
+
+
 async def pending_removals(connection: AsyncConnection, count: int) -> list[Removal]:
     """Objects that are to be removed, the longest noted first."""
     query = sa.select(removals).order_by(removals.c.created_at).limit(count)
@@ -108,6 +116,17 @@ async def every(connection: AsyncConnection) -> AsyncIterator[Blob]:
     rows = await connection.stream(sa.select(blobs).order_by(_C.digest))
     async for row in rows:
         yield _blob(row)
+
+
+async def tags_with(connection: AsyncConnection, digest: str) -> tuple[str, ...]:
+    """The versions that have these bytes: `model iris:v1`."""
+    query = (
+        sa.select(versions.c.kind, repositories.c.name, versions.c.version)
+        .join(repositories, repositories.c.uid == versions.c.repository)
+        .where(versions.c.digest == digest)
+        .order_by(versions.c.uid)
+    )
+    return tuple(f"{kind} {name}:{version}" for kind, name, version in await connection.execute(query))
 
 
 def _blob(row: sa.Row[Any]) -> Blob:
