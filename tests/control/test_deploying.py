@@ -21,6 +21,7 @@ from support.deployment_places import FakePlace
 
 pytestmark = pytest.mark.anyio
 BENTO = BentoDialect()
+DATA_URL = "http://10.0.0.1:8080"
 NOW = "2026-01-01T00:00:00Z"
 
 
@@ -50,7 +51,9 @@ def stored(store: Store) -> StoredPlace:
             BENTO.validate(new, catalog=Catalog(), old=old)
         return new
 
-    return StoredPlace(store, resources_of(BENTO.kinds, BENTO.open_api), admission, _Logs(), now=lambda: NOW)
+    return StoredPlace(
+        store, resources_of(BENTO.kinds, BENTO.open_api), admission, _Logs(), now=lambda: NOW, data_url=DATA_URL
+    )
 
 
 @pytest.fixture(params=["stored", "fake"])
@@ -159,6 +162,11 @@ async def test_an_address_is_told_of_what_is_for_the_outside(place: Place) -> No
 
 
 # The control plane's own
+
+
+async def test_an_address_that_only_the_internet_knows_is_told_as_a_path_of_the_gateway(stored: StoredPlace) -> None:
+    document = {**_deployment(ingress={"enabled": True}), "status": {"url": "http://d-team-a.10.0.0.1.sslip.io:8080"}}
+    assert list(stored.urls(document)) == ["http://10.0.0.1:8080/bento/team-a/d/"]
 
 
 async def test_a_replicas_log_is_read_from_its_file(stored: StoredPlace) -> None:

@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
 from typing import Any
+from urllib.parse import urlsplit
 
 from fairlead.control import faults
 from fairlead.control.api import validation
@@ -20,6 +21,8 @@ from fairlead.control.building_pods import build_log, builder_pods
 from fairlead.control.ledger import Document
 from fairlead.control.selectors import Requirement, Selector
 from fairlead.control.store import NAMESPACE, Store
+from fairlead.dialects.bento.deployment.lower import path_to
+from fairlead.dialects.bento.network import MAGIC_DNS
 from fairlead.errors import AlreadyExists, NotFound
 from fairlead.registry.deploying.place import POD, REQUEST, LogPart
 
@@ -28,16 +31,24 @@ _ATTEMPTS = 8
 
 
 class StoredPlace:
-    """Over the store. `now` gives times for field managers."""
+    """Over the store. `now` gives times for field managers; `data_url` is where the gateway answers."""
 
     def __init__(
-        self, store: Store, resources: Resources, admission: Admission, pods: PodSource, *, now: Callable[[], str]
+        self,
+        store: Store,
+        resources: Resources,
+        admission: Admission,
+        pods: PodSource,
+        *,
+        now: Callable[[], str],
+        data_url: str = "",
     ) -> None:
         self._store = store
         self._by_kind = {resource.kind.kind: resource for resource in resources if resource.stored is None}
         self._admission = admission
         self._pods = pods
         self._now = now
+        self._data_url = data_url
 
     async def get(self, kind: str, namespace: str, name: str) -> Document | None:
         """One object, if it is there."""
@@ -142,10 +153,16 @@ class StoredPlace:
         return await self._pods.log(namespace, pod, query)
 
     def urls(self, document: Mapping[str, Any]) -> Sequence[str]:
-        """Where a deployment answers: BentoML's clients want one address."""
+        """Where a deployment answers: BentoML's clients want one address. A name below sslip.io needs the internet to
+        be looked up, so unless somebody gave the machine a domain it is a path of the gateway's own."""
         url = (document.get("status") or {}).get("url")
         is_public = ((document.get("spec") or {}).get("ingress") or {}).get("enabled")
-        return [url] if url and is_public else []
+        if not (url and is_public):
+            return []
+        if not (urlsplit(url).hostname or "").endswith(f".{MAGIC_DNS}"):
+            return [url]
+        meta = document["metadata"]
+        return [self._data_url.rstrip("/") + path_to(meta["namespace"], meta["name"])]
 
 
 def _conforming(resource: Resource, document: Mapping[str, Any]) -> Document:

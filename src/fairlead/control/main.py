@@ -38,6 +38,7 @@ from fairlead.control.deploying import StoredPlace
 from fairlead.control.doorkeeping import Doorkeeper, tokens_of
 from fairlead.control.kept_plans import KeptPlans
 from fairlead.control.listening import Listener
+from fairlead.control.lineage import Lineage
 from fairlead.control.lookup import StoreLookup
 from fairlead.control.reconcile import Followed, Reconciler
 from fairlead.control.registry import open_registry, own_access
@@ -55,7 +56,6 @@ from fairlead.dialects.kserve import SHARED, KServeDialect
 from fairlead.dialects.seldon import SeldonDialect
 from fairlead.environments.building import Builder
 from fairlead.errors import ConfigError, FairleadError
-from fairlead.images.building import BentoImages
 from fairlead.images.building import BentoImages
 from fairlead.registry.accounts.people import DEFAULT
 from fairlead.registry.owning import owner_token
@@ -148,6 +148,7 @@ async def run_control(config: ControlConfig) -> int:
         registry.registry.clusters.places.by_name[DEFAULT] = _place(
             config, store, bento, catalog, world, kserve.check_settings
         )
+        registry.registry.uses.append(Lineage(world, registry.registry))
         listener = Listener(
             Beside(kubernetes, registry, is_local=not config.settings.token),
             config.host,
@@ -283,6 +284,7 @@ def _place(
         _admission((bento,), catalog, world, check_settings),
         ReplicaLogs(store=store, folder=config.home.logs),
         now=_now,
+        data_url=config.data_url,
     )
 
 

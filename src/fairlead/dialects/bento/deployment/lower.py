@@ -90,7 +90,12 @@ def owner_of(deployment: BentoDeployment) -> Owner:
 
 def path_of(deployment: BentoDeployment) -> str:
     """Where it answers below the gateway's own address."""
-    return f"/bento/{deployment.metadata.namespace}/{deployment.metadata.name}/"
+    return path_to(deployment.metadata.namespace, deployment.metadata.name)
+
+
+def path_to(namespace: str, name: str) -> str:
+    """The same, of a deployment of that name."""
+    return f"/bento/{namespace}/{name}/"
 
 
 def hosts_of(deployment: BentoDeployment, network: Network) -> tuple[str, ...]:
