@@ -125,7 +125,6 @@ def _show_one(registry: Registry, kind: str, asked: RegistryUri, form: Literal["
     found = registry.find(path)
     if found is None:
         raise NotFound(f"{asked.name}:{asked.tag}: the registry has no such {kind}")
-    found["deployments"] = (registry.find(f"{path}/deployments") or {}).get("items", [])
     if form != "table":
         output.say(output.document(found, form))
         return
@@ -149,7 +148,7 @@ def _facts(kind: str, asked: RegistryUri, found: Mapping[str, Any]) -> list[tupl
         ("models", ", ".join(str(tag) for tag in manifest.get("models") or ())),
         ("pushed", f"{_when(found['build_at'])}{f' by {creator}' if creator else ''}"),
         ("labels", output.pairs({label["key"]: label["value"] for label in found["labels"]})),
-        ("used by", ", ".join(f"{each['kube_namespace']}/{each['name']}" for each in found["deployments"])),
+        ("used by", ", ".join(found.get("used_by") or ())),
     ]
     return [(name, value) for name, value in facts if value and value != "<none>"]
 

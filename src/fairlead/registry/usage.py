@@ -25,7 +25,7 @@ async def deployed(sources: Iterable[Uses], organization: str) -> dict[Tag, tupl
     found: dict[Tag, tuple[str, ...]] = {}
     for source in sources:
         for tag, names in (await source.deployed(organization)).items():
-            found[tag] = (*found.get(tag, ()), *names)
+            found[tag] = tuple(dict.fromkeys((*found.get(tag, ()), *names)))
     return found
 
 

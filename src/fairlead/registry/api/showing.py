@@ -9,6 +9,7 @@ from typing import Any
 from fairlead.registry.api import wire
 from fairlead.registry.api.calls import Call
 from fairlead.registry.db import people as people_queries
+from fairlead.registry.usage import tag_of
 from fairlead.registry.values import Alias, Kind, Page, Repository, Version
 
 _SHAPES: dict[Kind, tuple[Any, Any]] = {
@@ -112,6 +113,12 @@ async def _deployments(call: Call) -> dict[tuple[Kind, str], set[str]]:
     for (kind, repository, _version), names in running.items():
         found.setdefault((kind, repository), set()).update(names)
     return found
+
+
+async def used_by(call: Call, given: Version) -> list[str]:
+    """The deployments (`namespace/name`) that use a version, of any dialect."""
+    running = await call.registry.remover.deployed(call.caller.organization.uid)
+    return sorted(set(running.get(tag_of(given), ())))
 
 
 async def _organization(call: Call) -> wire.Organization:

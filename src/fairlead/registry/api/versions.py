@@ -164,7 +164,9 @@ async def _create(kind: Kind, call: Call) -> Response:
 
 async def _get(kind: Kind, call: Call) -> Response:
     found = await named(call, kind)
-    return answer((await showing.versions(call, [found], has_repository=True))[0])
+    (shown,) = await showing.versions(call, [found], has_repository=True)
+    shown.used_by = await showing.used_by(call, found)
+    return answer(shown)
 
 
 async def _update(kind: Kind, call: Call) -> Response:

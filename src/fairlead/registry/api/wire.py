@@ -74,6 +74,7 @@ class Version(Resource, kw_only=True):
     archive_bytes: int
     is_immutable: bool
     aliases: list[str]
+    used_by: list[str] = []
 
 
 class Model(Version, kw_only=True):
