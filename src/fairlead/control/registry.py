@@ -21,6 +21,7 @@ async def open_registry(home: Home, settings: Settings) -> AsyncIterator[Registr
     async with (
         Registry.open(registry_config(home, settings)) as registry,
         Accounts.open(registry.database, decided, registry.secret, clock=registry.clock) as accounts,
+        registry.collector.running(),
     ):
         yield build_app(registry, accounts)
 

@@ -6,7 +6,8 @@ it is. Several servers may do all of it at once.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from fairlead.errors import FairleadError
@@ -37,7 +38,7 @@ class Collected:
 
 
 class Collector:
-    """Collects for one registry; `run` for as long as somebody serves it."""
+    """Collects for one registry; `running` for as long as somebody serves it."""
 
     def __init__(
         self,
@@ -54,6 +55,16 @@ class Collector:
         self._uploading = uploading
         self._remover = remover
         self._clock = clock
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Collect for as long as the block runs."""
+        task = asyncio.create_task(self.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
 
     async def run(self) -> None:
         """Sweep every minute, and look at rules every hour."""
