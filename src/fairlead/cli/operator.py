@@ -232,6 +232,7 @@ def own_namespace() -> str:
 
 
 def _shared() -> frozenset[str]:
-    from fairlead.dialects.kserve import SHARED
+    from fairlead.dialects.bento import SHARED as BENTO_SHARED
+    from fairlead.dialects.kserve import SHARED as KSERVE_SHARED
 
-    return SHARED
+    return KSERVE_SHARED | BENTO_SHARED

@@ -50,9 +50,11 @@ from fairlead.control.world import StoredWorld
 from fairlead.dataplane.net.tls import server_context
 from fairlead.dialects.access import access_of
 from fairlead.dialects.base import Dialect, Document, Kind, World
+from fairlead.dialects.bento import SHARED as BENTO_SHARED
 from fairlead.dialects.bento import BentoDialect
 from fairlead.dialects.catalog import Catalog
-from fairlead.dialects.kserve import SHARED, KServeDialect
+from fairlead.dialects.kserve import SHARED as KSERVE_SHARED
+from fairlead.dialects.kserve import KServeDialect
 from fairlead.dialects.seldon import SeldonDialect
 from fairlead.environments.building import Builder
 from fairlead.errors import ConfigError, FairleadError
@@ -129,7 +131,9 @@ async def run_control(config: ControlConfig) -> int:
         backend = _backend(config, store, supervisor, fetcher, builder)
         followed = [Followed(kind=kind, dialect=dialect) for dialect in dialects for kind in dialect.kinds]
         world = StoredWorld(
-            store, [CONFIG_MAP, SERVICE_ACCOUNT, CLAIM, *(each.kind for each in followed)], shared_namespaces=SHARED
+            store,
+            [CONFIG_MAP, SERVICE_ACCOUNT, CLAIM, *(each.kind for each in followed)],
+            shared_namespaces=KSERVE_SHARED | BENTO_SHARED,
         )
         await seed(store, dialects, world)
         reconciler = Reconciler(

@@ -1,5 +1,5 @@
 """The dialect of Yatai: bentos, requests for them, and their deployments."""
 
-from fairlead.dialects.bento.dialect import BentoDialect
+from fairlead.dialects.bento.dialect import SHARED, BentoDialect
 
-__all__ = ["BentoDialect"]
+__all__ = ["SHARED", "BentoDialect"]

@@ -6,7 +6,7 @@ from typing import Any
 from fairlead.dialects.base import ALONE, Document, Happened, Kind, World
 from fairlead.dialects.bento.bento.part import BentoPart
 from fairlead.dialects.bento.deployment.part import BentoDeploymentPart
-from fairlead.dialects.bento.network import MAGIC_DNS
+from fairlead.dialects.bento.network import MAGIC_DNS, NAMESPACE
 from fairlead.dialects.bento.part import Part
 from fairlead.dialects.bento.request.part import BentoRequestPart
 from fairlead.dialects.bento.site import Site
@@ -19,6 +19,8 @@ from fairlead.plan.model import Plan
 from fairlead.plan.status import PlanStatus
 
 LOOPBACK = "127.0.0.1"
+SHARED = frozenset({NAMESPACE})
+"""The namespace whose ConfigMap holds for all others."""
 
 
 class BentoDialect:
