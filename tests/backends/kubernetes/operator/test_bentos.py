@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from fairlead.backends.kubernetes.operator import Followed
+from fairlead.backends.kubernetes.webhooks.store import ClusterStore
 from fairlead.dialects.bento import BentoDialect
 from fairlead.dialects.clusters import ClusterSettings
 from fairlead.plan.layout import Routing
@@ -169,3 +170,27 @@ async def test_pods_that_do_not_start_are_told_with_their_reason(cluster: Cluste
         )
 
     assert _told(cluster, "BentoDeployment", "Ready")["status"] == "False"
+
+
+async def test_the_definition_is_told_who_converts_and_another_installation_leaves_it(cluster: Cluster) -> None:
+    name = "bentodeployments.serving.yatai.ai"
+
+    def conversion() -> Document:
+        found = cluster.find("CustomResourceDefinition", name) or {}
+        return dict(found["spec"]["conversion"])
+
+    async with running_operator(cluster, _followed(), options(settings=SETTINGS)) as operator:
+        mine, theirs = (ClusterStore(operator.api, (place, "c"), "x", [name]) for place in ("here", "there"))
+        first = await mine.convert("QQ==")
+        client = conversion()["webhook"]["clientConfig"]
+        await theirs.convert("Qg==")
+        kept = conversion()["webhook"]["clientConfig"]
+        await mine.convert("Qw==")
+        renewed = conversion()["webhook"]["clientConfig"]
+        missing = await ClusterStore(operator.api, ("here", "c"), "x", ["others.example.com"]).convert("QQ==")
+
+    assert first
+    assert not missing
+    assert client["service"] == {"name": "fairlead-webhook", "namespace": "here", "path": "/convert", "port": 443}
+    assert kept == client
+    assert renewed["caBundle"] == "Qw=="
