@@ -1,18 +1,26 @@
 """The image as a cluster runs it: no root, nothing written but to volumes, the containers of a pod together."""
 
 import json
+import shutil
+import subprocess
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from fairlead.cli.app import run
 from support.docker_engine import docker, docker_daemon
-from support.image import IMAGE, Pod, build_image, missing, pod_of
+from support.image import BASE, IMAGE, ROOT, Pod, build_image, missing, pod_of
 from support.instance import until
 from support.models import train_iris_sklearn
+from support.package_index import package_index
 from support.pods import engine_predictor, node
+from support.registry import Registry, registry
 
 pytestmark = [pytest.mark.slow(15), pytest.mark.timeout(900)]
+
+__all__ = ["package_index"]
 
 ROW = [5.1, 3.5, 1.4, 0.2]
 ROWS = {"data": {"ndarray": [ROW]}}
@@ -44,6 +52,14 @@ def source(tmp_path: Path) -> Path:
     folder = _volume(tmp_path / "source")
     train_iris_sklearn(folder)
     return folder
+
+
+@pytest.fixture
+def place(engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Registry]:
+    """A registry that images are pushed to by the daemon of these tests."""
+    monkeypatch.setenv("DOCKER_HOST", engine)
+    with registry(tmp_path / "registry") as served:
+        yield served
 
 
 def _volume(folder: Path) -> Path:
@@ -169,3 +185,80 @@ def test_a_download_that_finds_nothing_ends_with_one(pod: Pod, tmp_path: Path) -
 
     assert code == 1
     assert "Local path /mnt/pvc/model does not exist" in said
+
+
+def test_a_model_is_made_into_an_image_that_a_pod_pulls_and_serves(
+    engine: str, place: Registry, pod: Pod, source: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = f"{place.host}/acme/iris:1"
+    words = ("build", str(source), "--name", "iris", "-t", image, "--push", "--fairlead-image", IMAGE)
+    assert run([*words, "--builder", "docker"]) == 0
+    first = capsys.readouterr()
+    assert run([*words, "--builder", "docker"]) == 0
+    second = capsys.readouterr()
+    docker(engine, "rmi", image)
+
+    name = pod.run(image=image)
+    _until_ready(pod, name, "http://127.0.0.1:8080/v2/health/ready")
+    status, text = pod.ask("http://127.0.0.1:8080/v1/models/iris:predict", {"instances": [ROW]})
+
+    assert (status, json.loads(text)["predictions"]) == (200, [0]), text
+    assert first.out == second.out
+    assert "is there already" in second.err
+
+
+def test_a_class_is_made_into_an_image_that_stands_where_seldons_would(engine: str, pod: Pod, tmp_path: Path) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "Doubler.py").write_text(DOUBLER)
+    words = ("build", str(tmp_path / "code"), "-t", "acme/doubler:1", "--fairlead-image", IMAGE, "--builder", "docker")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DOCKER_HOST", engine)
+        assert run(words) == 0
+
+    name = pod.run(image="acme/doubler:1")
+    _until_ready(pod, name, "http://127.0.0.1:9000/health/status")
+    status, text = pod.ask("http://127.0.0.1:9000/transform-input", {"data": {"ndarray": [[1, 2]]}})
+
+    assert (status, json.loads(text)["data"]["ndarray"]) == (200, [[2, 4]]), text
+
+
+@pytest.mark.slow(40)
+@pytest.mark.usefixtures("package_index")
+def test_a_bento_is_made_into_an_image_by_its_own_dockerfile(
+    engine: str, place: Registry, pod: Pod, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image, base = f"{place.host}/acme/sums:1", _base_for_bentos(engine, tmp_path / "base")
+    with tarfile.open(ROOT / "tests/fixtures/bentos/tiny/exported/sums_new.bento") as archive:
+        archive.extractall(tmp_path / "bento", filter="data")
+    words = ("build", str(tmp_path / "bento"), "-t", image, "--push", "--base", base, "--network", "host")
+    assert run([*words, "--builder", "docker"]) == 0, capsys.readouterr().err
+    docker(engine, "rmi", image)
+
+    name = docker(engine, "run", "--detach", "--network=none", image)
+    try:
+        asked = "import urllib.request as u; r = u.Request('http://127.0.0.1:3000/add', b'{\"number\": 5}', "
+        asked += "{'Content-Type': 'application/json'}); print(u.urlopen(r).read().decode())"
+        until(lambda: _said(engine, name, asked) == "15", what=f"{image}: {docker(engine, 'logs', name)}", timeout_s=60)
+    finally:
+        docker(engine, "rm", "--force", name)
+
+
+def _base_for_bentos(engine: str, folder: Path) -> str:
+    """A base in which a bento's Dockerfile finds uv, and every package of the system that it asks for."""
+    uv = shutil.which("uv")
+    assert uv is not None
+    folder.mkdir()
+    shutil.copy(uv, folder / "uv")
+    (folder / "apt-get").write_text("#!/bin/sh\n")
+    (folder / "apt-get").chmod(0o755)
+    text = f"FROM {BASE}\nCOPY uv apt-get /usr/local/bin/\nENV UV_SYSTEM_CERTS=true\n"
+    (folder / "Dockerfile").write_text(text)
+    docker(engine, "build", "--quiet", "--tag", "fairlead-test/bento-base:1", str(folder))
+    return "fairlead-test/bento-base:1"
+
+
+def _said(engine: str, name: str, program: str) -> str:
+    try:
+        return docker(engine, "exec", name, "python3", "-c", program)
+    except subprocess.CalledProcessError:
+        return ""

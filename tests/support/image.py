@@ -76,12 +76,16 @@ class Pod:
         docker(address, "run", "--detach", "--name", self._name, "--network=none", "--entrypoint=sleep", IMAGE, "3600")
 
     def run(
-        self, *arguments: str, env: Mapping[str, str] | None = None, mounts: Mapping[Path, str] | None = None
+        self,
+        *arguments: str,
+        env: Mapping[str, str] | None = None,
+        mounts: Mapping[Path, str] | None = None,
+        image: str = IMAGE,
     ) -> str:
         """Start a container; its name."""
         name = f"{self._name}-{len(self._names)}"
         self._names.append(name)
-        docker(self._address, "run", "--detach", "--name", name, *self._flags(env, mounts), IMAGE, *arguments)
+        docker(self._address, "run", "--detach", "--name", name, *self._flags(env, mounts), image, *arguments)
         return name
 
     def run_to_end(self, *arguments: str, mounts: Mapping[Path, str] | None = None) -> tuple[int, str]:
