@@ -4,6 +4,7 @@ PyTorch and TensorFlow are not in every environment; `needed` says so in the wor
 """
 
 import functools
+import importlib.util
 import warnings
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,21 @@ from support.models import iris, iris_classifier
 
 
 def needed(module: str, install: str) -> Any:
-    """A library of an optional format, or the test is reported as not run."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return pytest.importorskip(module, reason=f"not run: {module} is not installed ({install})")
+    """A library of an optional format, or the test is reported as not run. It is imported at its first use: such
+    libraries take seconds, and every process of the suite reads every file of it."""
+    if importlib.util.find_spec(module) is None:
+        pytest.skip(f"not run: {module} is not installed ({install})", allow_module_level=True)
+    return _OnUse(module)
+
+
+class _OnUse:
+    def __init__(self, module: str) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return getattr(importlib.import_module(self._module), name)
 
 
 def save_onnx(folder: Path, model: Any = None, *, name: str = "model.onnx", **options: Any) -> Path:

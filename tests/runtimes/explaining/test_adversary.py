@@ -13,11 +13,12 @@ from fairlead.protocols.kserve_v1 import V1_JSON
 from fairlead.protocols.wire import Body
 from fairlead.runtimes import registry
 from fairlead.runtimes.base import LoadContext, Servable
+from support.formats import needed
 from support.predictors import predicting
 from support.units import unit
 from support.user_files import v1
 
-pytest.importorskip("art", reason="not run: adversarial-robustness-toolbox is not installed")
+needed("art", "make setup")
 pytestmark = pytest.mark.slow
 
 

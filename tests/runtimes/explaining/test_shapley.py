@@ -15,12 +15,13 @@ from fairlead.plan.model import Method, Protocol, Unit, Upstream
 from fairlead.protocols.message import Form, Message
 from fairlead.runtimes import registry
 from fairlead.runtimes.base import LoadContext, Servable
+from support.formats import needed
 from support.models import iris, iris_classifier
 from support.predictors import predicting
 from support.units import unit
 from support.user_files import tensors, v1
 
-pytest.importorskip("shap", reason="not run: shap is not installed")
+needed("shap", "make setup")
 pytestmark = pytest.mark.slow
 ROW = [6.8, 2.8, 4.8, 1.4]
 

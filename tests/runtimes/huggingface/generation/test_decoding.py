@@ -1,5 +1,6 @@
 """Models run for several sequences at once: whoever joins or leaves, each gets the scores it would get alone."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -15,9 +16,10 @@ from fairlead.runtimes.huggingface.generation.decoding import (
     State,
     decoder_of,
 )
+from support.formats import needed
 
-torch = pytest.importorskip("torch", reason="not run: torch is not installed")
-transformers = pytest.importorskip("transformers", reason="not run: transformers is not installed")
+torch = needed("torch", "a CPU wheel")
+transformers = needed("transformers", "make setup")
 pytestmark = pytest.mark.slow
 
 SIZE = 40
@@ -119,7 +121,12 @@ def test_a_model_with_an_encoder_goes_on_as_generate_does() -> None:
     assert tokens == expected.tolist()
 
 
-MODEL = made(gpt2)
+@functools.cache
+def shared() -> Any:
+    """One for the tests that only ask it."""
+    return made(gpt2)
+
+
 Moves = st.lists(st.tuples(st.sampled_from(["join", "leave", "rest"]), st.integers(0, 5)), max_size=8)
 
 
@@ -128,7 +135,7 @@ Moves = st.lists(st.tuples(st.sampled_from(["join", "leave", "rest"]), st.intege
 def test_whoever_joins_rests_or_leaves_changes_nothing_for_the_others(
     moves: list[tuple[str, int]], lengths: list[int]
 ) -> None:
-    decoder = Batched(torch, MODEL, transformers.cache_utils.DynamicCache)
+    decoder = Batched(torch, shared(), transformers.cache_utils.DynamicCache)
     texts = [list(range(1, length + 1)) for length in lengths]
     live = [(begun(decoder, text), text) for text in texts]
 
@@ -145,34 +152,34 @@ def test_whoever_joins_rests_or_leaves_changes_nothing_for_the_others(
         rows = decoder.step([state for state, _ in going], [number + 20] * len(going))
         for (_, text), row in zip(going, rows, strict=True):
             text.append(number + 20)
-            assert row == pytest.approx(scores(MODEL, text), abs=1e-4)
+            assert row == pytest.approx(scores(shared(), text), abs=1e-4)
 
 
 def test_copies_go_their_own_ways() -> None:
-    decoder = Batched(torch, MODEL, transformers.cache_utils.DynamicCache)
+    decoder = Batched(torch, shared(), transformers.cache_utils.DynamicCache)
     first = begun(decoder, [1, 2, 3])
     second = decoder.copy(first)
 
     rows = decoder.step([first, second], [4, 5])
     again = decoder.step([second, first], [6, 7])
 
-    assert rows[1] == pytest.approx(scores(MODEL, [1, 2, 3, 5]), abs=1e-4)
-    assert again[0] == pytest.approx(scores(MODEL, [1, 2, 3, 5, 6]), abs=1e-4)
-    assert again[1] == pytest.approx(scores(MODEL, [1, 2, 3, 4, 7]), abs=1e-4)
+    assert rows[1] == pytest.approx(scores(shared(), [1, 2, 3, 5]), abs=1e-4)
+    assert again[0] == pytest.approx(scores(shared(), [1, 2, 3, 5, 6]), abs=1e-4)
+    assert again[1] == pytest.approx(scores(shared(), [1, 2, 3, 4, 7]), abs=1e-4)
 
 
 def test_every_token_of_a_prompt_can_be_told_of() -> None:
-    decoder = Batched(torch, MODEL, transformers.cache_utils.DynamicCache)
+    decoder = Batched(torch, shared(), transformers.cache_utils.DynamicCache)
     state, ids = decoder.begin([1, 2, 3])
 
     rows = decoder.feed(state, ids, wants_all=True)
 
     assert rows.shape == (3, SIZE)
-    assert rows[1] == pytest.approx(scores(MODEL, [1, 2]), abs=1e-4)
+    assert rows[1] == pytest.approx(scores(shared(), [1, 2]), abs=1e-4)
 
 
 def test_memory_goes_with_the_last_sequence() -> None:
-    decoder = Batched(torch, MODEL, transformers.cache_utils.DynamicCache)
+    decoder = Batched(torch, shared(), transformers.cache_utils.DynamicCache)
     states = [begun(decoder, [1, 2]), begun(decoder, [3])]
     decoder.step(states, [4, 5])
 

@@ -7,8 +7,9 @@ import pytest
 
 from fairlead.protocols.openai import Sampling
 from fairlead.runtimes.huggingface.generation.sampling import Chooser, Defaults
+from support.formats import needed
 
-torch = pytest.importorskip("torch", reason="not run: torch is not installed")
+torch = needed("torch", "a CPU wheel")
 
 SCORES = [0.0, 1.0, 2.0, 3.0]
 

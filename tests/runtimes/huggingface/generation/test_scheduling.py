@@ -13,8 +13,9 @@ from fairlead.runtimes.huggingface.generation.decoding import State
 from fairlead.runtimes.huggingface.generation.sampling import Choice, Chooser, Defaults
 from fairlead.runtimes.huggingface.generation.scheduling import Job, Room, Scheduler
 from fairlead.runtimes.huggingface.generation.writing import Writer
+from support.formats import needed
 
-torch = pytest.importorskip("torch", reason="not run: torch is not installed")
+torch = needed("torch", "a CPU wheel")
 
 SIZE = 2000
 PATIENCE_S = 30

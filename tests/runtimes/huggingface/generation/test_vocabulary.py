@@ -7,8 +7,9 @@ import pytest
 from fairlead.runtimes.huggingface.generation.sampling import Choice
 from fairlead.runtimes.huggingface.generation.texts import TextStream
 from fairlead.runtimes.huggingface.generation.vocabulary import Vocabulary
+from support.formats import needed
 
-transformers = pytest.importorskip("transformers", reason="not run: transformers is not installed")
+transformers = needed("transformers", "make setup")
 
 
 def byte_level() -> Any:
