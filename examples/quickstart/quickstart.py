@@ -1,8 +1,9 @@
-"""What `make run` does: a model, Fairlead, the quick-start manifests of Seldon and KServe, an answer of each.
+"""What `make run` does: a model, Fairlead, the quick-start manifests of Seldon and KServe, an answer of each; then a
+bento, whose BentoML is installed while the others serve.
 
 Everything it makes is under build/quickstart, or the folder it is given. It uses nothing but the `fairlead` command, so
-each step can be repeated by hand. Serves until Ctrl-C; with ONCE=1 it ends after the answer. FAIRLEAD_PORT and
-FAIRLEAD_CONTROL_PORT choose other ports.
+each step can be repeated by hand. Serves until Ctrl-C; with ONCE=1 it ends after the answers of the first two, with
+ONCE=1 BENTO=1 after all, and BENTO=0 leaves the bento out. FAIRLEAD_PORT and FAIRLEAD_CONTROL_PORT choose other ports.
 """
 
 import json
@@ -11,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,7 +21,9 @@ PLACE = Path(sys.argv[1] if len(sys.argv) > 1 else HERE.parent.parent / "build" 
 FAIRLEAD = Path(sys.executable).with_name("fairlead")
 SELDON = '{"data":{"ndarray":[[1,2,3,4]]}}'
 KSERVE = '{"instances":[[6.8,2.8,4.8,1.4]]}'
+BENTO = '{"rows":[[6.8,2.8,4.8,1.4]]}'
 MANIFESTS = ("deployment.yaml", "inferenceservice.yaml")
+BENTO_FILE = HERE.parent / "bento" / "iris_classifier.bento"
 
 
 def main() -> int:
@@ -61,12 +65,46 @@ def show(env: Mapping[str, str]) -> int:
         files = [word for name in MANIFESTS for word in ("-f", PLACE / name)]
         subprocess.run([FAIRLEAD, "apply", *files, "--wait"], env=env, check=True)
         explain(url, ask("sdep/iris-model", SELDON, env), ask("isvc/sklearn-iris", KSERVE, env))
-        if os.environ.get("ONCE") == "1":
+        is_once = os.environ.get("ONCE") == "1"
+        if os.environ.get("BENTO", "0" if is_once else "1") == "1":
+            show_bento(url, env)
+        if is_once:
             return 0
         print("\nServing until Ctrl-C.", flush=True)
         return serving.wait()
     finally:
         stop(serving)
+
+
+def show_bento(url: str, env: Mapping[str, str]) -> None:
+    """Serve a bento too. What it needs of the package index may not be had here; the rest goes on without."""
+    print(
+        f"\nA bento as well, with BentoML in an environment of its own:\n\n  {FAIRLEAD} apply -f {BENTO_FILE}\n",
+        flush=True,
+    )
+    done = subprocess.run([FAIRLEAD, "apply", "-f", BENTO_FILE, "--wait", "--timeout", "5m"], env=env, check=False)
+    if done.returncode:
+        return
+    address = f"{url}/bento/default/iris-classifier"
+    said = answer_of(f"{address}/classify")
+    print(
+        f"""
+  curl -s {address}/classify -H 'Content-Type: application/json' -d '{BENTO}'
+
+  {said}
+
+Its own page, to try it in a browser:
+
+  {address}/""",
+        flush=True,
+    )
+
+
+def answer_of(url: str) -> str:
+    """What the bento says, asked as any program would."""
+    asked = urllib.request.Request(url, BENTO.encode(), {"Content-Type": "application/json"})  # noqa: S310 - our own
+    with urllib.request.urlopen(asked, timeout=60) as answer:  # noqa: S310
+        return str(answer.read().decode())
 
 
 def ask(name: str, request: str, env: Mapping[str, str]) -> str:

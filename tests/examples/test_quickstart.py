@@ -11,6 +11,7 @@ from bench.ports import free_ports
 
 from support.doc_pages import ROOT
 from support.instance import lives, until
+from support.package_index import package_index
 
 pytestmark = pytest.mark.slow
 
@@ -39,6 +40,16 @@ def test_once_it_trains_serves_asks_and_ends(tmp_path: Path) -> None:
     assert not (tmp_path / "place" / "home" / "instance.json").exists()
 
 
+@pytest.mark.usefixtures(package_index.__name__)
+def test_a_bento_is_served_too(tmp_path: Path) -> None:
+    with start(tmp_path / "place", ONCE="1", BENTO="1") as process:
+        said, complaint = process.communicate(timeout=200)
+
+    assert process.returncode == 0, said + complaint
+    assert "bentodeployment/iris-classifier Ready" in said
+    assert '["virginica"]' in said
+
+
 def children(pid: int) -> list[int]:
     found = [pid]
     for parent in found:
@@ -47,7 +58,7 @@ def children(pid: int) -> list[int]:
 
 
 def test_it_serves_until_it_is_interrupted_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    with start(tmp_path / "place") as process:
+    with start(tmp_path / "place", BENTO="0") as process:
         assert process.stdout is not None
         said = ""
         while "Serving until Ctrl-C." not in said:
