@@ -105,7 +105,7 @@ async def test_a_request_becomes_a_bento_and_the_deployment_that_waits_for_it_ru
 
         async def waits() -> bool:
             status = (await found(store, "BentoDeployment") or {}).get("status")
-            return bool(status) and condition(status or {}, "Available")["reason"] == "BentoNotReady"
+            return condition(status or {"conditions": []}, "Available").get("reason") == "BentoNotReady"
 
         await until(waits)
         await backend.news.put(brought(asked, models=None))
@@ -143,7 +143,7 @@ async def test_a_bento_survives_a_restart_and_goes_with_its_request(tmp_path: Pa
 
         async def is_told() -> bool:
             status = (await found(store, "BentoRequest") or {})["status"]
-            return condition(status, "BentoAvailable")["status"] == "Unknown"
+            return bool(condition(status, "BentoAvailable")["status"] == "Unknown")
 
         await until(is_told)
         assert await found(store, "Bento") is not None
@@ -164,7 +164,7 @@ async def test_a_bento_that_somebody_wrote_is_left_as_it_is(tmp_path: Path) -> N
 
         async def is_told() -> bool:
             status = (await found(store, "BentoRequest") or {}).get("status")
-            return bool(status) and condition(status or {}, "BentoAvailable")["status"] == "True"
+            return condition(status or {"conditions": []}, "BentoAvailable").get("status") == "True"
 
         await until(is_told)
         mine = await found(store, "Bento")
