@@ -2,14 +2,14 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fairlead.control.api.kinds import POD, resources_of
-from fairlead.control.api.pod_logs import LogQuery
+from fairlead.control.api.pod_logs import LogQuery, PodSource
 from fairlead.control.deploying import StoredPlace
 from fairlead.control.store import NAMESPACE, Store
 from fairlead.dialects.base import Kind
@@ -26,8 +26,14 @@ NOW = "2026-01-01T00:00:00Z"
 
 
 class _Logs:
+    """One replica's; it is there after so many who have asked in vain."""
+
+    def __init__(self, missing: int = 0) -> None:
+        self.missing = missing
+
     async def log(self, namespace: str, name: str, query: LogQuery) -> AsyncGenerator[bytes, None]:
-        if (namespace, name) != ("default", "p-0"):
+        self.missing -= 1
+        if (namespace, name) != ("default", "p-0") or self.missing >= 0:
             raise NotFound("no log")
         return self._lines(query)
 
@@ -44,16 +50,22 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 
 @pytest.fixture
-def stored(store: Store) -> StoredPlace:
+def make_place(store: Store) -> Callable[[PodSource], StoredPlace]:
+    """A place over the store whose replicas' logs come from there."""
+
     def admission(_operation: str, kind: Kind, new: dict[str, Any], old: dict[str, Any] | None) -> dict[str, Any]:
         assert kind in BENTO.kinds or kind.group == ""
         if kind in BENTO.kinds:
             BENTO.validate(new, catalog=Catalog(), old=old)
         return new
 
-    return StoredPlace(
-        store, resources_of(BENTO.kinds, BENTO.open_api), admission, _Logs(), now=lambda: NOW, data_url=DATA_URL
-    )
+    resources = resources_of(BENTO.kinds, BENTO.open_api)
+    return lambda logs: StoredPlace(store, resources, admission, logs, now=lambda: NOW, data_url=DATA_URL)
+
+
+@pytest.fixture
+def stored(make_place: Callable[[PodSource], StoredPlace]) -> StoredPlace:
+    return make_place(_Logs())
 
 
 @pytest.fixture(params=["stored", "fake"])
@@ -171,6 +183,18 @@ async def test_an_address_that_only_the_internet_knows_is_told_as_a_path_of_the_
 
 async def test_a_replicas_log_is_read_from_its_file(stored: StoredPlace) -> None:
     assert [line async for line in await stored.log("default", "p-0", LogPart(tail_lines=1))] == [b"two\n"]
+
+
+async def test_who_follows_a_replica_that_has_just_begun_waits_for_its_first_line(
+    store: Store, make_place: Callable[[PodSource], StoredPlace]
+) -> None:
+    pod = {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p-0", "namespace": "default", "uid": "p"}}
+    await store.mirror(POD, [pod], owner_uid="")
+    place = make_place(_Logs(missing=1))
+
+    log = await place.log("default", "p-0", LogPart(follows=True))
+
+    assert [line async for line in log] == [b"one\n", b"two\n"]
 
 
 async def test_a_namespace_is_made_as_the_api_makes_it(stored: StoredPlace, store: Store) -> None:

@@ -1,5 +1,6 @@
 """`bentoml deploy` against a whole Fairlead: pushed, deployed, waited for, asked, changed, stopped and forgotten."""
 
+import base64
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.sync.client import connect
 
 from support.bento_files import EXPORTED, share_environments
 from support.bentoml_clients import Bentoml, bentoml
@@ -33,8 +35,19 @@ class Scene:
         assert answer.status == 200, answer.body
         return answer.json()
 
-    def ask(self, url: str, path: str, document: Any) -> Answer:
-        return call(url.rstrip("/") + path, "POST", json.dumps(document).encode(), {"Content-Type": "application/json"})
+    def ask(self, url: str, path: str, document: Any, **headers: str) -> Answer:
+        known = {"Content-Type": "application/json", **headers}
+        return call(url.rstrip("/") + path, "POST", json.dumps(document).encode(), known)
+
+    def log(self, pod: str) -> str:
+        """What a replica has written so far, as a client hears it."""
+        url = self.running.control_url.replace("http://", "ws://")
+        path = f"/ws/v1/clusters/default/tail?namespace=default&pod_name={pod}&timestamps=false"
+        headers = {"X-YATAI-API-TOKEN": self.token, "X-Bentoml-Version": "1.4.39"}
+        with connect(url + path, additional_headers=headers, proxy=None) as socket:
+            socket.send(json.dumps({"type": "data", "payload": {"id": "1", "container_name": "main", "follow": False}}))
+            items = json.loads(socket.recv(timeout=20))["payload"]["items"]
+        return b"".join(base64.b64decode(item) for item in items).decode()
 
 
 @pytest.fixture(scope="module")
@@ -67,15 +80,24 @@ def test_a_new_client_deploys_waits_and_asks(at: Scene, tmp_path: Path) -> None:
         pods = at.running.api("/api/v1/namespaces/default/pods")["items"]
         assert {pod["metadata"]["labels"]["yatai.ai/bento-deployment"] for pod in pods} == {"sums"}
 
+        assert "Service Sums initialized" in at.log(pods[0]["metadata"]["name"])
+        page = call(f"{at.running.control_url}/deployments/sums", headers={"X-YATAI-API-TOKEN": at.token})
+        assert (page.status, url.encode() in page.body) == (200, True)
+
         said = client("deployment", "update", "sums", "--env", "GREETING=goodbye")
         assert said.code == 0, said.out
         until(lambda: at.ask(url, "/variable", {"name": "GREETING"}).body == b"goodbye", timeout_s=90)
         assert len(at.api("/api/v1/clusters/default/namespaces/default/deployments/sums/revisions")["items"]) == 2
 
+        said = client("deployment", "update", "sums", "--access-authorization", "true")
+        assert said.code == 0, said.out
+        until(lambda: at.ask(url, "/add", {"number": 5}).status == 401, timeout_s=30)
+        assert at.ask(url, "/add", {"number": 5}, Authorization=f"Bearer {at.token}").body == b"15"
+
         said = client("deployment", "terminate", "sums", "--wait")
         assert said.code == 0, said.out
         assert client("deployment", "delete", "sums").code == 0
-        assert at.ask(url, "/add", {"number": 5}).status == 404
+        until(lambda: at.ask(url, "/add", {"number": 5}).status == 404, timeout_s=30)
 
 
 def test_an_old_client_deploys_a_bento_with_a_runner(at: Scene, tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ from fairlead.registry.deploying.place import POD, REQUEST, LogPart
 
 MANAGER = "fairlead-registry"
 _ATTEMPTS = 8
+# A replica that has just begun has written nothing yet.
+_LOOKS_EVERY_S = 0.2
 
 
 class StoredPlace:
@@ -150,7 +152,24 @@ class StoredPlace:
             if made_up["metadata"]["name"] == pod:
                 return build_log(self, request, part)
         query = LogQuery(follow=part.follows, tail_lines=part.tail_lines, timestamps=part.has_times)
+        if part.follows and await self.get(POD, namespace, pod) is not None:
+            return self._once_written(namespace, pod, query)
         return await self._pods.log(namespace, pod, query)
+
+    async def _once_written(self, namespace: str, pod: str, query: LogQuery) -> AsyncGenerator[bytes, None]:
+        """A replica's log from its first line on, which may be still to come; nothing if the replica goes before."""
+        while True:
+            with suppress(NotFound):
+                lines = await self._pods.log(namespace, pod, query)
+                break
+            if await self.get(POD, namespace, pod) is None:
+                return
+            await asyncio.sleep(_LOOKS_EVERY_S)
+        try:
+            async for line in lines:
+                yield line
+        finally:
+            await lines.aclose()
 
     def urls(self, document: Mapping[str, Any]) -> Sequence[str]:
         """Where a deployment answers: BentoML's clients want one address. A name below sslip.io needs the internet to

@@ -1,5 +1,6 @@
 """Deployments from first to last: rows, revisions, objects, and who may."""
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -72,6 +73,14 @@ async def test_the_same_name_is_given_once_in_a_namespace(at: Scene) -> None:
     elsewhere = await at.registry.deployments.create(at.caller, "", new_v1(kube_namespace="team-a"))
     assert "team-a" in at.place.namespaces
     assert elsewhere.row.namespace == "team-a"
+
+
+async def test_of_two_who_want_one_name_at_once_one_gets_it(at: Scene) -> None:
+    tried = await asyncio.gather(_create(at), _create(at, bento="iris:v2"), return_exceptions=True)
+    (view,) = [each for each in tried if isinstance(each, View)]
+    assert [type(each) for each in tried if each is not view] == [AlreadyExists]
+    assert view.latest is not None
+    assert _spec(at)["bento"] == f"iris--{view.latest.asked.main.bento.replace('v', 'v-')}"
 
 
 async def test_an_object_that_somebody_made_by_hand_is_not_taken_over(at: Scene) -> None:

@@ -23,8 +23,15 @@ class Body(BaseModel):
 
 
 class Label(Body):
+    key: str = Field(min_length=1, max_length=128)
+    value: str = Field(max_length=1024)
+
+
+class OldEnv(Body):
+    """An environment variable as clients before 1.2 write it."""
+
     key: str
-    value: str
+    value: str = ""
 
 
 class NamedEnv(Body):
@@ -122,7 +129,7 @@ class PartConfig(Body):
     resource_instance: str | None = Field(default=None, description="A name of the list of instance types.")
     resources: Resources | None = None
     hpa_conf: Hpa | None = None
-    envs: list[Label | None] | None = None
+    envs: list[OldEnv | None] | None = None
     enable_stealing_traffic_debug_mode: bool | None = None
     enable_debug_mode: bool | None = None
     enable_debug_pod_receive_production_traffic: bool | None = None
@@ -165,7 +172,7 @@ class UpdateV1(Body):
     targets: list[TargetBody] | None = None
     mode: Mode | None = None
     labels: list[Label] | None = None
-    description: str | None = None
+    description: str | None = Field(default=None, max_length=1 << 20)
     do_not_deploy: bool | None = None
 
 
