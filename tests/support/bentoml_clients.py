@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -178,3 +178,17 @@ def bentoml(version: str, home: Path) -> Iterator[Bentoml]:
     shutil.copytree(source.home, home, dirs_exist_ok=True)
     with peer(f"bentoml-{version}", "bentoml_driver") as process:
         yield Bentoml(version, process, home)
+
+
+def logging_in(processes: Callable[[str], Bentoml], url: str, token: str) -> Callable[[str], Bentoml]:
+    """Gives the commands of versions, logged in once each to a registry."""
+    known: dict[str, Bentoml] = {}
+
+    def client(version: str) -> Bentoml:
+        if version not in known:
+            known[version] = processes(version)
+            said = known[version].login(url, token)
+            assert said.code == 0, said.out
+        return known[version]
+
+    return client

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.bentoml_clients import VERSIONS, Bentoml, Made, bentoml, made
+from support.bentoml_clients import VERSIONS, Bentoml, Made, bentoml, logging_in, made
 from support.registry_server import RegistryServer, registry_server
 
 Client = Callable[[str], Bentoml]
@@ -18,21 +18,24 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryServer]
         yield server
 
 
-@pytest.fixture(scope="module")
-def clients(server: RegistryServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    """BentoML of a version, with what it has made in its home, logged in; started when it is first asked for."""
+@pytest.fixture(scope="session")
+def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """A process for each version, with what the version has made in its home; started when it is first asked for."""
     with contextlib.ExitStack() as stack:
         started: dict[str, Bentoml] = {}
 
-        def client(version: str) -> Bentoml:
+        def process(version: str) -> Bentoml:
             if version not in started:
-                home = tmp_path_factory.mktemp("home")
-                started[version] = stack.enter_context(bentoml(version, home))
-                said = started[version].login(server.url, server.owner)
-                assert said.code == 0, said.out
+                started[version] = stack.enter_context(bentoml(version, tmp_path_factory.mktemp("home")))
             return started[version]
 
-        yield client
+        yield process
+
+
+@pytest.fixture(scope="module")
+def clients(processes: Client, server: RegistryServer) -> Client:
+    """BentoML of a version, logged in to the registry of this file."""
+    return logging_in(processes, server.url, server.owner)
 
 
 @pytest.fixture(params=VERSIONS)
