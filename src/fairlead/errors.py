@@ -71,6 +71,11 @@ class FairleadError(Exception):
         self.subject = subject
         return self
 
+    @property
+    def lasting(self) -> str:
+        """The message without what changes while the error lasts: Events are counted by their text."""
+        return str(self)
+
 
 class Permanent(FairleadError):
     """Trying again changes nothing until somebody changes something."""

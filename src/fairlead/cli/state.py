@@ -15,6 +15,7 @@ _KINDS = {
     "InferenceService": "/serving",
     "InferenceGraph": "/serving",
     "LLMInferenceService": "",
+    "BentoDeployment": "/bento",
 }
 """What serves, and the path of its services on the gateway."""
 

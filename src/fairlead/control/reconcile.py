@@ -256,7 +256,7 @@ class Reconciler:
             await self.store.update_status(followed.kind, *_key(doc)[1:], status)
         except NotFound:
             return
-        await self.store.record_event(doc, reason, str(error), "Warning")
+        await self.store.record_event(doc, reason, error.lasting, "Warning")
 
     async def _report(self, lanes: Lanes[Key]) -> None:
         async for news in self.backend.observe():

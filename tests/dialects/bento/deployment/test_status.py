@@ -154,3 +154,9 @@ def test_a_tag_of_an_old_version_brings_a_request_unless_there_is_one() -> None:
     assert (made["kind"], made["metadata"]["name"], made["spec"]) == ("BentoRequest", "iris--1", {"bentoTag": "iris:1"})
     assert DIALECT.records(doc, catalog=Catalog(), world=of_somebody) == ()
     assert DIALECT.records(doc, catalog=Catalog(), world=DocumentWorld([bento("iris--1")])) == ()
+
+
+def test_events_of_one_that_waits_do_not_repeat_how_far_its_bento_is() -> None:
+    texts = {BentoNotReady("iris", f"downloading iris ({percent} %)").lasting for percent in (1, 30, 99)}
+
+    assert texts == {"BentoRequest iris is not available yet"}

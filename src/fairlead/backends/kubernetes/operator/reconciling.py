@@ -252,7 +252,7 @@ class Reconciler:
     async def _fail(self, followed: Followed, key: ObjectKey, doc: Json, error: FairleadError, world: Watching) -> None:
         status = followed.dialect.cluster_failed_status(doc, error, now=self.clock(), world=world)
         if await self._write_status(followed, key, doc, status):
-            await self._tell(followed, doc, error.reason, str(error))
+            await self._tell(followed, doc, error.reason, error.lasting)
 
     async def _tell_status(self, followed: Followed, key: ObjectKey, doc: Json, status: Json) -> bool:
         """Whether it is another one."""

@@ -33,7 +33,13 @@ class BentoNotReady(Retryable):
     reason = "BentoNotReady"
 
     def __init__(self, name: str, why: str) -> None:
+        self._name = name
         super().__init__(f"BentoRequest {name} is not available yet: {why or 'nothing is known of it so far'}")
+
+    @property
+    def lasting(self) -> str:
+        """Without how far it is."""
+        return f"BentoRequest {self._name} is not available yet"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
