@@ -12,6 +12,7 @@ from fairlead.dialects.bento.deployment.bentos import find, required
 from fairlead.dialects.bento.deployment.cluster.envoy import envoy_config
 from fairlead.dialects.bento.deployment.cluster.pods import pod_of
 from fairlead.dialects.bento.deployment.cluster.sidecars import has_proxy
+from fairlead.dialects.bento.deployment.cluster.sleeping import GATEWAY_PORT, may_sleep, on_demand
 from fairlead.dialects.bento.deployment.cluster.ways import exposures_of
 from fairlead.dialects.bento.deployment.labels import (
     COMPONENT_NAME,
@@ -34,7 +35,7 @@ from fairlead.dialects.bento.names import runner_service
 from fairlead.dialects.bento.request.schema import KIND as REQUEST
 from fairlead.dialects.bento.site import Site
 from fairlead.dialects.findings import Findings
-from fairlead.plan.layout import HorizontalScaler, Layout, Service, ServicePort, Workload
+from fairlead.plan.layout import HorizontalScaler, Layout, OnDemandWorkload, Service, ServicePort, Workload
 
 NON_PROXY_PORT = 3001
 DEBUG_HEADER = "X-Yatai-Debug"
@@ -56,13 +57,17 @@ def lay_out(deployment: BentoDeployment, doc: Document, site: Site) -> Layout:
         if not part.is_server
     }
     in_order = [*parts[1:], parts[0]]  # the API server asks its runners, so they come first
-    workloads = [made for part in in_order for made in _workloads(deployment, bento, part, services, site, findings)]
-    made_services = [made for part in parts for made in _services(deployment, bento, part, site)]
-    exposures = exposures_of(deployment, doc, bento, site, findings)
+    awake = [part for part in in_order if not may_sleep(part, site)]
+    workloads = [made for part in awake for made in _workloads(deployment, bento, part, services, site, findings)]
+    made_services = [made for part in parts if part in awake for made in _services(deployment, bento, part, site)]
+    sleeping = [_on_demand(deployment, bento, part, services, site) for part in parts if part not in awake]
+    port = GATEWAY_PORT if sleeping else PORT
+    exposures = exposures_of(deployment, doc, bento, site, findings, port=port)
     findings.check()
     return Layout(
         owner=owner_of(deployment),
         workloads=tuple(workloads),
+        on_demand=tuple(sleeping),
         services=tuple(made_services),
         exposures=exposures,
         configs=(*requests, *_configs(deployment, bento, parts, site)),
@@ -123,11 +128,20 @@ def _workload(
     )
 
 
+def _on_demand(
+    deployment: BentoDeployment, bento: Bento, part: DeploymentPart, services: Mapping[str, str], site: Site
+) -> OnDemandWorkload:
+    name = deployment.metadata.name
+    pod = pod_of(deployment, bento, part, services, name, site, target=PRODUCTION)
+    return on_demand(part, pod, name, {**part.labels, **labels_of(deployment, bento.spec.tag)})
+
+
 def _scaler(part: DeploymentPart, findings: Findings) -> HorizontalScaler:
     low, high = bounds_of(part.autoscaling)
     if low == 0:
         findings.warn(
-            f"{part.path}.autoscaling.minReplicas: one replica stays: a Deployment's scaler cannot wake what is at zero"
+            f"{part.path}.autoscaling.minReplicas: one replica stays: a Deployment's scaler cannot wake what is at"
+            " zero; for an API server ownGateway.enabled can"
         )
     given = part.autoscaling
     metrics: tuple[Mapping[str, Any], ...] = tuple(given.metrics) if given is not None else ()

@@ -25,9 +25,10 @@ UNKNOWN_SUFFIX = "unknown.invalid"
 
 
 def exposures_of(
-    deployment: BentoDeployment, doc: Document, bento: Bento, site: Site, findings: Findings
+    deployment: BentoDeployment, doc: Document, bento: Bento, site: Site, findings: Findings, *, port: int = PORT
 ) -> tuple[Exposure, ...]:
-    """The way in, if one is wanted. Raises `ConfigError` for settings that cannot be read."""
+    """The way in to that port of its Service, if one is wanted. Raises `ConfigError` for settings that cannot be
+    read."""
     ingress = deployment.spec.ingress
     if not ingress.enabled or site.settings.routing is Routing.NONE:
         return ()
@@ -48,7 +49,7 @@ def exposures_of(
     return (
         Exposure(
             name=name,
-            rules=tuple(_rules(deployment, prefix, rewrite=None if host else "/")),
+            rules=tuple(_rules(deployment, prefix, port, rewrite=None if host else "/")),
             hosts=(host,) if host else (),
             labels={**deployment.spec.labels, **labels_of(deployment, bento.spec.tag), **ingress.labels},
             annotations=_annotations(ingress.annotations, network, site),
@@ -71,16 +72,16 @@ def host_of(deployment: BentoDeployment, doc: Document, network: Network, site: 
     return f"{name}-{namespace}.{UNKNOWN_SUFFIX}" if site.settings.routing is Routing.INGRESS else ""
 
 
-def _rules(deployment: BentoDeployment, prefix: str, *, rewrite: str | None) -> list[Rule]:
+def _rules(deployment: BentoDeployment, prefix: str, port: int, *, rewrite: str | None) -> list[Rule]:
     name = deployment.metadata.name
     whole = Rule(
-        name="http", backings=(Backing(service=name, port=PORT, name=name),), path_prefix=prefix, rewrite=rewrite
+        name="http", backings=(Backing(service=name, port=port, name=name),), path_prefix=prefix, rewrite=rewrite
     )
     if not is_on(deployment.spec.annotations, asked.STEALING):
         return [whole]
     debug = Rule(
         name="debug",
-        backings=(Backing(service=f"{name}-d", port=PORT, name=f"{name}-d"),),
+        backings=(Backing(service=f"{name}-d", port=port, name=f"{name}-d"),),
         path_prefix=prefix,
         headers=(HeaderRule(name="X-Yatai-Debug", value="true"),),
         rewrite=rewrite,
