@@ -12,6 +12,7 @@ from fairlead.dialects.base import Dialect, Document
 from fairlead.dialects.catalog import Catalog
 from fairlead.dialects.document import load
 from fairlead.errors import FairleadError, InvalidManifest
+from fairlead.plan.access import OPEN
 from fairlead.plan.model import Plan
 from support.stored_docs import DocumentWorld
 
@@ -38,7 +39,10 @@ def outcome(folder: Path, dialect: Dialect, *, is_stored: bool = False) -> tuple
         return "error.txt", f"{type(error).__name__}: {error}\n\n{problems}"
     except FairleadError as error:
         return "error.txt", f"{type(error).__name__}: {error}\n"
-    return "plan.json", json.dumps(_brief(msgspec.to_builtins(plan)), indent=2, ensure_ascii=False) + "\n"
+    written = msgspec.to_builtins(plan)
+    if plan.access == OPEN:
+        del written["access"]
+    return "plan.json", json.dumps(_brief(written), indent=2, ensure_ascii=False) + "\n"
 
 
 def planned(folder: Path, dialect: Dialect, doc: Document, *, is_stored: bool = False) -> Plan:
