@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import os
 import sys
 import urllib.parse
 from pathlib import Path
@@ -31,6 +32,7 @@ def predict(
     explain: Annotated[bool, Parameter(negative="")] = False,
     namespace: Annotated[str, Parameter(name=["--namespace", "-n"])] = "",
     url: str = "",
+    token: str = "",
     connection: Connection | None = None,
 ) -> int:
     """Send a request to a model and print the answer.
@@ -49,6 +51,8 @@ def predict(
         Its namespace; needed only when several have one of that name.
     url
         Where predictions go, when it is not the instance on this machine (also $FAIRLEAD_URL).
+    token
+        What a deployment that asks for a token is shown (also $FAIRLEAD_PREDICT_TOKEN).
     """
     connection = connection or Connection()
     text = read_data(data)
@@ -56,7 +60,8 @@ def predict(
     question = question_of(_found(server, name, namespace), explains=explain)
     body = question.body(text)
     where = server.data_url(url) + question.path_for(body)
-    code, answer = post(where, body, beside=server.client if server.knows(where) else None)
+    shown = token or os.environ.get("FAIRLEAD_PREDICT_TOKEN", "")
+    code, answer = post(where, body, token=shown, beside=server.client if server.knows(where) else None)
     output.say(answer)
     if code >= 400:
         raise CommandFailed(f"the model answered {code} {http.client.responses.get(code, '')}".rstrip())
@@ -99,13 +104,14 @@ def read_data(asked: str) -> str:
         raise UsageError(f"--data {asked}: cannot be read: {problem}") from problem
 
 
-def post(url: str, body: dict[str, Any], *, beside: Client | None = None) -> tuple[int, str]:
+def post(url: str, body: dict[str, Any], *, token: str = "", beside: Client | None = None) -> tuple[int, str]:
     """The status and body of the answer. Raises `Unreachable` when there is none. `beside` is a client of the same
     instance, whose certificate is then taken."""
     parts = urllib.parse.urlsplit(url)
     connection = _connection(parts, beside)
     try:
-        connection.request("POST", parts.path, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
+        connection.request("POST", parts.path, json.dumps(body).encode(), headers)
         answer = connection.getresponse()
         return answer.status, answer.read().decode(errors="replace").rstrip("\n")
     except (OSError, http.client.HTTPException) as problem:

@@ -2,8 +2,8 @@
 
 Control says which tokens there are, by their digests, and what issuers' keys are; the gateway asks nobody. What it was
 told last is kept beside the table, for a gateway that starts while nobody tells it anything. A head that passed once
-passes again without another look, until its token ends or control tells something new: 0.2 us instead of 3 for a token
-and 60 for a signature (bench/gateway_access).
+passes again without another look, until its token ends or control tells something new: 0.1 us instead of 4 for a token
+and 94 for a signature that was not seen before (bench/gateway_access).
 """
 
 import hashlib
