@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import suppress
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from fairlead.control.api.admitting import Admission, admit
 from fairlead.control.api.ownership import Writer, after_update
 from fairlead.control.api.pod_logs import LogQuery, PodSource
 from fairlead.control.api.resources import Resource, Resources
+from fairlead.control.builder_lines import with_builder_lines
 from fairlead.control.building_pods import build_log, builder_pods
 from fairlead.control.ledger import Document
 from fairlead.control.selectors import Requirement, Selector
@@ -33,7 +35,8 @@ _LOOKS_EVERY_S = 0.2
 
 
 class StoredPlace:
-    """Over the store. `now` gives times for field managers; `data_url` is where the gateway answers."""
+    """Over the store. `now` gives times for field managers; `data_url` is where the gateway answers, `logs` where builders
+    of images write."""
 
     def __init__(
         self,
@@ -44,6 +47,7 @@ class StoredPlace:
         *,
         now: Callable[[], str],
         data_url: str = "",
+        logs: Path | None = None,
     ) -> None:
         self._store = store
         self._by_kind = {resource.kind.kind: resource for resource in resources if resource.stored is None}
@@ -51,6 +55,7 @@ class StoredPlace:
         self._pods = pods
         self._now = now
         self._data_url = data_url
+        self._logs = logs
 
     async def get(self, kind: str, namespace: str, name: str) -> Document | None:
         """One object, if it is there."""
@@ -150,7 +155,9 @@ class StoredPlace:
         requests = (await self._store.list(self._by_kind[REQUEST].storage, namespace)).items
         for made_up, request in zip(builder_pods(requests), requests, strict=True):
             if made_up["metadata"]["name"] == pod:
-                return build_log(self, request, part)
+                told = build_log(self, request, part)
+                path = self._logs / namespace / f"{pod}.log" if self._logs else None
+                return with_builder_lines(told, path, part) if path else told
         query = LogQuery(follow=part.follows, tail_lines=part.tail_lines, timestamps=part.has_times)
         if part.follows and await self.get(POD, namespace, pod) is not None:
             return self._once_written(namespace, pod, query)
