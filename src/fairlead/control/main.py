@@ -289,6 +289,7 @@ def _place(
         ReplicaLogs(store=store, folder=config.home.logs),
         now=_now,
         data_url=config.data_url,
+        logs=config.home.logs,
     )
 
 
