@@ -1,5 +1,6 @@
 """What clients send comes back word for word in their dialect, and with its meaning in the other."""
 
+import contextlib
 import json
 from typing import Any
 
@@ -353,3 +354,50 @@ def _known(setup: Setup) -> Setup:
         is_public=bool(setup.is_public),
         access=setup.access,
     )
+
+
+_JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-5, 2**40)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=4), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+def _places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Every place in a document."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(place for key, each in inner for place in _places(each, (*path, key)))]
+
+
+def _with(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    if not path:
+        return new
+    changed = dict(value) if isinstance(value, dict) else list(value)
+    changed[path[0]] = _with(value[path[0]], path[1:], new)
+    return changed
+
+
+@given(st.sampled_from(_places(V1_BODY)), _JSON)
+def test_whatever_stands_in_a_v1_body_is_read_or_refused(place: tuple[Any, ...], value: Any) -> None:
+    with contextlib.suppress(BadRequest):
+        asked = asked_v1(_with(V1_BODY, place, value))
+        assert asked is not None
+        _hold(asked)
+
+
+@given(st.sampled_from(_places(V2_BODY)), _JSON)
+def test_whatever_stands_in_a_v2_body_is_read_or_refused(place: tuple[Any, ...], value: Any) -> None:
+    with contextlib.suppress(BadRequest):
+        _hold(asked_v2(_with(V2_BODY, place, value)))
+
+
+def _hold(asked: Asked) -> None:
+    assert Asked.from_text(asked.to_text()) == asked
+    for target in asked.targets:
+        spec_of(setup_of(target, asked.dialect, entry=ENTRY), MEANS, entry=ENTRY)
+        for reader in (Dialect.V1, Dialect.V2):
+            config_for(reader, target, asked.dialect, entry=ENTRY, uid="", version="")
