@@ -50,6 +50,7 @@ from fairlead.images.building import BentoImages
 from fairlead.plan.model import Component, Owner, Plan
 from fairlead.plan.routing import RouteTable
 from fairlead.plan.status import ModelStatus, Phase, PlanStatus, Progress, ReplicaState
+from fairlead.runtimes.bento.requirements import only_in_an_image
 
 _log = logging.getLogger(__name__)
 _RETRY_S = 0.5
@@ -395,6 +396,9 @@ class LocalBackend:
             )
             preparation.is_stale = False
             preparation.failures, preparation.trouble = 0, None
+            for unit, bento in preparation.prepared.bentos.items():
+                for sentence in only_in_an_image(bento.image):
+                    self._notice(tracked, "ImageNeeded", f"{unit}: {bento.tag}: {sentence}", is_warning=True)
         except PreparationFailed as error:
             preparation.failures += 1
             backoff = REFERENCES if error.is_reference else TRANSFERS
