@@ -35,8 +35,8 @@ _LOOKS_EVERY_S = 0.2
 
 
 class StoredPlace:
-    """Over the store. `now` gives times for field managers; `data_url` is where the gateway answers, `logs` where builders
-    of images write."""
+    """Over the store. `now` gives times for field managers; `data_url` is where the gateway answers, `logs` where
+    builders of images write."""
 
     def __init__(
         self,
