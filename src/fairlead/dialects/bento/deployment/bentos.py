@@ -9,6 +9,7 @@ from fairlead.dialects.bento.bento.schema import Bento
 from fairlead.dialects.bento.conditions import Condition, message_of
 from fairlead.dialects.bento.request.schema import KIND as REQUEST
 from fairlead.dialects.bento.request.status import AVAILABLE
+from fairlead.dialects.bento.sources import is_owned_by
 from fairlead.errors import Retryable
 
 BENTO_FOUND, REQUEST_FOUND = "BentoFound", "BentoRequestFound"
@@ -44,10 +45,13 @@ class BentoNotReady(Retryable):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """What there is of a name. `request` is that of the Bento, when both are of the same tag."""
+    """What there is of a name. `request` is that of the Bento, when both are of the same tag.
+
+    The Bento `is_behind` when the request that it was made for asks for another by now."""
 
     bento: Bento | None
     request: Document | None
+    is_behind: bool = False
 
     def conditions(self, name: str) -> list[Condition]:
         """Both conditions, with what is missing."""
@@ -68,12 +72,15 @@ class Found:
 def find(name: str, namespace: str, world: World) -> Found:
     """Look for it."""
     doc, request = world.get(BENTO, namespace, name), world.get(REQUEST, namespace, name)
-    return Found(bento=read_bento(doc) if doc is not None else None, request=request)
+    bento = read_bento(doc) if doc is not None else None
+    is_behind = bento is not None and doc is not None and request is not None and is_owned_by(doc, request)
+    asked = ((request or {}).get("spec") or {}).get("bentoTag")
+    return Found(bento=bento, request=request, is_behind=is_behind and bento is not None and asked != bento.spec.tag)
 
 
 def required(found: Found, name: str, namespace: str) -> Bento:
     """The Bento. Raises `BentoMissing` or `BentoNotReady`."""
-    if found.bento is not None:
+    if found.bento is not None and not found.is_behind:
         return found.bento
     if found.request is None:
         raise BentoMissing(name, namespace)
