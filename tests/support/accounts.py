@@ -70,7 +70,7 @@ async def accounts_at(
     accounts are about, and takes most of a second."""
     path = folder / "registry.db"
     if not path.exists():
-        shutil.copy(await asyncio.to_thread(_empty_database), path)
+        shutil.copy(await asyncio.to_thread(empty_database), path)
     database = await Database.open(f"sqlite:///{path}")
     clock = clock or Clock()
     try:
@@ -81,7 +81,8 @@ async def accounts_at(
 
 
 @cache
-def _empty_database() -> Path:
+def empty_database() -> Path:
+    """A database with its tables, to be copied."""
     path = Path(tempfile.mkdtemp(prefix="fairlead-accounts-")) / "empty.db"
 
     async def make() -> None:

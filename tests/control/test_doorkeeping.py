@@ -1,0 +1,99 @@
+"""What the gateway is told of who may ask."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from fairlead.backends.local.gateway.messages import Admit, KnownToken
+from fairlead.control.doorkeeping import Doorkeeper, tokens_of
+from fairlead.errors import NotReady
+from fairlead.plan.access import OPEN, Access, AccessMode
+from fairlead.registry.callers import Role
+from support.accounts import Scene, accounts_at
+
+pytestmark = pytest.mark.anyio
+
+BY_TOKEN = Access(mode=AccessMode.TOKEN)
+
+
+class Gateway:
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[Admit] = []
+        self.is_gone = False
+
+    async def admit(self, admitted: Admit) -> None:
+        if self.is_gone:
+            raise NotReady("no gateway")
+        self.told.append(admitted)
+
+
+@pytest.fixture
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    async with accounts_at(tmp_path) as opened:
+        yield opened
+
+
+def digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
+
+
+async def test_tokens_that_may_ask_are_told_and_no_others(scene: Scene) -> None:
+    await scene.person("ada", Role.GUEST)
+    await scene.person("bob")
+    await scene.person("carol")
+    good = await scene.token("ada", scopes=("read_cluster",), namespaces=("one",), name="good", lasts_s=60.0)
+    whole = await scene.token("admin", name="whole")
+    await scene.token("ada", scopes=("write_organization",), name="narrow")
+    await scene.token("bob", name="disabled")
+    await scene.token("carol", name="no-member")
+    await scene.accounts.people.set_disabled(await scene.owner(), "bob", is_disabled=True)
+    await scene.accounts.people.remove_member(await scene.owner(), "carol")
+    known = tokens_of(scene.database, ("owners", ""), scene.clock)
+
+    told = await known()
+    scene.clock.now += 60.0
+    later = await known()
+
+    assert {token.digest for token in told} == {digest("owners"), digest(good), digest(whole)}
+    (bounded,) = [token for token in told if token.digest == digest(good)]
+    assert (bounded.namespaces, bounded.expires_at) == (("one",), scene.clock.now)
+    assert {token.digest for token in later} == {digest("owners"), digest(whole)}
+
+
+async def test_the_gateway_hears_of_changes_and_of_nothing_while_nobody_asks(scene: Scene) -> None:
+    gateway, wanted = Gateway(), [OPEN]
+    known = tokens_of(scene.database, (), scene.clock)
+    keeper = Doorkeeper(gateway, lambda: wanted, known, scene.clock)
+    await keeper.tell()
+    assert gateway.told == []
+
+    wanted.append(BY_TOKEN)
+    await keeper.tell()
+    token = await scene.token("admin")
+    await keeper.tell()
+    await keeper.tell()
+    (owned,) = await scene.accounts.tokens.list(await scene.owner())
+    await scene.accounts.tokens.revoke(await scene.owner(), owned.token.uid)
+    await keeper.tell()
+
+    one = Admit((KnownToken(digest=digest(token)),))
+    assert gateway.told == [Admit(), one, Admit()]
+
+
+async def test_a_gateway_that_may_have_forgotten_is_told_again(scene: Scene) -> None:
+    gateway = Gateway()
+    keeper = Doorkeeper(gateway, lambda: [BY_TOKEN], tokens_of(scene.database, (), scene.clock), scene.clock)
+    await keeper.tell()
+    scene.clock.now += 15.0
+    await keeper.tell()
+
+    gateway.is_gone = True
+    scene.clock.now += 15.0
+    with pytest.raises(NotReady):
+        await keeper.tell()
+
+    assert gateway.told == [Admit(), Admit()]
