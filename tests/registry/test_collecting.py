@@ -166,9 +166,7 @@ async def test_rules_remove_what_nothing_keeps(registry: Registry, caller: Calle
         caller, Kind.MODEL, "iris", rules=Rules(keep_last=1, keep_labelled=("keep=yes",))
     )
 
-    collected = await registry.collector.collect()
-
-    assert collected.versions == 2
+    assert await registry.collector.retain() == 2
     assert await _names(registry, caller) == ["v5", "v2", "v1", "v0"]
 
 

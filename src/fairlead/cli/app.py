@@ -65,8 +65,15 @@ _NESTED: tuple[tuple[str, Group, str, tuple[tuple[str, str, str], ...]], ...] = 
     (
         "registry",
         _REGISTRY,
-        "A registry by itself: serve.",
-        (("fairlead.cli.registry:serve", "serve", "Serve models and bentos, and nothing else."),),
+        "A registry by itself: serve, back up, restore, check, collect, migrate.",
+        (
+            ("fairlead.cli.registry:serve", "serve", "Serve models and bentos, and nothing else."),
+            ("fairlead.cli.registry_upkeep:backup", "backup", "Write everything into a folder."),
+            ("fairlead.cli.registry_upkeep:restore", "restore", "Put a backup into a new registry."),
+            ("fairlead.cli.registry_upkeep:check", "check", "Say what is not there whole."),
+            ("fairlead.cli.registry_upkeep:collect", "collect", "Remove what nothing uses, now."),
+            ("fairlead.cli.registry_upkeep:migrate", "migrate", "Bring the database to another schema."),
+        ),
     ),
     (
         "token",

@@ -32,9 +32,8 @@ _RETAIN_EVERY = 60
 class Collected:
     """What was removed."""
 
-    uploads: int = 0
-    versions: int = 0
-    blobs: int = 0
+    uploads: int
+    blobs: int
 
 
 class Collector:
@@ -80,12 +79,6 @@ class Collector:
                 _log.exception("nothing was collected")
             turn += 1
             await asyncio.sleep(_SWEEP_EVERY_S)
-
-    async def collect(self) -> Collected:
-        """All of it, now."""
-        gone = await self.retain()
-        swept = await self.sweep()
-        return Collected(uploads=swept.uploads, versions=gone, blobs=swept.blobs)
 
     async def sweep(self) -> Collected:
         """Give up uploads that have expired, forget unused bytes, and remove what was forgotten from the store."""
