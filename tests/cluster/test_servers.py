@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from fairlead.backends.kubernetes.install.crds import definitions
+from fairlead.dialects.bento import BentoDialect
 from fairlead.dialects.kserve import KServeDialect
 from fairlead.dialects.seldon import SeldonDialect
 from support import golden_objects
@@ -51,7 +52,7 @@ def test_every_definition_is_established(which: str, request: pytest.FixtureRequ
 def established(server: Server) -> dict[str, tuple[tuple[str, str], ...]]:
     """What the server says of each of our definitions, once it has looked at it."""
     told = {}
-    for definition in definitions([SeldonDialect(), KServeDialect()]):
+    for definition in definitions([SeldonDialect(), KServeDialect(), BentoDialect()]):
         kept, name = server.keep(definition), definition["metadata"]["name"]
         path = server.resource(definition).path("", name)
         while not (said := _conditions(kept)) or ("Established", "True") not in said:
