@@ -221,6 +221,36 @@ async def test_what_is_edited_with_kubectl_is_a_new_revision(at: Scene) -> None:
     assert [each.revision.status for each in page.items] == ["active", "inactive"]
 
 
+@pytest.mark.parametrize("overtaking", ["update", "terminate"])
+async def test_who_looks_while_somebody_changes_a_deployment_spoils_nothing(
+    at: Scene, monkeypatch: pytest.MonkeyPatch, overtaking: str
+) -> None:
+    await _create(at)
+    await at.run("iris-dep")
+    plain, deployments = at.place.get, at.registry.deployments
+    change = Change(asked=asked_v2(v2_body(bento="iris:v2")))
+    work = {
+        "update": lambda: deployments.update(at.caller, "", None, "iris-dep", change),
+        "terminate": lambda: deployments.terminate(at.caller, "", None, "iris-dep"),
+    }
+
+    async def overtaken(kind: str, namespace: str, name: str) -> Any:
+        monkeypatch.setattr(at.place, "get", plain)
+        before = await plain(kind, namespace, name)
+        at.clock.pass_by(1)
+        await work[overtaking]()
+        return before
+
+    monkeypatch.setattr(at.place, "get", overtaken)
+    await _get(at)
+
+    _, page, _ = await deployments.revisions(at.caller, "", "default", "iris-dep", parse())
+    assert Dialect.OBJECT not in {each.asked.dialect for each in page.items}
+    await at.place.delete("Pod", "default", "iris-dep-0")
+    expected = {"update": Status.IMAGE_BUILDING, "terminate": Status.TERMINATED}
+    assert (await _get(at)).standing.status is expected[overtaking]
+
+
 async def test_what_is_deleted_with_kubectl_is_not_deployed(at: Scene) -> None:
     await _create(at)
     await at.place.delete("BentoDeployment", "default", "iris-dep")

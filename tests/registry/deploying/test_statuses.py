@@ -78,6 +78,11 @@ def test_without_its_object_a_deployment_leaves(before: Status, pods: list[Any],
     assert standing(before=before, deployment=None, request=None, pods=pods).status is status
 
 
+def test_one_that_was_told_to_go_is_going_although_its_object_is_still_there() -> None:
+    found = standing(before=Status.TERMINATING, deployment=OBJECT, request=HERE, pods=[_pod()])
+    assert found.status is Status.TERMINATING
+
+
 def test_nothing_that_runs_on_purpose_is_at_zero() -> None:
     sleeping = {
         **OBJECT,

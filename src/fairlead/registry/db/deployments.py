@@ -130,6 +130,14 @@ async def change(connection: AsyncConnection, uid: str, **values: Any) -> None:
     await connection.execute(deployments.update().where(_D.uid == uid).values(values))
 
 
+async def move(
+    connection: AsyncConnection, deployment: Deployment, status: str, *, terminated_at: float | None
+) -> None:
+    """Note a new status, unless somebody has noted another since this row was read."""
+    here = sa.and_(_D.uid == deployment.uid, _D.status == deployment.status)
+    await connection.execute(deployments.update().where(here).values(status=status, terminated_at=terminated_at))
+
+
 async def delete(connection: AsyncConnection, uid: str) -> None:
     """Remove one with its revisions and labels."""
     await labels.remove(connection, RESOURCE_TYPE, [uid])

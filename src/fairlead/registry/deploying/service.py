@@ -180,6 +180,8 @@ class Deployments:
             values["description"] = change.description
         bentos = await self._bentos(caller, change.asked) if change.asked is not None else {}
         asked = _resolved(change.asked, bentos) if change.asked is not None else None
+        if asked is not None and row.status in _ENDED:
+            values |= {"status": Status.DEPLOYING.value, "terminated_at": None}
         async with self._database.begin() as connection:
             before = (await deployments.active(connection, [row.uid])).get(row.uid)
             revision = await self._revise(connection, caller, row, before, asked, is_noted=change.is_noted)
@@ -235,7 +237,7 @@ class Deployments:
         for cluster in clusters:
             place = self._clusters.places.by_name.get(cluster.name)
             if organization is not None and place is not None:
-                await self._viewer.look(organization, cluster, place)
+                await self._viewer.look_if_others(organization, cluster, place)
 
     async def _look(self, caller: Caller, cluster: Cluster) -> Found:
         """A cluster as it is now, for rows that are still to be put in."""
@@ -244,16 +246,27 @@ class Deployments:
         return Found(cluster=cluster, row=_NO_ROW, place=place, seen=seen)
 
     async def _found(self, caller: Caller, cluster_name: str, namespace: str | None, name: str, verb: Verb) -> Found:
+        """A deployment as it is now. One that was never seen may have been made with kubectl."""
         cluster = await self._cluster(caller, cluster_name)
         caller.require(verb, _TYPE, name, cluster=cluster.name)
-        looked = await self._look(caller, cluster)
-        return replace(looked, row=await find(self._database, caller, cluster, namespace, name))
+        try:
+            row = await find(self._database, caller, cluster, namespace, name)
+        except NotFound:
+            looked = await self._look(caller, cluster)
+            return replace(looked, row=await find(self._database, caller, cluster, namespace, name))
+        return await self._look_at(caller, cluster, row)
 
-    async def _now(self, caller: Caller, cluster: Cluster, row: Deployment) -> View:
-        looked = await self._look(caller, cluster)
+    async def _look_at(self, caller: Caller, cluster: Cluster, row: Deployment) -> Found:
+        place = self._clusters.places.by_name.get(cluster.name)
+        if place is None:
+            return Found(cluster=cluster, row=row)
+        seen = await self._viewer.look_at(caller.organization, cluster, place, row)
         async with self._database.read() as connection:
             rows = await deployments.get(connection, [row.uid])
-        return await self._viewer.view(caller, replace(looked, row=rows[0] if rows else row))
+        return Found(cluster=cluster, row=rows[0] if rows else row, place=place, seen=seen)
+
+    async def _now(self, caller: Caller, cluster: Cluster, row: Deployment) -> View:
+        return await self._viewer.view(caller, await self._look_at(caller, cluster, row))
 
     async def _bentos(self, caller: Caller, asked: Asked) -> Mapping[str, Version]:
         """The bentos of all targets, by the tags that were given."""

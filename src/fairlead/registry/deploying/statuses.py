@@ -77,6 +77,9 @@ def standing(
     serving = [pod_state(pod) for pod in pods if not _is_builder(pod)]
     if deployment is None or deployment["metadata"].get("deletionTimestamp"):
         return _leaving(before, serving)
+    if before is Status.TERMINATING:
+        # It was told to go a moment ago, and whoever told it so is about to delete its object.
+        return Standing(status=before)
     building = _building(request, [pod_state(pod) for pod in pods if _is_builder(pod)])
     if building is not None:
         return building

@@ -97,6 +97,22 @@ class Seen:
         objects = _by_name(await place.list(DEPLOYMENT, namespace))
         return cls(objects, _by_name(await place.list(REQUEST, namespace)), pods, builders)
 
+    @classmethod
+    async def of_one(cls, place: Place, namespace: str, name: str) -> "Seen":
+        """As much of it as one deployment is told by."""
+        found = await place.get(DEPLOYMENT, namespace, name)
+        bento = str(((found or {}).get("spec") or {}).get("bento") or "")
+        request = await place.get(REQUEST, namespace, bento) if bento else None
+        pods = {(namespace, name): await place.list(POD, namespace, {POD_LABEL: name})}
+        builders: dict[tuple[str, str, str], Sequence[Document]] = {}
+        if tag := _tag_of(request):
+            marks = {_NAME_LABEL: label_value(tag.name), _VERSION_LABEL: label_value(tag.version)}
+            key = (namespace, marks[_NAME_LABEL], marks[_VERSION_LABEL])
+            builders[key] = await place.list(POD, namespace, {**marks, IS_BUILDER: "true"})
+        here = [each for each in (found, request) if each is not None]
+        objects, requests = ([each for each in here if each["kind"] == kind] for kind in (DEPLOYMENT, REQUEST))
+        return cls(_by_name(objects), _by_name(requests), pods, builders)
+
     def standing(self, row: Deployment) -> Standing:
         """Where the deployment of a row stands."""
         found = self.objects.get((row.namespace, row.name))
@@ -147,63 +163,111 @@ class Found:
         return tuple(self.place.urls(document)) if self.place is not None and document is not None else ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _News:
+    """What a place shows and no row says yet."""
+
+    new: Sequence[Document]
+    edited: Sequence[tuple[Deployment, Revision | None, Document]]
+    moved: Sequence[tuple[Deployment, Status]]
+
+
 class Viewer:
     """Looks, and writes down what it sees."""
 
     def __init__(self, database: Database, clock: Callable[[], float]) -> None:
         self._database = database
         self._clock = clock
+        self._seen_last: dict[str, frozenset[tuple[object, object]]] = {}
 
     async def look(self, organization: Organization, cluster: Cluster, place: Place) -> Seen:
         """Read a place, and bring the rows of an organization's cluster up to what is there."""
+        # The rows come first: what is seen after them is never older than they are.
+        rows = await self._rows(cluster)
         seen = await Seen.of(place)
-        async with self._database.read() as connection:
-            rows = await deployments.in_cluster(connection, cluster.uid)
-            active = await deployments.active(connection, [row.uid for row in rows])
-            first = (await people.list_organizations(connection))[0]
-        mine = self._mine(seen, organization, is_first=first.uid == organization.uid)
-        known = {(row.namespace, row.name) for row in rows}
-        new = [document for where, document in mine.items() if where not in known]
-        changed = [
-            (row, mine[row.namespace, row.name])
-            for row in rows
-            if (row.namespace, row.name) in mine and _was_edited(active.get(row.uid), mine[row.namespace, row.name])
-        ]
-        moved = [(row, status) for row in rows if (status := seen.standing(row).status) != row.status]
-        if new or changed or moved:
-            await self._write(organization, cluster, place, seen, new, changed, moved)
+        await self._catch_up(organization, cluster, place, seen, rows)
         return seen
 
-    def _mine(self, seen: Seen, organization: Organization, *, is_first: bool) -> dict[tuple[str, str], Document]:
-        """Objects of an organization: its own, and for the first of all those that are nobody's."""
-        found = {}
-        for where, document in seen.objects.items():
-            owner = (document["metadata"].get("annotations") or {}).get(ORGANIZATION)
-            if owner == organization.name or (owner is None and is_first):
-                found[where] = document
-        return found
+    async def look_at(self, organization: Organization, cluster: Cluster, place: Place, row: Deployment) -> Seen:
+        """The same of one row that there is already."""
+        rows = await self._rows(cluster, row.uid)
+        seen = await Seen.of_one(place, row.namespace, row.name)
+        await self._catch_up(organization, cluster, place, seen, rows)
+        return seen
 
-    async def _write(
+    async def look_if_others(self, organization: Organization, cluster: Cluster, place: Place) -> None:
+        """`look` when there are other objects than there were the last time."""
+        now = frozenset(
+            (each["metadata"].get("uid"), each["metadata"].get("generation")) for each in await place.list(DEPLOYMENT)
+        )
+        if self._seen_last.get(cluster.uid) != now:
+            await self.look(organization, cluster, place)
+            self._seen_last[cluster.uid] = now
+
+    async def _rows(self, cluster: Cluster, uid: str = "") -> Sequence[tuple[Deployment, Revision | None]]:
+        async with self._database.read() as connection:
+            rows = (
+                await deployments.get(connection, [uid])
+                if uid
+                else await deployments.in_cluster(connection, cluster.uid)
+            )
+            active = await deployments.active(connection, [row.uid for row in rows])
+        return [(row, active.get(row.uid)) for row in rows]
+
+    async def _catch_up(
         self,
         organization: Organization,
         cluster: Cluster,
         place: Place,
         seen: Seen,
-        new: Sequence[Document],
-        changed: Sequence[tuple[Deployment, Document]],
-        moved: Sequence[tuple[Deployment, Status]],
+        rows: Sequence[tuple[Deployment, Revision | None]],
     ) -> None:
-        asked = {id(each): await _asked_of(place, seen, each) for each in (*new, *(pair[1] for pair in changed))}
+        mine = await self._mine(seen, organization)
+        known = {(row.namespace, row.name): (row, revision) for row, revision in rows}
+        news = _News(
+            new=[document for where, document in mine.items() if where not in known],
+            edited=[
+                (*known[where], document)
+                for where, document in mine.items()
+                if where in known and _was_edited(known[where][1], document)
+            ],
+            moved=[(row, status) for row, _ in rows if (status := seen.standing(row).status) != row.status],
+        )
+        if news.new or news.edited or news.moved:
+            await self._write(organization, cluster, place, seen, news)
+
+    async def _mine(self, seen: Seen, organization: Organization) -> dict[tuple[str, str], Document]:
+        """Objects of an organization: its own, and for the first of all those that are nobody's."""
+        owners = {where: _owner(document) for where, document in seen.objects.items()}
+        is_first = None in owners.values() and await self._is_first(organization)
+        return {
+            where: document
+            for where, document in seen.objects.items()
+            if owners[where] == organization.name or (owners[where] is None and is_first)
+        }
+
+    async def _is_first(self, organization: Organization) -> bool:
+        async with self._database.read() as connection:
+            return (await people.list_organizations(connection))[0].uid == organization.uid
+
+    async def _write(
+        self, organization: Organization, cluster: Cluster, place: Place, seen: Seen, news: "_News"
+    ) -> None:
+        found = [*news.new, *(document for _, _, document in news.edited)]
+        asked = {id(each): await _asked_of(place, seen, each) for each in found}
 
         async def work(connection: Connection) -> None:
-            for row, status in moved:
+            for row, status in news.moved:
                 ended = self._clock() if status is Status.TERMINATED else None
-                await deployments.change(connection, row.uid, status=status.value, terminated_at=ended)
-            for document in new:
+                await deployments.move(connection, row, status.value, terminated_at=ended)
+            for document in news.new:
                 await self._adopt(connection, organization, cluster, document, asked[id(document)], seen)
-            for row, document in changed:
-                await deployments.put_revision(connection, self._revision(row.uid, asked[id(document)]))
-                await deployments.change(connection, row.uid, updated_at=self._clock())
+            for row, before, document in news.edited:
+                present = (await deployments.active(connection, [row.uid])).get(row.uid)
+                # Somebody else has asked for something since: the edit was theirs, or is gone.
+                if (present.uid if present else "") == (before.uid if before else ""):
+                    await deployments.put_revision(connection, self._revision(row.uid, asked[id(document)]))
+                    await deployments.change(connection, row.uid, updated_at=self._clock())
 
         await self._database.write(work)
 
@@ -310,6 +374,11 @@ def _people(
     for view in views:
         uids |= {version.creator for version in view.bentos.values()}
     return sorted(uids - {""})
+
+
+def _owner(document: Document) -> str | None:
+    """The organization that an object says it is of."""
+    return (document["metadata"].get("annotations") or {}).get(ORGANIZATION)
 
 
 def _was_edited(revision: Revision | None, document: Document) -> bool:
