@@ -18,6 +18,7 @@ from fairlead.images.failures import BuildFailed, BuildTimedOut, PushFailed
 from fairlead.images.making import Made, Wanted, make
 from fairlead.images.remote import digest_of
 from fairlead.plan.bentos import ImageState
+from support.certificates import make_certificate
 from support.docker_engine import docker_daemon
 from support.docker_engine import missing as no_docker
 from support.image_builders import DOCKERFILE, buildah_env, small_context
@@ -224,6 +225,18 @@ def test_buildah_makes_equal_images_of_equal_contents(place: Registry, home: Pat
         digests.add(made(asked, tried)[0].digest)
 
     assert len(digests) == 1
+
+
+def test_buildah_pushes_over_tls_to_a_registry_with_an_authority_of_its_own(home: Path, tmp_path: Path) -> None:
+    certificate = make_certificate(tmp_path, "IP:127.0.0.1")
+    tried = Tried("buildah", buildah_env(home))
+    with registry(tmp_path / "registry", is_private=True, certificate=certificate) as secure:
+        access = Access(config=secure.config(), ca_pem=certificate[0].read_text())
+        asked = replace(wanted(secure, "small/tls:1", tried), access=access)
+
+        first, _ = made(asked, tried)
+
+        assert first.digest == digest_of(asked.image, access) != ""
 
 
 def test_a_registry_that_takes_no_push_is_told_apart_from_a_failed_step(place: Registry, home: Path) -> None:
