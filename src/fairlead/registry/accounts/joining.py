@@ -13,6 +13,7 @@ from fairlead.registry.accounts.people import DEFAULT, NewUser, People
 from fairlead.registry.callers import Caller, Organization, Role, User
 from fairlead.registry.db import Connection, people
 from fairlead.registry.db.engine import Database
+from fairlead.registry.db.taken import refused_as
 from fairlead.registry.uids import new_uid
 
 _RANK = {role: rank for rank, role in enumerate((Role.GUEST, Role.DEVELOPER, Role.ADMIN))}
@@ -96,7 +97,8 @@ class Joining:
             raise Forbidden("an account that may do everything has this e-mail address, and is not joined by it")
         if user is None:
             user = await self._made(connection, provider, claims, organization, role, address)
-        await people.insert_identity(connection, provider.issuer, subject, user.uid, self._clock())
+        with refused_as("this person is logging in elsewhere at this moment: try again"):
+            await people.insert_identity(connection, provider.issuer, subject, user.uid, self._clock())
         return user
 
     async def _made(
@@ -132,6 +134,7 @@ class Joining:
             await self._people.give_role(connection, caller, user, role)
         if not provider.admin_groups:
             return
+        await people.lock_admins(connection)
         is_admin = bool(claims.words(provider.groups_claim) & set(provider.admin_groups))
         if is_admin != user.is_admin and (is_admin or await people.count_admins(connection) > 1):
             await people.update_user(connection, user.uid, self._clock(), is_admin=is_admin)

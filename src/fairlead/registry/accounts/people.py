@@ -121,6 +121,7 @@ class People:
         self._require_superuser(caller, name)
         now = self._clock()
         async with self._database.begin() as connection:
+            await people.lock_admins(connection)
             user = await self._named(connection, name)
             await people.update_user(connection, user.uid, now, disabled_at=now if is_disabled else None)
             if is_disabled:
@@ -134,6 +135,7 @@ class People:
         """Let a user do everything, or no longer."""
         self._require_superuser(caller, name)
         async with self._database.begin() as connection:
+            await people.lock_admins(connection)
             user = await self._named(connection, name)
             await people.update_user(connection, user.uid, self._clock(), is_admin=is_admin)
             await self._keep_an_admin(connection, name)
@@ -263,10 +265,11 @@ class People:
     async def _put(
         self, connection: Connection, organization: Organization, cluster: str, user: User, role: Role, creator: str
     ) -> None:
-        await people.put_member(
-            connection, uid=self._uid(), now=self._clock(), organization=organization.uid, cluster=cluster,
-            user=user.uid, role=role, creator=creator,
-        )  # fmt: skip
+        with refused_as(f"user {user.name} was just given a role"):
+            await people.put_member(
+                connection, uid=self._uid(), now=self._clock(), organization=organization.uid, cluster=cluster,
+                user=user.uid, role=role, creator=creator,
+            )  # fmt: skip
 
     @staticmethod
     def _require_superuser(caller: Caller, name: str) -> None:

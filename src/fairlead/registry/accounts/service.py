@@ -4,7 +4,8 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Self
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Self
 
 from argon2 import PasswordHasher
 
@@ -17,12 +18,14 @@ from fairlead.registry.accounts.entering import Entrance
 from fairlead.registry.accounts.guessing import Guesses
 from fairlead.registry.accounts.identifying import Identifier
 from fairlead.registry.accounts.joining import Joining
-from fairlead.registry.accounts.oidc import OpenId
 from fairlead.registry.accounts.passwords import Passwords
 from fairlead.registry.accounts.people import People
 from fairlead.registry.accounts.sessions import Sessions
 from fairlead.registry.accounts.tokens import Tokens
 from fairlead.registry.db.engine import Database
+
+if TYPE_CHECKING:
+    from fairlead.registry.accounts.oidc import OpenId
 
 
 class Accounts:
@@ -40,9 +43,15 @@ class Accounts:
         self.sessions = Sessions(database, clock)
         self.codes = Codes(database, self.tokens, self.auditor, clock)
         self.entrance = Entrance(database, config, self.people, self.sessions, passwords, self.auditor, guesses, clock)
-        self.open_id = OpenId(config, Joining(database, self.people, self.entrance, self.auditor, clock), secret, clock)
+        joining = Joining(database, self.people, self.entrance, self.auditor, clock)
+        self._make_open_id = partial(_open_id, config, joining, secret, clock)
         self.authenticator = Identifier(database, config, secret, self.people, guesses, clock)
         self.activity = Activity(database)
+
+    @cached_property
+    def open_id(self) -> "OpenId":
+        """Logins through providers of identities."""
+        return self._make_open_id()
 
     @classmethod
     @asynccontextmanager
@@ -58,4 +67,12 @@ class Accounts:
         try:
             yield accounts
         finally:
-            await accounts.open_id.close()
+            if "open_id" in accounts.__dict__:
+                await accounts.open_id.close()
+
+
+def _open_id(config: AccountsConfig, joining: Joining, secret: bytes, clock: Callable[[], float]) -> "OpenId":
+    # Its client and its cryptography take 0.2 s to import, which a command that makes a token need not spend.
+    from fairlead.registry.accounts.oidc import OpenId
+
+    return OpenId(config, joining, secret, clock)

@@ -253,6 +253,11 @@ async def count_admins(connection: AsyncConnection) -> int:
     return int(await connection.scalar(sa.select(sa.func.count()).select_from(users).where(able)) or 0)
 
 
+async def lock_admins(connection: AsyncConnection) -> None:
+    """Let nobody else change who may do everything until the transaction ends."""
+    await connection.execute(sa.select(users.c.uid).where(users.c.is_admin).order_by(users.c.uid).with_for_update())
+
+
 async def names_of(connection: AsyncConnection, uids: Sequence[str]) -> dict[str, User]:
     """Users by uid, for lists that show who made what."""
     query = sa.select(*_USER).where(users.c.uid.in_(set(uids)))
