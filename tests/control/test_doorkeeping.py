@@ -1,6 +1,8 @@
 """What the gateway is told of who may ask."""
 
+import asyncio
 import hashlib
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,8 +12,10 @@ from fairlead.backends.local.gateway.messages import Admit, KnownToken
 from fairlead.control.doorkeeping import Doorkeeper, tokens_of
 from fairlead.errors import NotReady
 from fairlead.plan.access import OPEN, Access, AccessMode
+from fairlead.protocols import jwts
 from fairlead.registry.callers import Role
 from support.accounts import Scene, accounts_at
+from support.identity_provider import signer
 
 pytestmark = pytest.mark.anyio
 
@@ -82,6 +86,27 @@ async def test_the_gateway_hears_of_changes_and_of_nothing_while_nobody_asks(sce
 
     one = Admit((KnownToken(digest=digest(token)),))
     assert gateway.told == [Admit(), one, Admit()]
+
+
+@pytest.mark.slow
+async def test_keys_of_issuers_are_fetched_and_told_and_one_that_is_gone_keeps_no_other_waiting(scene: Scene) -> None:
+    gateway = Gateway()
+    with signer() as issuer:
+        issuer.keys.append({"kty": "oct", "k": "c2VjcmV0", "kid": "shared"})
+        wanted = [
+            Access(mode=AccessMode.JWT, issuer=url, audience="iris") for url in ("http://127.0.0.1:9", issuer.url)
+        ]
+        keeper = Doorkeeper(gateway, lambda: wanted, tokens_of(scene.database, (), scene.clock), scene.clock)
+        running = asyncio.create_task(keeper.run())
+        async with asyncio.timeout(10):
+            while not (gateway.told and gateway.told[-1].issuers):
+                await asyncio.sleep(0.01)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    (known,) = gateway.told[-1].issuers
+    assert (known.issuer, gateway.told[-1].tokens) == (issuer.url, ())
+    assert [key.key_id for key in jwts.read_keys(json.loads(known.keys))] == ["one"], "shared secrets sign nothing here"
 
 
 async def test_a_gateway_that_may_have_forgotten_is_told_again(scene: Scene) -> None:
