@@ -160,3 +160,14 @@ def test_events_of_one_that_waits_do_not_repeat_how_far_its_bento_is() -> None:
     texts = {BentoNotReady("iris", f"downloading iris ({percent} %)").lasting for percent in (1, 30, 99)}
 
     assert texts == {"BentoRequest iris is not available yet"}
+
+
+def test_what_serves_an_earlier_bento_is_not_ready_for_the_new_one() -> None:
+    given = deployment()
+    plan = DIALECT.lower(given, catalog=Catalog(), world=WORLD)
+    observed = PlanStatus(owner=owner_of(given), components=(part(), part("clf")), routed=True)
+    newer = DocumentWorld([bento(runners=[{"name": "clf"}], tag="iris_classifier:newer"), request()])
+    status = DIALECT.status(given, plan, observed, now=NOW, world=newer)
+
+    assert (condition(status, "Ready")["status"], condition(status, "Ready")["reason"]) == ("False", "BentoNotReady")
+    assert condition(status, "Available")["status"] == "True"  # what ran before runs on

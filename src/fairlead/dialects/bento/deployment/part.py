@@ -56,10 +56,10 @@ class BentoDeploymentPart(Part):
         """Its plan."""
         return lower(read(doc), doc, read_network(world, suffix=self._suffix), world)
 
-    def status(self, doc: Document, plan: Plan, observed: PlanStatus, now: str, world: World) -> dict[str, Any]:  # noqa: ARG002
+    def status(self, doc: Document, plan: Plan, observed: PlanStatus, now: str, world: World) -> dict[str, Any]:
         """Its status, of its plan's."""
         deployment = read(doc)
-        return telling.status_of(deployment, doc, observed, world, url=self._url(deployment, world), now=now)
+        return telling.status_of(deployment, doc, plan, observed, world, url=self._url(deployment, world), now=now)
 
     def failed_status(self, doc: Document, error: FairleadError, now: str, world: World) -> dict[str, Any]:
         """Its status when it cannot be lowered or laid out."""

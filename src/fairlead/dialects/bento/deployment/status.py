@@ -6,10 +6,11 @@ from typing import Any
 
 from fairlead.dialects.base import Document, World
 from fairlead.dialects.bento.conditions import Condition, is_true, written
-from fairlead.dialects.bento.deployment.bentos import find
-from fairlead.dialects.bento.deployment.labels import CREATOR, DEPLOYMENT
+from fairlead.dialects.bento.deployment.bentos import Found, find
+from fairlead.dialects.bento.deployment.labels import CREATOR, DEPLOYMENT, bento_labels
 from fairlead.dialects.bento.deployment.lower import AVAILABLE
 from fairlead.dialects.bento.deployment.schema import BentoDeployment
+from fairlead.plan.model import Plan
 from fairlead.plan.status import ComponentStatus, Phase, PlanStatus, Progress
 
 READY = "Ready"
@@ -18,12 +19,17 @@ _STEP = 10
 
 
 def status_of(
-    deployment: BentoDeployment, doc: Document, observed: PlanStatus, world: World, *, url: str, now: str
+    deployment: BentoDeployment, doc: Document, plan: Plan, observed: PlanStatus, world: World, *, url: str, now: str
 ) -> dict[str, Any]:
     """The new status."""
     found = find(deployment.spec.bento, deployment.metadata.namespace, world)
     state = _state(observed)
-    conditions = [*states(state), *found.conditions(deployment.spec.bento)]
+    told = states(state)
+    if _is_of_another_bento(plan, found):
+        message = f"what is served is not of BentoRequest {deployment.spec.bento}'s bento yet"
+        newer = Condition(type=AVAILABLE, is_true=False, reason="BentoNotReady", message=message)
+        told = states(newer, was=state.is_true is True)
+    conditions = [*told, *found.conditions(deployment.spec.bento)]
     status: dict[str, Any] = {
         "conditions": written(conditions, doc.get("status") or {}, now=now),
         "podSelector": selector_of(deployment),
@@ -62,6 +68,14 @@ def message_in(status: Mapping[str, Any]) -> str:
 def selector_of(deployment: BentoDeployment) -> dict[str, str]:
     """The labels that all its pods have."""
     return {CREATOR: "yatai-deployment", DEPLOYMENT: deployment.metadata.name}
+
+
+def _is_of_another_bento(plan: Plan, found: Found) -> bool:
+    """Whether the plan was made before its bento changed; the next one is on its way."""
+    if found.bento is None or not plan.components:
+        return False
+    served = dict(plan.components[0].labels).items()
+    return found.is_behind or not bento_labels(found.bento.spec.tag).items() <= served
 
 
 def _state(observed: PlanStatus) -> Condition:
