@@ -240,3 +240,22 @@ def test_what_is_here_already_is_built_only_on_demand(place: Place, mode: Mode, 
     assert place.builder().is_needed(wanted("numpy"), mode) is needed
     assert place.builder().is_needed(wanted("mine"), Mode.AUTO)
     assert not place.builder().is_needed(wanted("mine"), Mode.NEVER)
+
+
+def apart(place: Place, *lines: str, module: str = "mine", mode: Mode = Mode.BUILD) -> Path:
+    asked = Wanted(source="bento b:1", requirements=lines, apart=module)
+    return place.builder().build(asked, runtime="bento", mode=mode, say=place.told.append, stop=lambda: False)
+
+
+def test_an_environment_apart_holds_what_was_asked_for_and_nothing_of_ours(place: Place) -> None:
+    python = apart(place, "mine==1.0")
+
+    assert says(python, "import mine; print(mine.VERSION)") == "1.0"
+    assert says(python, "import fairlead").endswith("No module named 'fairlead'")
+    assert says(python, "import msgspec").endswith("No module named 'msgspec'")
+    assert "installing 1 package" in place.told
+
+
+def test_one_whose_module_does_not_start_is_refused(place: Place) -> None:
+    with pytest.raises(EnvironmentFailed, match="other does not start with these versions: ModuleNotFoundError"):
+        apart(place, "mine==1.0", module="other")
