@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 _CLASSIC = re.compile(r"^(?:\[\d+/\d+\] )?step (\d+/\d+) ?: (.+)$", re.IGNORECASE)
 _VERTEX = re.compile(r"^#(\d+) \[(?:(\S+) +)?(\d+/\d+)\] (.+)$")
 _OF_VERTEX = re.compile(r"^#(\d+) (?:([\d.]+) )?(.*)$")
-_NOISE = re.compile(r"^(-{3,}|sha256:[0-9a-f]+|CACHED|DONE [\d.]+s|\.\.\.)$")
+_NOISE = re.compile(r"^(-{3,}|subprocess exited with status \d+|sha256:[0-9a-f]+|CACHED|DONE [\d.]+s|\.\.\.)$")
 _PUSH = re.compile(
     r"failed to push|unauthorized|denied|authentication required|server gave HTTP response", re.IGNORECASE
 )
