@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+WORKERS ?= $(shell cores=$$(nproc 2>/dev/null || echo 3); [ $$cores -lt 3 ] && echo $$((cores + 1)) || echo 4)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test lint chart torch protos user-fields bench bench-scale bench-scaling bench-rollout soak bench-peers compare-peers fuzz system-packages clean
@@ -16,10 +17,12 @@ setup: ## Create .venv with everything the tests use, and .venv/bin/fairlead
 run: setup ## Start Fairlead with the quick-start model and keep serving (ONCE=1: answer once and exit)
 	@exec $(BIN)/python examples/quickstart/quickstart.py
 
-# Some environments forbid Python to write bytecode; each of a thousand processes would compile our sources anew.
+# Some environments forbid Python to write bytecode; each of a thousand processes would compile our sources anew, and
+# each of the suite's all tests: half of the time that it takes to find them. One worker more than there are cores, up to
+# four: tests of whole installations wait for them a third of their time.
 test: setup system-packages torch lint ## Check everything: style, types, import contracts, tests
 	@$(BIN)/python -m compileall -q src bench
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 lint: setup ## Check style, formatting, types and import contracts
 	$(BIN)/ruff check .
