@@ -6,7 +6,7 @@ BIN := .venv/bin
 WORKERS ?= $(shell cores=$$(nproc 2>/dev/null || echo 3); [ $$cores -lt 3 ] && echo $$((cores + 1)) || echo 4)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint chart torch protos user-fields bench bench-scale bench-scaling bench-rollout soak bench-peers compare-peers fuzz system-packages clean
+.PHONY: help setup run test lint chart torch protos user-fields bench bench-scale bench-scaling bench-rollout bench-registry soak bench-peers compare-peers fuzz system-packages clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-16s %s\n' "$$name" "$$text"; done
@@ -50,6 +50,9 @@ bench: setup ## Measure floor, worker and gateway in one run, gRPC, and curves; 
 	$(BIN)/python -m bench.grpc_models --without-peers
 	$(BIN)/python -m bench.curves
 	@uv=$$(command -v uv || echo .bootstrap/bin/uv); UV_SYSTEM_CERTS=true $$uv run -q --no-project --python $(BIN)/python --with matplotlib python bench/plots.py
+
+bench-registry: setup ## Measure push and pull of 1 GiB through the registry beside copies to the same folder and S3 server
+	$(BIN)/python -m bench.registry
 
 bench-scale: setup ## Measure a thousand deployments at zero replicas, and cold starts alone and among them
 	$(BIN)/python -m bench.scale

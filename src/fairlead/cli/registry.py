@@ -1,6 +1,5 @@
 """`fairlead registry serve`: a registry of models and bentos, and nothing else."""
 
-import asyncio
 import os
 import sys
 from pathlib import Path
@@ -72,7 +71,9 @@ def serve(
         "tls_key": tls_key and tls_key.expanduser().absolute(),
     }
     settings = read_settings(place, config, flags)
-    return asyncio.run(_serve(place, settings, host or "127.0.0.1", output_))
+    import uvloop
+
+    return uvloop.run(_serve(place, settings, host or "127.0.0.1", output_))
 
 
 async def _serve(place: Home, settings: Settings, host: str, form: str) -> int:

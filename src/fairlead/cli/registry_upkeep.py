@@ -53,6 +53,7 @@ def migrate(
 
 def backup(
     folder: Path,
+    /,
     *,
     database: str | None = None,
     store: str | None = None,
@@ -90,6 +91,7 @@ def backup(
 
 def restore(
     folder: Path,
+    /,
     *,
     database: str | None = None,
     store: str | None = None,
@@ -116,7 +118,7 @@ def restore(
 
 def check(
     *,
-    quick: bool = False,
+    quick: Annotated[bool, Parameter(negative="")] = False,
     database: str | None = None,
     store: str | None = None,
     home: _HOME = None,

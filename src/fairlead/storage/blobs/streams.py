@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 _T = TypeVar("_T")
 
-PIECE_BYTES = 1024 * 1024
+PIECE_BYTES = 2 * 1024 * 1024
 # Enough for the network to go on while a disk is slow for a moment.
-_AHEAD = 8
+_AHEAD = 4
 
 
 async def in_thread(work: Callable[..., _T], *arguments: Any) -> _T:

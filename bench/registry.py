@@ -1,0 +1,224 @@
+"""Push and pull of one large file through a running registry, beside what copying it to the same store takes.
+
+Over a folder the measure is a plain copy into it, forced to the disk as the registry's is; over S3 `rclone copy` to the
+same `rclone serve s3`. Everything runs once per round and in turn, so that a noisy machine is noisy for all.
+Run: python -m bench.registry [--mib 1024] [--rounds 3]. Writes build/bench-registry.json.
+"""
+
+import argparse
+import hashlib
+import http.client
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+_MIB = 1024 * 1024
+_PIECE = 4 * _MIB
+_KEY, _SECRET = "benchbenchbench", "benchbenchbenchbench"
+_S3_LISTENS = re.compile(r"Starting s3 server on \[(http://[\d.]+:\d+)/?\]")
+_FAIRLEAD = str(Path(sys.executable).with_name("fairlead"))
+_RCLONE = shutil.which("rclone", path=str(Path(sys.executable).parent)) or shutil.which("rclone") or "rclone"
+
+
+def main() -> None:
+    """Measure both stores and print a table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--mib", type=int, default=1024)
+    parser.add_argument("--rounds", type=int, default=3)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="fairlead-bench-") as name:
+        root = Path(name)
+        source = root / "source"
+        _fill(source, asked.mib)
+        found = {"mib": asked.mib, "folder": _folder(root, source, asked.rounds), "s3": _s3(root, source, asked.rounds)}
+    Path("build").mkdir(exist_ok=True)
+    Path("build/bench-registry.json").write_text(json.dumps(found, indent=2) + "\n")
+    for store in ("folder", "s3"):
+        for what, value in found[store].items():
+            print(f"{store:7} {what:24} {value:8.1f} {'MiB' if 'memory' in what else 'MiB/s'}")
+
+
+def _fill(path: Path, mib: int) -> None:
+    """Bytes that no store can make smaller."""
+    with path.open("wb") as file:
+        for _ in range(mib):
+            file.write(os.urandom(_MIB))
+
+
+def _folder(root: Path, source: Path, rounds: int) -> dict[str, float]:
+    def copy() -> None:
+        target = root / "copy"
+        shutil.copyfile(source, target)
+        with target.open("rb+") as file:
+            os.fsync(file.fileno())
+        target.unlink()
+
+    with _registry(root / "home-folder") as server:
+        return _measured(server, source, rounds, {"plain copy": copy})
+
+
+def _s3(root: Path, source: Path, rounds: int) -> dict[str, float]:
+    (root / "s3" / "bucket").mkdir(parents=True)
+    command = [_RCLONE, "serve", "s3", "--addr", "127.0.0.1:0", "--auth-key", f"{_KEY},{_SECRET}", "--config", ""]
+    with _program([*command, str(root / "s3")], _S3_LISTENS) as (_, url):
+        remote = {
+            "TYPE": "s3",
+            "PROVIDER": "Other",
+            "ENDPOINT": url,
+            "ACCESS_KEY_ID": _KEY,
+            "SECRET_ACCESS_KEY": _SECRET,
+        }
+        env = {f"RCLONE_CONFIG_S3_{name}": value for name, value in remote.items()}
+
+        def rclone(*words: str) -> Callable[[], None]:
+            return lambda: _run([_RCLONE, *words, "--config", ""], env)
+
+        there = "s3:bucket/rclone"
+        with _registry(root / "home-s3", env | {"FAIRLEAD_REGISTRY_STORE": "s3://bucket/registry"}) as server:
+            others = {
+                "rclone copy there": rclone("copyto", str(source), there),
+                "rclone copy back": rclone("copyto", there, str(root / "back")),
+            }
+            return _measured(server, source, rounds, others, lambda: (root / "back").unlink(missing_ok=True))
+
+
+class _Server:
+    """One registry in a process of its own, and its client."""
+
+    def __init__(self, url: str, token: str, pid: int) -> None:
+        self._place = urlsplit(url)
+        self._headers = {"X-YATAI-API-TOKEN": token, "X-Bentoml-Version": "1.4.39"}
+        self._pid = pid
+
+    def push(self, source: Path, version: str) -> None:
+        """What a client does in proxy mode."""
+        base = "/api/v1/model_repositories"
+        self._json("POST", base, {"name": "bench", "description": ""})
+        one = f"{base}/bench/models/{version}"
+        made = {
+            "version": version,
+            "build_at": "2026-01-01 00:00:00.000000",
+            "manifest": {},
+            "description": "",
+            "labels": [],
+        }
+        self._json("POST", f"{base}/bench/models", made)
+        self._json("PATCH", f"{one}/start_upload")
+        connection = self._connection()
+        length = {"Content-Length": str(source.stat().st_size)}
+        with source.open("rb") as file:
+            connection.request("PUT", f"{one}/upload", iter(lambda: file.read(_PIECE), b""), self._headers | length)
+            answer = connection.getresponse()
+        assert answer.status == 200, answer.read()
+        connection.close()
+
+    def pull(self, version: str, target: Path) -> None:
+        """Write it to a file, as clients do."""
+        connection = self._connection()
+        connection.request("GET", f"/api/v1/model_repositories/bench/models/{version}/download", headers=self._headers)
+        answer = connection.getresponse()
+        assert answer.status == 200, answer.read()
+        with target.open("wb", buffering=0) as file:
+            shutil.copyfileobj(answer, file, _PIECE)
+        connection.close()
+
+    def peak_mib(self) -> float:
+        """The most memory that the server's process has had."""
+        status = Path(f"/proc/{self._pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+    def _json(self, method: str, path: str, body: dict[str, Any] | None = None) -> None:
+        connection = self._connection()
+        headers = self._headers | ({"Content-Type": "application/json"} if body is not None else {})
+        connection.request(method, path, json.dumps(body) if body is not None else None, headers)
+        answer = connection.getresponse()
+        assert answer.status == 200, answer.read()
+        connection.close()
+
+    def _connection(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection(self._place.hostname or "", self._place.port, timeout=600, blocksize=_MIB)
+
+
+def _measured(
+    server: _Server,
+    source: Path,
+    rounds: int,
+    others: dict[str, Callable[[], None]],
+    tidy: Callable[[], object] = lambda: None,
+) -> dict[str, float]:
+    """MiB/s of each, the median of the rounds, and the server's peak memory."""
+    size = source.stat().st_size / _MIB
+    wanted, pulled = _digest(source), source.with_name("pulled")
+    seen: dict[str, list[float]] = {}
+    for turn in range(rounds):
+        version = f"v{turn}"
+        steps: dict[str, Callable[[], object]] = {
+            "push": partial(server.push, source, version),
+            "pull": partial(server.pull, version, pulled),
+            **others,
+        }
+        for name, work in steps.items():
+            began = time.perf_counter()
+            work()
+            seen.setdefault(name, []).append(size / (time.perf_counter() - began))
+        assert _digest(pulled) == wanted, "the bytes differ"
+        tidy()
+    return {name: statistics.median(values) for name, values in seen.items()} | {"peak memory": server.peak_mib()}
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _registry(home: Path, env: dict[str, str] | None = None) -> Iterator[_Server]:
+    words = [_FAIRLEAD, "registry", "serve", "--port", "0", "--home", str(home), "-o", "json"]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, env=os.environ | (env or {}), text=True)
+    try:
+        assert process.stdout is not None
+        text = ""
+        while not text.rstrip().endswith("}"):
+            text += process.stdout.readline()
+        token = subprocess.run(
+            [_FAIRLEAD, "token", "create", "--home", str(home)], capture_output=True, text=True, check=True
+        ).stdout.strip()
+        yield _Server(json.loads(text)["url"], token, process.pid)
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@contextmanager
+def _program(words: list[str], listens: re.Pattern[str]) -> Iterator[tuple[int, str]]:
+    process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if match := listens.search(line):
+                yield process.pid, match[1]
+                return
+        sys.exit("the S3 server did not start")
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _run(words: list[str], env: dict[str, str]) -> None:
+    subprocess.run(words, env=os.environ | env, check=True)
+
+
+if __name__ == "__main__":
+    main()
