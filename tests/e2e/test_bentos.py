@@ -173,8 +173,9 @@ def test_a_model_that_is_nowhere_is_named(bentos: Bentos, tmp_path: Path) -> Non
         path.rmdir() if path.is_dir() else path.unlink()
     bentos.apply("modelless", folder)
 
-    bentos.until_told("modelless", "offset:", type_="BentoAvailable")
-    assert bentos.condition("modelless", "BentoAvailable")["status"] == "False"
+    # Before that it says that it is being fetched.
+    until(lambda: bentos.condition("modelless", "BentoAvailable")["status"] == "False", what="the failure")
+    assert "fairlead://offset:" in bentos.condition("modelless", "BentoAvailable")["message"]
     bentos.delete("modelless")
 
 
