@@ -170,6 +170,19 @@ def test_a_tag_is_remembered_until_the_deployment_names_another_bento() -> None:
     assert original_tag({**stored, "spec": {"bento": "other"}}) == ""
 
 
+def test_a_tag_survives_what_is_written_in_another_old_version() -> None:
+    stored = to_stored(_doc("v1alpha2", {"bento_tag": "iris_classifier:v0.0.2"}))
+    stored["spec"]["monitorExporter"] = {"enabled": True, "output": "http"}
+    shown = to_shown(stored, "v1alpha3", ALONE)
+    shown["spec"]["labels"] = {"a": "b"}
+
+    again = to_stored(shown)
+
+    assert original_tag(again) == "iris_classifier:v0.0.2"
+    assert again["spec"] == {**stored["spec"], "labels": {"a": "b"}}
+    assert to_shown(again, "v1alpha1", ALONE)["spec"]["bento_tag"] == "iris_classifier:v0.0.2"
+
+
 def test_a_status_has_the_words_of_its_version() -> None:
     doc = {**_doc("v2alpha1", {"bento": "iris"}), "status": {"replicas": 3, "readyReplicas": 2}}
 

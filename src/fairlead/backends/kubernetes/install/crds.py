@@ -2,14 +2,17 @@
 
 Names and groups are upstream's, so objects that a cluster has stay what they are. All versions of a kind have the same
 fields and differ in `apiVersion` alone, which is what an API server changes by itself (`strategy: None`), unless the
-kind has versions of other forms: those need our webhook, and a running operator writes into the definition where that
-is and whom to trust, so nothing of it stands here. A kind that only we write has no definition: such records belong to
+kind has versions of other forms. Those need our webhook: a running operator writes into the definition where that is
+and whom to trust, and until then what an API server cannot convert it refuses, so that no field is lost.
+A kind that only we write has no definition: such records belong to
 one machine, and their names (Knative's `Revision`) to somebody else in a cluster.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from fairlead.backends.kubernetes.install.installation import DEFAULT_NAMESPACE, WEBHOOK_SERVICE
+from fairlead.backends.kubernetes.webhooks.converting import PATH as CONVERT
 from fairlead.dialects.base import Column, Dialect, Kind
 
 API_VERSION, KIND = "apiextensions.k8s.io/v1", "CustomResourceDefinition"
@@ -31,11 +34,19 @@ def definition(kind: Kind, schema: dict[str, Any]) -> dict[str, Any]:
         "group": kind.group,
         "names": _names(kind),
         "scope": "Namespaced" if kind.is_namespaced else "Cluster",
-        **({} if kind.forms else {"conversion": {"strategy": "None"}}),
+        "conversion": _by_webhook() if kind.forms else {"strategy": "None"},
         "versions": _versions(kind, schema),
     }
     metadata = {"name": definition_name(kind), "labels": {"app.kubernetes.io/part-of": "fairlead"}}
     return {"apiVersion": API_VERSION, "kind": KIND, "metadata": metadata, "spec": spec}
+
+
+def _by_webhook() -> dict[str, Any]:
+    service = {"name": WEBHOOK_SERVICE, "namespace": DEFAULT_NAMESPACE, "path": CONVERT, "port": 443}
+    return {
+        "strategy": "Webhook",
+        "webhook": {"clientConfig": {"service": service}, "conversionReviewVersions": ["v1"]},
+    }
 
 
 def definition_name(kind: Kind) -> str:

@@ -30,7 +30,7 @@ def to_stored(doc: Document) -> dict[str, Any]:
     if (kept := _kept(doc, VERSION)) is not None:
         was = str(kept.pop(_TAG, ""))
         found = _merged(kept, stored_spec(shown_spec(kept, version, was), version), found)
-        tag = was if found.get("bento") == kept.get("bento") else ""
+        tag = was if found.get("bento") == kept.get("bento") and not _is_made_of(was, kept) else ""
     note = {} if shown_spec(found, version, tag) == spec else {version: spec}
     stored = _with(doc, VERSION, found, note)
     return {**stored, "status": stored_status(doc["status"])} if isinstance(doc.get("status"), Mapping) else stored
@@ -64,6 +64,11 @@ def original_tag(doc: Document) -> str:
 def version_of(doc: Document) -> str:
     """The version that an object is written in."""
     return str(doc.get("apiVersion") or "").rpartition("/")[2]
+
+
+def _is_made_of(tag: str, spec: Spec) -> bool:
+    """Whether the Bento's name was made of that tag, so that nobody else remembers it."""
+    return tag != spec.get("bento") and stored_spec({_TAG: tag}, VERSION).get("bento") == spec.get("bento")
 
 
 def _tag_in(world: World, doc: Document, name: str) -> str:
