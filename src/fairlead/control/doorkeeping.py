@@ -91,6 +91,9 @@ class Doorkeeper:
         except FairleadError as error:
             if is_new:
                 _log.warning("the keys of %s cannot be fetched: %s", issuer.url, error)
+        except Exception:
+            # An issuer is somebody else's: whatever it answers must not keep the others waiting.
+            _log.exception("the keys of %s cannot be fetched", issuer.url)
 
 
 def tokens_of(database: Database, owners: Collection[str], clock: Callable[[], float]) -> Known:

@@ -21,6 +21,10 @@ _KEY_TYPES = {
 LEEWAY_S = 30.0
 """How far the clocks of two machines may be apart."""
 _LONGEST = 16 * 1024
+_MOST_KEYS = 100
+_LATEST = 1e12
+# What parts of a token or key that are no such thing make the libraries raise; JSON nested a thousand deep fits in one.
+_ODDITIES = (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError)
 
 
 class UnknownKey(Unauthorized):
@@ -33,12 +37,13 @@ def read_keys(document: Mapping[str, Any]) -> tuple["PyJWK", ...]:
     from jwt.exceptions import InvalidKeyError, PyJWKError
 
     found = []
-    for entry in document.get("keys") or ():
+    listed = document.get("keys")
+    for entry in listed[:_MOST_KEYS] if isinstance(listed, list) else ():
         if not isinstance(entry, Mapping) or entry.get("use", "sig") != "sig" or entry.get("kty") == "oct":
             continue
         try:
             found.append(PyJWK.from_dict(dict(entry)))
-        except (PyJWKError, InvalidKeyError):
+        except (PyJWKError, InvalidKeyError, *_ODDITIES):
             continue
     return tuple(found)
 
@@ -58,7 +63,7 @@ def verify(token: str, keys: Sequence["PyJWK"], *, issuer: str, audience: str, n
     for key in _candidates(keys, header, algorithm, wanted):
         try:
             claims = jwt.decode(token, key.key, algorithms=[algorithm], options=options)
-        except jwt.InvalidTokenError:
+        except (jwt.InvalidTokenError, *_ODDITIES):
             continue
         _check(claims, issuer=issuer, audience=audience, now=now)
         return claims
@@ -72,7 +77,7 @@ def _header(token: str) -> Mapping[str, Any]:
         raise Unauthorized("the token is too long")
     try:
         return jwt.get_unverified_header(token)
-    except (jwt.InvalidTokenError, ValueError) as error:
+    except (jwt.InvalidTokenError, *_ODDITIES) as error:
         raise Unauthorized("the token is no signed token (JWT)") from error
 
 
@@ -91,7 +96,7 @@ def _check(claims: Mapping[str, Any], *, issuer: str, audience: str, now: float)
     if claims.get("iss") != issuer:
         raise Unauthorized("the token is of another issuer")
     audiences = claims.get("aud")
-    if audience not in ([audiences] if isinstance(audiences, str) else audiences or ()):
+    if audience != audiences and not (isinstance(audiences, list) and audience in audiences):
         raise Unauthorized("the token is for another audience")
     expires, starts = (_time(claims.get(name)) for name in ("exp", "nbf"))
     if expires is None or expires + LEEWAY_S <= now:
@@ -101,4 +106,7 @@ def _check(claims: Mapping[str, Any], *, issuer: str, audience: str, now: float)
 
 
 def _time(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    # JSON as Python reads it has NaN, which is never in the past, and whole numbers that are no float.
+    return float(value) if abs(value) < _LATEST else None

@@ -98,7 +98,7 @@ class OpenId:
     def _kept(self, cookie: str, query: Mapping[str, str]) -> Mapping[str, Any]:
         try:
             kept: Mapping[str, Any] = jwt.decode(cookie, self._key, algorithms=[_ALGORITHM])
-        except jwt.InvalidTokenError as error:
+        except (jwt.InvalidTokenError, RecursionError) as error:
             raise Unauthorized("this login was not begun here: start again") from error
         if kept["until"] <= self._clock():
             raise Unauthorized("this login took too long: start again")
