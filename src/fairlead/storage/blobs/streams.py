@@ -75,8 +75,11 @@ async def ahead(chunks: AsyncIterator[bytes], count: int = _AHEAD) -> AsyncItera
         try:
             async for chunk in chunks:
                 await queue.put(chunk)
-        finally:
+        except Exception:
             await queue.put(None)
+            raise
+        # Who cancels this reads no more: in a full queue an end would wait for ever.
+        await queue.put(None)
 
     async def taken() -> AsyncIterator[bytes]:
         while (chunk := await queue.get()) is not None:

@@ -1,0 +1,42 @@
+"""Streams of bytes: what is read ahead is given in order, and whoever leaves early is not held."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from fairlead.storage.blobs.streams import ahead
+
+pytestmark = pytest.mark.anyio
+
+
+async def numbered(count: int, *, then: Exception | None = None) -> AsyncIterator[bytes]:
+    for number in range(count):
+        yield bytes([number])
+    if then is not None:
+        raise then
+
+
+async def test_what_is_taken_ahead_comes_in_order() -> None:
+    async with ahead(numbered(20), 3) as pieces:
+        assert [piece async for piece in pieces] == [bytes([number]) for number in range(20)]
+
+
+async def test_what_ends_a_stream_early_is_raised_where_it_is_read() -> None:
+    async with ahead(numbered(5, then=ValueError("torn")), 3) as pieces:
+        assert await anext(pieces) == b"\0"
+        with pytest.raises(ValueError, match="torn"):
+            async for _ in pieces:
+                pass
+
+
+@pytest.mark.parametrize("error", [None, ValueError("torn")])
+async def test_who_leaves_while_as_much_as_may_be_waits_is_not_held(error: Exception | None) -> None:
+    async with asyncio.timeout(5):
+        async with ahead(numbered(3, then=error), 3) as pieces:
+            assert await anext(pieces) == b"\0"
+            for _ in range(10):
+                await asyncio.sleep(0)
+        async with ahead(numbered(200), 3):
+            for _ in range(10):
+                await asyncio.sleep(0)
