@@ -3,7 +3,11 @@
 import asyncio
 import hashlib
 import json
+import os
+import sys
+import time
 import urllib.request
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -226,6 +230,84 @@ async def test_two_clients_push_the_same_at_once(registry: Registry, caller: Cal
     assert found.upload_status is UploadStatus.SUCCESS
     assert await _read(registry, caller, found) in contents
     assert await registry.settler.under_way(found) == []
+
+
+async def test_several_servers_take_pushes_of_the_same_tag_at_once(
+    registry: Registry, caller: Caller, given: RegistryConfig, clock: Clock
+) -> None:
+    made = await _announced(registry, caller)
+    contents = [CONTENT, OTHER, CONTENT]
+    async with AsyncExitStack() as stack:
+        others = [await stack.enter_async_context(Registry.open(given, clock=clock)) for _ in range(2)]
+        servers = zip([registry, *others], contents, MODES, strict=True)
+
+        await asyncio.gather(*(_push(server, caller, made, mode, content) for server, content, mode in servers))
+
+        found = await _now(registry, caller)
+        assert {await _read(server, caller, found) for server in (registry, *others)} <= {CONTENT, OTHER}
+    assert found.upload_status is UploadStatus.SUCCESS
+    assert await registry.settler.under_way(found) == []
+    assert [finding async for finding in registry.checker.run()] == []
+
+
+_PUSHES = """
+import asyncio, sys
+from dataclasses import replace
+from pathlib import Path
+from fairlead.registry.db import people
+from fairlead.registry.service import Registry, RegistryConfig
+from fairlead.registry.values import Kind
+from support.registries import add_caller
+
+async def endless():
+    while True:
+        yield b"x" * 1_000_000
+        print("pushing", flush=True)
+
+async def main():
+    async with Registry.open(RegistryConfig.of_home(Path(sys.argv[1]))) as registry:
+        caller = await add_caller(registry, "killed")
+        async with registry.database.read() as connection:
+            home = await people.find_organization(connection, name="ada-labs")
+        caller = replace(caller, organization=home)
+        version = await registry.versions.get(caller, Kind.MODEL, "iris", sys.argv[2])
+        await registry.uploads.receive(caller, version, endless(), 10**9)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.slow(3)
+async def test_a_server_that_is_killed_in_a_push_leaves_what_was_there(tmp_path: Path, sqlite_url: str) -> None:
+    clock = Clock(time.time())
+    async with Registry.open(config(tmp_path, database=sqlite_url), clock=clock) as registry:
+        caller = await add_caller(registry)
+        whole = await _push(registry, caller, await _announced(registry, caller, "whole"), "proxy")
+        await _announced(registry, caller, "nothing")
+        before = {found.key async for found in registry.store.list()}
+
+        await asyncio.gather(*(_killed(tmp_path / "registry", name) for name in ("whole", "nothing")))
+        now = [(await _now(registry, caller, name)).upload_status for name in ("whole", "nothing")]
+        clock.pass_by(600)
+        await registry.collector.sweep()
+
+        assert now == [UploadStatus.SUCCESS, UploadStatus.UPLOADING]
+        assert (await _now(registry, caller, "nothing")).upload_finished_reason == "the upload was abandoned"
+        assert {found.key async for found in registry.store.list()} == before
+        assert await _read(registry, caller, whole) == CONTENT
+
+
+async def _killed(home: Path, version: str) -> None:
+    """Kill a server -9 when bytes have come."""
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _PUSHES.replace("killed", f"killed-{version}"), str(home), version, stdout=PIPE, env=env
+    )
+    assert process.stdout is not None
+    for _ in range(5):
+        assert await process.stdout.readline() == b"pushing\n"
+    process.kill()
+    await process.communicate()
 
 
 async def test_what_is_completed_twice_is_completed(registry: Registry, caller: Caller) -> None:
