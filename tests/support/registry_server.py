@@ -250,15 +250,21 @@ def registry_process(
         stderr=subprocess.PIPE,
         text=True,
     )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    # Nobody reads what it says after its first lines; a full pipe would stop it.
+    reading = threading.Thread(target=process.stderr.read, daemon=True)
     try:
-        assert process.stdout is not None
-        assert process.stderr is not None
         told = _document(process)
-        threading.Thread(target=process.stderr.read, daemon=True).start()
+        reading.start()
         yield RegistryProcess(url=told["url"], home=home, process=process)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(20)
+        if reading.is_alive():
+            reading.join(20)
+        process.stdout.close()
+        process.stderr.close()
 
 
 def _document(process: "subprocess.Popen[str]") -> dict[str, Any]:

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 from fairlead.errors import ConfigError
 
 _GRACE_S = 5
+_BACKLOG = 2048
 
 
 class Listener:
@@ -63,6 +64,8 @@ def _bind(host: str, port: int, what: str) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        # From here on nobody is refused who is told the address; they wait until it is served.
+        listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
         raise ConfigError(f"{what} cannot listen on {host} port {port}: {error.strerror}") from error
