@@ -137,14 +137,21 @@ class Collector:
             async with self._database.read() as connection:
                 pending = await blobs.pending_removals(connection, _AT_ONCE)
             for gone in pending:
-                if gone.store_upload_id:
-                    await self._store.parts.drop(gone.store_key, gone.store_upload_id)
-                await self._store.delete(gone.store_key)
-            async with self._database.begin() as connection:
-                await blobs.forget_removals(connection, [gone.store_key for gone in pending])
+                await self._remove_one(gone)
             removed += len(pending)
             if len(pending) < _AT_ONCE:
                 return removed
+
+    async def _remove_one(self, gone: blobs.Removal) -> None:
+        """Parts, and the object unless it became a blob: its parts alone are left over then."""
+        async with self._database.read() as connection:
+            is_blob = await blobs.has_object(connection, gone.store_key)
+        if gone.store_upload_id:
+            await self._store.parts.drop(gone.store_key, gone.store_upload_id)
+        if not is_blob:
+            await self._store.delete(gone.store_key)
+        async with self._database.begin() as connection:
+            await blobs.forget_removal(connection, gone.store_key, was_blob=is_blob)
 
 
 def _has_limits(rules: Rules) -> bool:

@@ -88,8 +88,9 @@ class Settler:
             await self._refuse(connection, found, size=size, digest=digest)
             blob = Blob(digest=digest, store_key=upload.store_key, size_bytes=size, created_at=now, kept_until=now)
             kept = await blobs.keep(connection, blob)
-            if kept.store_key != upload.store_key:
-                await blobs.note_removals(connection, [Removal(store_key=upload.store_key)], now)
+            if kept.store_key != upload.store_key or upload.store_upload_id:
+                left = Removal(store_key=upload.store_key, store_upload_id=upload.store_upload_id)
+                await blobs.note_removals(connection, [left], now)
             changed = await self._replace(connection, found, digest, size)
             await uploads.delete(connection, [upload.uid])
             if caller is not None:

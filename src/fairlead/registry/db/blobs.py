@@ -76,12 +76,13 @@ async def take_unused(connection: AsyncConnection, now: float, count: int) -> in
 
 
 async def note_removals(connection: AsyncConnection, gone: Sequence[Removal], now: float) -> None:
-    """Objects to remove, once this transaction is done."""
+    """Objects to remove, once this transaction is done; some may be noted already."""
+    write = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     if gone:
         rows = [
             {"store_key": each.store_key, "store_upload_id": each.store_upload_id, "created_at": now} for each in gone
         ]
-        await connection.execute(removals.insert(), rows)
+        await connection.execute(write(removals).on_conflict_do_nothing(), rows)
 
 
 async def note_orphan(connection: AsyncConnection, key: str, now: float) -> None:
@@ -100,9 +101,15 @@ async def pending_removals(connection: AsyncConnection, count: int) -> list[Remo
     ]
 
 
-async def forget_removals(connection: AsyncConnection, keys: Sequence[str]) -> None:
-    """These objects are gone."""
-    await connection.execute(removals.delete().where(removals.c.store_key.in_(keys)))
+async def has_object(connection: AsyncConnection, key: str) -> bool:
+    """Whether a blob is in this object."""
+    return await connection.scalar(sa.select(_C.digest).where(_C.store_key == key)) is not None
+
+
+async def forget_removal(connection: AsyncConnection, key: str, *, was_blob: bool) -> None:
+    """It is done. If only parts of a blob were removed, and the blob has gone meanwhile, there is more to do."""
+    if not was_blob or await has_object(connection, key):
+        await connection.execute(removals.delete().where(removals.c.store_key == key))
 
 
 async def known_keys(connection: AsyncConnection) -> set[str]:
