@@ -37,8 +37,8 @@ from fairlead.control.beside import Beside
 from fairlead.control.deploying import StoredPlace
 from fairlead.control.doorkeeping import Doorkeeper, tokens_of
 from fairlead.control.kept_plans import KeptPlans
-from fairlead.control.listening import Listener
 from fairlead.control.lineage import Lineage
+from fairlead.control.listening import Listener
 from fairlead.control.lookup import StoreLookup
 from fairlead.control.reconcile import Followed, Reconciler
 from fairlead.control.registry import open_registry, own_access

@@ -45,7 +45,8 @@ _INSTALLATION = {
     Sort.FLAG: """
         operator.podDisruptionBudget.enabled serviceAccount.create rbac.create crd.create runtimes.create
         webhook.enabled certManager.enabled hostNetwork""",
-    Sort.NUMBER: "operator.replicas ownGateway.replicas registry.replicas webhook.port webhook.timeoutSeconds metrics.port",
+    Sort.NUMBER: """
+        operator.replicas ownGateway.replicas registry.replicas webhook.port webhook.timeoutSeconds metrics.port""",
     Sort.LIST: "operator.tolerations",
     Sort.MAPPING: """
         operator.resources operator.nodeSelector operator.affinity operator.podAnnotations operator.podLabels
