@@ -216,9 +216,8 @@ async def test_reviews_tell_the_truth(served: Served) -> None:
 
 @pytest.mark.slow
 async def test_a_watch_ends_when_its_token_is_revoked(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        guard.Guard.__init__, "__kwdefaults__", {**guard.Guard.__init__.__kwdefaults__, "recheck_s": 0.05}
-    )
+    defaults = guard.Guard.__init__.__kwdefaults__ or {}
+    monkeypatch.setattr(guard.Guard.__init__, "__kwdefaults__", {**defaults, "recheck_s": 0.05})
     headers = {"authorization": f"Bearer {served.tokens['guest']}"}
     owner = await served.scene.owner()
     tokens = await served.scene.accounts.tokens.list(owner, everybodys=True)

@@ -194,7 +194,7 @@ def test_a_refused_login_says_why_and_keeps_the_name(server: RegistryServer) -> 
 
 
 def test_logging_out_ends_the_session(server: RegistryServer, browser: requests.Session) -> None:
-    secret = browser.cookies[COOKIE]
+    secret = str(browser.cookies[COOKIE])
     answer = browser.get(f"{server.url}/logout", allow_redirects=False)
 
     assert (answer.status_code, answer.headers["location"]) == (302, "/login")

@@ -115,9 +115,7 @@ def resources_of(kinds: Sequence[Kind], schema_of: SchemaOf, world: World = ALON
 
 
 def _custom(kind: Kind, schema: dict[str, Any], world: World) -> Resource:
-    shapes = {
-        form.version: Shape(schema=_whole(form.schema()), layout=layout_of(form.columns)) for form in kind.forms
-    }
+    shapes = {form.version: Shape(schema=_whole(form.schema()), layout=layout_of(form.columns)) for form in kind.forms}
     return Resource(kind=kind, schema=_whole(schema), layout=layout_of(kind.columns), shapes=shapes, world=world)
 
 
