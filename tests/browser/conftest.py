@@ -21,6 +21,8 @@ _FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # Names of deployments, which need the internet to be looked up.
+    "--host-resolver-rules=MAP *.sslip.io 127.0.0.1",
 ]
 
 

@@ -26,6 +26,8 @@ from fairlead.storage import locks
 from fairlead.storage.cache import no_room
 
 _OLDEST_PYTHON = (3, 11)
+_PAGES = "pages keep to themselves"
+"""What is changed in packages that are installed apart; those from before are built anew."""
 _LEFTOVER_LIFE_S = 24 * 3600.0
 
 
@@ -162,7 +164,7 @@ def _remove(record: Path) -> int:
 def _of_ours(order: Order) -> list[str]:
     """What it has to do with this installation; an environment that holds nothing of ours outlives an upgrade."""
     if order.wanted.apart:
-        return [order.wanted.apart]
+        return [order.wanted.apart, _PAGES]
     return [*sorted(contents.worker_needs(order.runtime)), sys.prefix, contents.version(), order.mode]
 
 

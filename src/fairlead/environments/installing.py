@@ -11,6 +11,7 @@ from fairlead.environments import contents
 from fairlead.environments.failures import EnvironmentFailed
 from fairlead.environments.mode import Mode
 from fairlead.environments.uv import Say, Stop, Uv
+from fairlead.runtimes.bento import pages
 from fairlead.runtimes.requirements import Wanted, name_of, parsed
 
 OUR_PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -61,7 +62,9 @@ class Build:
         self._say(f"installing {len(chosen)} package{'' if len(chosen) == 1 else 's'}")
         self._install(chosen)
         (site,) = folder.glob("lib/python*/site-packages")
-        if not order.wanted.apart:
+        if order.wanted.apart:
+            pages.keep_to_themselves(site)
+        else:
             contents.see_everything(site) if is_layer else contents.see_fairlead(site)
         self._try(folder)
         record = {"source": order.wanted.source, "packages": sorted(chosen), "bytes": _tree_bytes(folder)}

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -199,6 +200,20 @@ async def test_the_root_of_a_services_host_is_the_services_and_any_other_is_the_
     assert own.body == b"predictor"
     (listed,) = json.loads(listing.body)["services"]
     assert (listed["path"], listed["host"]) == ("/serving/ns/iris/", "iris.ns.localhost")
+
+
+async def test_a_page_at_the_root_of_a_path_is_asked_for_with_its_slash() -> None:
+    async with bench() as made:
+        worker = await made.worker("page")
+        service = inference_service("iris", {"predictor": pool(worker, protocol="raw")})
+        await made.serve(dataclasses.replace(service, docs_path="/serving/ns/iris/"))
+
+        led = await ask(made, "/serving/ns/iris?theme=dark", "localhost", "GET")
+        page = await ask(made, "/serving/ns/iris/", "localhost", "GET")
+        posted = await ask(made, "/serving/ns/iris", "localhost", "POST")
+
+    assert (led.status, led.headers["location"]) == (307, "iris/?theme=dark")
+    assert (page.body, posted.body) == (b"page", b"page")
 
 
 @pytest.mark.parametrize(("protocol", "about"), [("v1", "v1/models"), ("v2", "v2")])

@@ -63,6 +63,7 @@ class View:
         self._sole: CompiledRoute | None = None
         self._sole_call: CompiledRoute | None = None
         self._by_model: dict[str, list[CompiledRoute]] | None = None
+        self._folders: frozenset[str] | None = None
         self._calls: dict[tuple[object, ...], Forward] = {}
         self._look_again()
 
@@ -111,6 +112,18 @@ class View:
                         self._by_model.setdefault(model, []).append(route)
         return self._by_model.get(name, ())
 
+    def is_folder(self, path: str) -> bool:
+        """Whether a service has its page at this path and a slash: what the page links to, it says from there."""
+        if self._epoch is not self._switchboard.epoch:
+            self._look_again()
+        if self._folders is None:
+            self._folders = frozenset(
+                service.docs_path
+                for service in self.services
+                if any(route.path_prefix == service.docs_path for route in service.routes)
+            )
+        return f"{path}/" in self._folders
+
     def path_of(self, service: Service) -> str:
         """The path a client uses: the first prefix of the service that is more than the root."""
         prefixes = (route.path_prefix for route in service.routes if self._is_inside or not route.is_internal)
@@ -127,6 +140,7 @@ class View:
         self._sole = self._direct_route(two[0]) if len(two) == 1 else None
         self._sole_call = self._call_route(two[0]) if len(two) == 1 else None
         self._by_model = None
+        self._folders = None
         self._calls = {}
 
     def _entries(self) -> Iterator[Entry]:

@@ -78,7 +78,11 @@ class Pages:
     def find(self, head: Head) -> Page | None:
         """The page at this path, if it is one of ours. Pages are read, so other methods look for a route; and the root
         of a service's own host is the service's."""
-        page = self._pages.get(head.path) if head.method in ("GET", "HEAD") else None
+        if head.method not in ("GET", "HEAD"):
+            return None
+        if self._view.is_folder(head.path):
+            return _into_folder
+        page = self._pages.get(head.path)
         return None if page is not None and head.path == "/" and self._view.is_for_host(head) else page
 
     def _unknown(self, head: Head) -> Response:
@@ -126,6 +130,13 @@ class Pages:
 
 def _at_once(page: _Made) -> Page:
     return lambda head, reply: reply(page(head))
+
+
+def _into_folder(head: Head, reply: Reply) -> None:
+    """To the same path with a slash: relative, so that it holds whatever a proxy before us has taken off."""
+    query = b"?" + head.query if head.query else b""
+    location = head.path.rpartition("/")[2].encode() + b"/" + query
+    reply(Response(307, b"Location: " + location + b"\r\n", b""))
 
 
 def _link_of(service: Service, path: str) -> tuple[str, str]:
