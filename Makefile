@@ -6,7 +6,7 @@ BIN := .venv/bin
 WORKERS ?= $(shell cores=$$(nproc 2>/dev/null || echo 3); [ $$cores -lt 3 ] && echo $$((cores + 1)) || echo 4)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint chart torch protos user-fields bench bench-scale bench-scaling bench-rollout bench-registry soak bench-peers compare-peers fuzz system-packages clean
+.PHONY: help setup run test style lint chart torch protos user-fields bench bench-scale bench-scaling bench-rollout bench-registry soak bench-peers compare-peers fuzz system-packages clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-16s %s\n' "$$name" "$$text"; done
@@ -20,15 +20,20 @@ run: setup ## Start Fairlead with the quick-start model and keep serving (ONCE=1
 # Some environments forbid Python to write bytecode; each of a thousand processes would compile our sources anew, and
 # each of the suite's all tests: half of the time that it takes to find them. One worker more than there are cores, up to
 # four: tests of whole installations wait for them a third of their time.
-test: setup system-packages torch lint ## Check everything: style, types, import contracts, tests
+# Types are checked beside the tests, because that keeps one core busy for a minute; what is wrong is told at the end.
+test: setup system-packages torch style ## Check everything: style, types, import contracts, tests
 	@$(BIN)/python -m compileall -q src bench
-	env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
+	@mkdir -p build; $(BIN)/mypy > build/types.txt 2>&1 & types=$$!; \
+	  env -u PYTHONDONTWRITEBYTECODE $(BIN)/pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS); \
+	  tests=$$?; wait $$types || { cat build/types.txt; exit 1; }; exit $$tests
 
-lint: setup ## Check style, formatting, types and import contracts
+style: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+lint: style ## Check style, formatting, types and import contracts
+	$(BIN)/mypy
 
 protos: setup ## Compile the .proto files of the gRPC protocols into the descriptors that are checked in
 	$(BIN)/python tools/protos.py
