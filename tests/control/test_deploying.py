@@ -1,4 +1,5 @@
-"""What a place for deployments promises, held by the control plane's store and by the fake that other tests use."""
+"""What a place for deployments promises, held by the control plane's store, by a cluster, and by the fake that other
+tests use."""
 
 import asyncio
 import base64
@@ -8,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from fairlead.backends.kubernetes.deploying import ClusterPlace
+from fairlead.backends.kubernetes.install.crds import definitions
+from fairlead.backends.kubernetes.operator import find_config
 from fairlead.control.api.kinds import POD, resources_of
 from fairlead.control.api.pod_logs import LogQuery, PodSource
 from fairlead.control.deploying import StoredPlace
@@ -17,6 +21,7 @@ from fairlead.dialects.bento import BentoDialect
 from fairlead.dialects.catalog import Catalog
 from fairlead.errors import InvalidManifest, NotFound
 from fairlead.registry.deploying.place import LogPart, Place
+from support.cluster import running_cluster
 from support.deployment_places import FakePlace
 
 pytestmark = pytest.mark.anyio
@@ -68,9 +73,15 @@ def stored(make_place: Callable[[PodSource], StoredPlace]) -> StoredPlace:
     return make_place(_Logs())
 
 
-@pytest.fixture(params=["stored", "fake"])
-def place(request: pytest.FixtureRequest, stored: StoredPlace) -> Place:
-    return stored if request.param == "stored" else FakePlace()
+@pytest.fixture(params=["stored", "cluster", "fake"])
+async def place(request: pytest.FixtureRequest, stored: StoredPlace, tmp_path: Path) -> AsyncIterator[Place]:
+    if request.param != "cluster":
+        yield stored if request.param == "stored" else FakePlace()
+        return
+    async with running_cluster() as cluster:
+        await cluster.install(definitions([BENTO]))
+        async with ClusterPlace(find_config(cluster.write_kubeconfig(tmp_path))) as place:
+            yield place
 
 
 def _deployment(name: str = "d", namespace: str = "team-a", **spec: Any) -> dict[str, Any]:

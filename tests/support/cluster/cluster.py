@@ -23,6 +23,7 @@ from support.cluster.collecting import Collector
 from support.cluster.faults import Faults
 from support.cluster.journal import Journal
 from support.cluster.kinds import Kinds, Resource
+from support.cluster.pod_logs import PodLogs
 from support.cluster.refusals import Refusal
 from support.cluster.schemas import LATEST, built_ins
 from support.cluster.serving import ApiServer
@@ -71,6 +72,11 @@ class Cluster:
     def faults(self) -> Faults:
         """What goes wrong."""
         return self.server.faults
+
+    @property
+    def logs(self) -> PodLogs:
+        """What containers have written."""
+        return self.server.logs
 
     @property
     def access(self) -> Access:
@@ -259,6 +265,7 @@ async def running_cluster(
         yield cluster
     finally:
         cluster.end_watches()
+        cluster.logs.end()
         cluster.faults.let_go.set()
         await runner.cleanup()
         listener.close()

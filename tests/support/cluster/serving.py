@@ -15,6 +15,7 @@ from support.cluster.calls import Call, address
 from support.cluster.deleting import Deleting
 from support.cluster.faults import Fault, Faults, refusal
 from support.cluster.journal import Entry, Journal
+from support.cluster.pod_logs import PodLogs
 from support.cluster.reading import Reading
 from support.cluster.refusals import Refusal, method_not_allowed, no_such_place, qualified
 from support.cluster.scaling import Scaling
@@ -41,6 +42,7 @@ class ApiServer:
         self.writing = Writing(state)
         self.deleting = Deleting(state)
         self._scaling = Scaling(state, self.writing)
+        self.logs = PodLogs(state)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Any request."""
@@ -82,6 +84,10 @@ class ApiServer:
             if call.verb == "watch":
                 code = 200
                 return await self._watch(request, call)
+            if call.resource.kind == "Pod" and call.subresource == "log":
+                log = self.logs.find(call)
+                code = 200
+                return await self.logs.send(request, call, log)
             body, code, warnings = await self.perform(call)
             if fault is Fault.LOST_ANSWER:
                 code = 0

@@ -87,16 +87,23 @@ class Api:
         params = {"fieldManager": manager, "force": "true"}
         return await self._call("apply", "PATCH", path, doc, params=params, content_type=_APPLY)
 
-    async def create(self, kind: ResourceType, doc: Mapping[str, Any]) -> Json:
+    async def version(self, kind: ResourceType, namespace: str = "") -> str:
+        """From where a watch tells everything that is to come."""
+        page = await self._call("list", "GET", kind.path(namespace), params={"limit": "1"})
+        return str(page["metadata"].get("resourceVersion", ""))
+
+    async def create(self, kind: ResourceType, doc: Mapping[str, Any], *, manager: str = MANAGER) -> Json:
         """A new object."""
         path = kind.path(doc["metadata"].get("namespace", ""))
-        return await self._call("create", "POST", path, doc, params={"fieldManager": MANAGER})
+        return await self._call("create", "POST", path, doc, params={"fieldManager": manager})
 
-    async def update(self, kind: ResourceType, doc: Mapping[str, Any], *, subresource: str = "") -> Json:
+    async def update(
+        self, kind: ResourceType, doc: Mapping[str, Any], *, subresource: str = "", manager: str = MANAGER
+    ) -> Json:
         """Replace an object, or a part of it, unless it changed since it was read."""
         metadata = doc["metadata"]
         path = kind.path(metadata.get("namespace", ""), metadata["name"], subresource=subresource)
-        return await self._call("update", "PUT", path, doc, params={"fieldManager": MANAGER})
+        return await self._call("update", "PUT", path, doc, params={"fieldManager": manager})
 
     async def patch(self, kind: ResourceType, key: ObjectKey, operations: Sequence[Mapping[str, Any]]) -> Json:
         """A JSON patch."""
