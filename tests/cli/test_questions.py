@@ -1,11 +1,12 @@
 """What a person types becomes a request in the protocol of what is asked."""
 
+import json
 from typing import Any
 
 import pytest
 
 from fairlead.cli.exits import UsageError
-from fairlead.cli.questions import Question, instances, ndarray, question_of, tensors
+from fairlead.cli.questions import Question, instances, ndarray, only_api, question_of, tensors
 
 V2_ROW = {"inputs": [{"name": "input-0", "shape": [1, 2], "datatype": "INT64", "data": [1, 2]}]}
 V2_TEXT = {"inputs": [{"name": "input-0", "shape": [1], "datatype": "BYTES", "data": ["hello"]}]}
@@ -96,3 +97,30 @@ def test_an_explanation_has_a_path_of_its_own() -> None:
     assert question_of(isvc(protocolVersion="v2"), explains=True).path == "/serving/ns/iris/v2/models/iris/explain"
     with pytest.raises(UsageError, match="not asked for explanations"):
         question_of(doc("SeldonDeployment"), explains=True)
+
+
+def _described(*paths: str) -> str:
+    """As BentoML describes a service, whose tasks have more below them."""
+    asked = {path: {"post": {"tags": ["Service APIs"]}} for path in paths}
+    told = {"/livez": {"get": {"tags": ["Infrastructure"]}}, "/train/status": {"get": {"tags": ["Service APIs"]}}}
+    return json.dumps({"paths": {**told, **asked}})
+
+
+@pytest.mark.parametrize("paths", [("/classify",), ("/train", "/train/submit", "/train/retry"), ("/v1/classify",)])
+def test_the_one_api_of_a_bento_is_found(paths: tuple[str, ...]) -> None:
+    assert only_api(_described(*paths)) == paths[0]
+
+
+@pytest.mark.parametrize(
+    ("described", "told"),
+    [
+        (_described("/classify", "/train", "/train/submit"), "several APIs; say which: --path classify, train$"),
+        (_described(), "the bento has no API"),
+        ("<html>", "--path says which is asked"),
+        ('{"paths": {"/a": []}}', "--path says which is asked"),
+        ("[]", "--path says which is asked"),
+    ],
+)
+def test_a_bento_that_could_be_asked_in_several_ways_says_which(described: str, told: str) -> None:
+    with pytest.raises(UsageError, match=told):
+        only_api(described)

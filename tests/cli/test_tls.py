@@ -12,7 +12,7 @@ import pytest
 
 from fairlead.cli import kubeconfig
 from fairlead.cli.client import Client, Unreachable
-from fairlead.cli.predict import post
+from fairlead.cli.predict import exchange
 from fairlead.cli.trust import name_to_check, read_certificates
 from fairlead.dataplane.net.server import HttpServer
 from fairlead.dataplane.net.tls import server_context
@@ -101,9 +101,9 @@ async def test_predictions_of_the_same_instance_are_asked_for_with_its_certifica
     port = await server.listen(TcpSocket("127.0.0.1", 0), tls=server_context(cert, key))
     url = f"https://127.0.0.1:{port}"
     client = Client(kubeconfig.Target(server=url, ca=cert.read_bytes(), tls_name="localhost"))
-    answered = await asyncio.to_thread(post, f"{url}/x", {"a": 1}, beside=client)
+    answered = await asyncio.to_thread(exchange, f"{url}/x", '{"a": 1}', beside=client)
     with pytest.raises(Unreachable, match="self-signed certificate"):
-        await asyncio.to_thread(post, f"{url}/x", {"a": 1})
+        await asyncio.to_thread(exchange, f"{url}/x", '{"a": 1}')
     await server.drain(1)
 
     assert answered == (200, '{"a": 1}')

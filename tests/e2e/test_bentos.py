@@ -45,6 +45,17 @@ def test_a_new_style_bento_answers_as_its_own_server_does(bentos: Bentos) -> Non
     assert bentos.ask("new", "/nothing", {}).status == 404
 
 
+def test_predict_asks_a_bento(bentos: Bentos) -> None:
+    run = bentos.running.run
+
+    assert run("predict", "new", "--data", '{"number": 5}', "--path", "add").stdout == "15\n"
+    assert run("predict", "bentodeployment/old", "--data", "5", "--path", "/add").stdout == "15\n"
+    refused = run("predict", "new", "--data", '{"number": "five"}', "--path", "add", check=False)
+    assert (refused.returncode, "the model answered 400" in refused.stderr) == (1, True)
+    unclear = run("predict", "new", "--data", '{"number": 5}', check=False)
+    assert "say which: --path add, after, count, later, process, size, variable" in unclear.stderr
+
+
 def test_an_old_style_bento_asks_its_runner_in_another_component(bentos: Bentos) -> None:
     answer = bentos.ask("old", "/add", 5)
 

@@ -5,6 +5,8 @@ import json
 import os
 import sys
 import urllib.parse
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,10 +18,11 @@ from fairlead.cli.connection import Connection, Server
 from fairlead.cli.exits import CommandFailed, UsageError
 from fairlead.cli.kinds import find
 from fairlead.cli.lookup import one, places_of
-from fairlead.cli.questions import question_of
+from fairlead.cli.questions import json_of, only_api, question_of
 from fairlead.errors import NotFound
 
-SERVING = ("SeldonDeployment", "InferenceService", "InferenceGraph", "LLMInferenceService")
+BENTO = "BentoDeployment"
+SERVING = ("SeldonDeployment", "InferenceService", "InferenceGraph", "LLMInferenceService", BENTO)
 """The kinds that are asked."""
 _TIMEOUT_S = 300.0
 
@@ -30,6 +33,7 @@ def predict(
     *,
     data: Annotated[str, Parameter(name=["--data", "-d"], allow_leading_hyphen=True)],
     explain: Annotated[bool, Parameter(negative="")] = False,
+    path: str = "",
     namespace: Annotated[str, Parameter(name=["--namespace", "-n"])] = "",
     url: str = "",
     token: str = "",
@@ -40,13 +44,15 @@ def predict(
     Parameters
     ----------
     name
-        What serves it: the name of a SeldonDeployment, InferenceService, InferenceGraph or LLMInferenceService, or
-        KIND/NAME.
+        What serves it: the name of a SeldonDeployment, InferenceService, InferenceGraph, LLMInferenceService or
+        BentoDeployment, or KIND/NAME.
     data
         The request: JSON, @FILE, or - for standard input. Bare rows such as [[1,2,3,4]] are written as the protocol of
-        the resource has them.
+        the resource has them. A bento gets what is given.
     explain
         Ask for an explanation instead.
+    path
+        Which API of a bento is asked; needed only when it has several.
     namespace
         Its namespace; needed only when several have one of that name.
     url
@@ -57,15 +63,45 @@ def predict(
     connection = connection or Connection()
     text = read_data(data)
     server = connection.open()
-    question = question_of(_found(server, name, namespace), explains=explain)
-    body = question.body(text)
-    where = server.data_url(url) + question.path_for(body)
+    document = _found(server, name, namespace)
+    gateway = server.data_url(url)
     shown = token or os.environ.get("FAIRLEAD_PREDICT_TOKEN", "")
-    code, answer = post(where, body, token=shown, beside=server.client if server.knows(where) else None)
+    ask = partial(exchange, token=shown, beside=server.client if server.knows(f"{gateway}/") else None)
+    if document["kind"] == BENTO:
+        where, body = _of_bento(document, text, gateway, ask, path=path, explains=explain)
+    elif path:
+        raise UsageError(f"--path: a {document['kind']} is asked in one way; only bentos have several")
+    else:
+        question = question_of(document, explains=explain)
+        body = question.body(text)
+        where = gateway + question.path_for(body)
+    code, answer = ask(where, json.dumps(body))
     output.say(answer)
     if code >= 400:
         raise CommandFailed(f"the model answered {code} {http.client.responses.get(code, '')}".rstrip())
     return 0
+
+
+def _of_bento(
+    document: Mapping[str, Any],
+    text: str,
+    gateway: str,
+    ask: Callable[..., tuple[int, str]],
+    *,
+    path: str,
+    explains: bool,
+) -> tuple[str, Any]:
+    """Where a bento is asked, and what. Which API that is, its own description says if nobody does."""
+    if explains:
+        raise UsageError("a BentoDeployment is not asked for explanations")
+    body = json_of(text)
+    base = "{}/bento/{namespace}/{name}".format(gateway, **document["metadata"])
+    if not path:
+        code, described = ask(f"{base}/docs.json")
+        if code != 200:
+            raise CommandFailed(f"the bento does not say what APIs it has ({code}); --path says which is asked")
+        path = only_api(described)
+    return f"{base}/{path.lstrip('/')}", body
 
 
 def _found(server: Server, name: str, namespace: str) -> dict[str, Any]:
@@ -104,14 +140,15 @@ def read_data(asked: str) -> str:
         raise UsageError(f"--data {asked}: cannot be read: {problem}") from problem
 
 
-def post(url: str, body: dict[str, Any], *, token: str = "", beside: Client | None = None) -> tuple[int, str]:
-    """The status and body of the answer. Raises `Unreachable` when there is none. `beside` is a client of the same
-    instance, whose certificate is then taken."""
+def exchange(url: str, body: str | None = None, *, token: str = "", beside: Client | None = None) -> tuple[int, str]:
+    """The status and body of the answer to a POST of this JSON; without it, to a GET. Raises `Unreachable` when
+    there is none. `beside` is a client of the same instance, whose certificate is then taken."""
     parts = urllib.parse.urlsplit(url)
     connection = _connection(parts, beside)
     try:
         headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
-        connection.request("POST", parts.path, json.dumps(body).encode(), headers)
+        content = None if body is None else body.encode()
+        connection.request("GET" if content is None else "POST", parts.path, content, headers)
         answer = connection.getresponse()
         return answer.status, answer.read().decode(errors="replace").rstrip("\n")
     except (OSError, http.client.HTTPException) as problem:

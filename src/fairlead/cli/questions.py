@@ -9,6 +9,8 @@ from fairlead.cli.exits import UsageError
 
 Body = dict[str, Any]
 _V2_RUNTIMES = ("kserve-mlserver", "kserve-tritonserver")
+_BENTO_API = "Service APIs"
+"""The tag that BentoML gives what clients may ask for."""
 _EXAMPLE = "'{\"instances\": [[1,2]]}'"
 
 
@@ -27,10 +29,7 @@ class Question:
 
     def body(self, text: str) -> Body:
         """A request from what somebody typed. Raises `UsageError` for what is none."""
-        try:
-            value = json.loads(text)
-        except ValueError as problem:
-            raise UsageError(f"--data is not JSON: {problem}; for example {_EXAMPLE} or '[[1,2]]'") from None
+        value = json_of(text)
         if isinstance(value, dict):
             return value
         if isinstance(value, str | list):
@@ -85,6 +84,30 @@ def _inference_service(
         word = "infer" if verb == "predict" else verb
         return Question(f"{base}/v2/models/{name}/{word}", tensors)
     return Question(f"{base}/v1/models/{name}:{verb}", instances)
+
+
+def json_of(text: str) -> Any:
+    """What somebody typed. Raises `UsageError` for what is no JSON."""
+    try:
+        return json.loads(text)
+    except ValueError as problem:
+        raise UsageError(f"--data is not JSON: {problem}; for example {_EXAMPLE} or '[[1,2]]'") from None
+
+
+def only_api(described: str) -> str:
+    """The path of the one API that a bento's OpenAPI description tells of. Raises `UsageError` naming them when there
+    are several."""
+    try:
+        paths = json.loads(described)["paths"]
+        found = sorted(path for path, methods in paths.items() if _BENTO_API in methods.get("post", {}).get("tags", ()))
+    except (ValueError, LookupError, TypeError, AttributeError):
+        raise UsageError("the bento does not describe its APIs as BentoML does; --path says which is asked") from None
+    # What a task is asked besides lies below it.
+    apis: list[str] = [path for path in found if path.rpartition("/")[0] not in found]
+    if len(apis) == 1:
+        return apis[0]
+    listed = ", ".join(path.lstrip("/") for path in apis)
+    raise UsageError(f"the bento has several APIs; say which: --path {listed}" if apis else "the bento has no API")
 
 
 def ndarray(value: Any) -> Body:
