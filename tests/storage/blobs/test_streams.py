@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
+from functools import partial
 
 import pytest
 
-from fairlead.storage.blobs.streams import ahead
+from fairlead.storage.blobs.streams import abreast, ahead
 
 pytestmark = pytest.mark.anyio
 
@@ -40,3 +42,37 @@ async def test_who_leaves_while_as_much_as_may_be_waits_is_not_held(error: Excep
         async with ahead(numbered(200), 3):
             for _ in range(10):
                 await asyncio.sleep(0)
+
+
+async def test_what_is_done_at_once_is_given_in_order_and_no_more_at_once_than_asked_for() -> None:
+    under_way: set[int] = set()
+    most = 0
+
+    async def work(number: int) -> int:
+        nonlocal most
+        under_way.add(number)
+        most = max(most, len(under_way))
+        # Later ones are quicker.
+        for _ in range(10 - number % 4):
+            await asyncio.sleep(0)
+        under_way.discard(number)
+        return number
+
+    works = [partial(work, number) for number in range(12)]
+    assert [number async for number in abreast(works, 4)] == list(range(12))
+    assert most == 4
+
+
+async def test_who_leaves_ends_what_is_done_at_once() -> None:
+    ended: list[int] = []
+
+    async def work(number: int) -> int:
+        try:
+            await asyncio.sleep(0 if number == 0 else 60)
+        finally:
+            ended.append(number)
+        return number
+
+    async with aclosing(abreast([partial(work, number) for number in range(9)], 3)) as results:
+        assert await anext(results) == 0
+    assert sorted(ended) == [0, 1, 2]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from fairlead.errors import StorageError
+from fairlead.storage.blobs.flushing import Flushing
 from fairlead.storage.blobs.joining import JoinedParts
 from fairlead.storage.blobs.store import Found, checked, missing
 from fairlead.storage.blobs.streams import PIECE_BYTES, in_thread
@@ -91,9 +92,10 @@ class FolderStore:
         written = 0
         self._refuse_larger(size or 0)
         with os.fdopen(_opened(draft), "wb", buffering=0) as file:
+            flushing = Flushing(file)
             async for chunk in chunks:
-                await in_thread(_write_all, file, chunk)
                 written += len(chunk)
+                await in_thread(_write_all, file, chunk, flushing, written)
             await in_thread(os.fsync, file.fileno())
         return written
 
@@ -127,10 +129,11 @@ def _opened(draft: Path) -> int:
     raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(draft))
 
 
-def _write_all(file: BinaryIO, chunk: bytes) -> None:
+def _write_all(file: BinaryIO, chunk: bytes, flushing: Flushing, reached: int) -> None:
     left = memoryview(chunk)
     while left:
         left = left[file.write(left) :]
+    flushing.reached(reached)
 
 
 def _publish(draft: Path, path: Path) -> None:

@@ -2,7 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -93,3 +94,21 @@ async def ahead(chunks: AsyncIterator[bytes], count: int = _AHEAD) -> AsyncItera
     finally:
         filling.cancel()
         await asyncio.gather(filling, return_exceptions=True)
+
+
+async def abreast(works: Iterable[Callable[[], Awaitable[_T]]], count: int) -> AsyncGenerator[_T]:
+    """What each of them gives, in their order, of which up to `count` are done at once."""
+    running: deque[asyncio.Future[_T]] = deque()
+    try:
+        for work in works:
+            running.append(asyncio.ensure_future(work()))
+            if len(running) >= count:
+                yield await running[0]
+                running.popleft()
+        while running:
+            yield await running[0]
+            running.popleft()
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
