@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from fairlead.control.doorkeeping import Doorkeeper, tokens_of
 from fairlead.errors import NotReady
 from fairlead.plan.access import OPEN, Access, AccessMode
 from fairlead.protocols import jwts
+from fairlead.registry.accounts.tokens import NewToken
 from fairlead.registry.callers import Role
 from support.accounts import Scene, accounts_at
 from support.identity_provider import signer
@@ -66,6 +68,20 @@ async def test_tokens_that_may_ask_are_told_and_no_others(scene: Scene) -> None:
     (bounded,) = [token for token in told if token.digest == digest(good)]
     assert (bounded.namespaces, bounded.expires_at) == (("one",), scene.clock.now)
     assert {token.digest for token in later} == {digest("owners"), digest(whole)}
+
+
+async def test_tokens_of_another_organization_open_nothing(scene: Scene) -> None:
+    everybody, owner = scene.accounts.people, await scene.owner()
+    await scene.person("eve")
+    other = replace(owner, organization=await everybody.create_organization(owner, "other", ""))
+    await everybody.set_roles(other, ["eve"], Role.ADMIN)
+    _, token = await scene.accounts.tokens.create(other, NewToken(name="laptop"), user="eve")
+    own = await scene.token("eve")
+
+    told = await tokens_of(scene.database, (), scene.clock)()
+
+    assert {each.digest for each in told} == {digest(own)}
+    assert digest(token) != digest(own)
 
 
 async def test_the_gateway_hears_of_changes_and_of_nothing_while_nobody_asks(scene: Scene) -> None:

@@ -18,6 +18,7 @@ from fairlead.backends.local.gateway.messages import Admit, KnownIssuer, KnownTo
 from fairlead.errors import FairleadError
 from fairlead.plan.access import Access, AccessMode
 from fairlead.registry.accounts.discovery import Issuer
+from fairlead.registry.accounts.people import DEFAULT
 from fairlead.registry.callers import ALL_SCOPES
 from fairlead.registry.db import tokens
 from fairlead.registry.db.engine import Database
@@ -97,12 +98,12 @@ class Doorkeeper:
 
 
 def tokens_of(database: Database, owners: Collection[str], clock: Callable[[], float]) -> Known:
-    """The tokens of a registry, and the owner's own."""
+    """The tokens of the organization whose resources run here, and the owner's own."""
     own = [KnownToken(digest=hashlib.sha256(text.encode()).digest()) for text in owners if text]
 
     async def known() -> Sequence[KnownToken]:
         async with database.read() as connection:
-            found = await tokens.in_force(connection, clock(), SCOPES)
+            found = await tokens.in_force(connection, DEFAULT, clock(), SCOPES)
         return [
             *own,
             *(

@@ -41,7 +41,7 @@ from fairlead.control.lineage import Lineage
 from fairlead.control.listening import Listener
 from fairlead.control.lookup import StoreLookup
 from fairlead.control.reconcile import Followed, Reconciler
-from fairlead.control.registry import open_registry, own_access
+from fairlead.control.registry import open_registry, own_access, serve_here
 from fairlead.control.replica_logs import ReplicaLogs
 from fairlead.control.seeding import seed
 from fairlead.control.settings import Settings
@@ -59,7 +59,6 @@ from fairlead.dialects.seldon import SeldonDialect
 from fairlead.environments.building import Builder
 from fairlead.errors import ConfigError, FairleadError
 from fairlead.images.building import BentoImages
-from fairlead.registry.accounts.people import DEFAULT
 from fairlead.registry.owning import owner_token
 from fairlead.registry.service import Registry
 from fairlead.storage.fetch import Fetcher
@@ -149,9 +148,8 @@ async def run_control(config: ControlConfig) -> int:
             clock=_now,
         )
         kubernetes = _app(config, store, dialects, catalog, world, kserve.check_settings, registry.identify)
-        registry.registry.clusters.places.by_name[DEFAULT] = _place(
-            config, store, bento, catalog, world, kserve.check_settings
-        )
+        place = _place(config, store, bento, catalog, world, kserve.check_settings)
+        await serve_here(registry.registry, place)
         registry.registry.uses.append(Lineage(world, registry.registry))
         listener = Listener(
             Beside(kubernetes, registry, is_local=not config.settings.token),

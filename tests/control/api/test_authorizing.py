@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,13 @@ def test_a_role_allows_its_verbs_and_no_others(
     assert allowed(who, "secrets") == secrets
     assert allowed(who, "clusterservingruntimes", namespace=None, is_namespaced=False) == cluster_wide
     assert allowed(None) == allowed(None, "secrets") == EVERY_VERB
+
+
+def test_people_of_another_organization_reach_nothing_that_runs_here() -> None:
+    stranger = replace(caller(Role.ADMIN), organization=Organization(uid="x", name="other", created_at=0, updated_at=0))
+
+    assert allowed(stranger) == allowed(stranger, "secrets") == set()
+    assert allowed(replace(stranger, is_superuser=True)) == EVERY_VERB
 
 
 @pytest.mark.parametrize("role", Role)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from fairlead.errors import AlreadyExists, BadRequest, Conflict, Forbidden, InvalidManifest, NotFound, Problem, Where
+from fairlead.registry.api.listening import Listening
 from fairlead.registry.callers import Role
 from fairlead.registry.deploying.asked import Dialect, asked_v1, asked_v2
 from fairlead.registry.deploying.service import Change
@@ -15,7 +16,18 @@ from fairlead.registry.deploying.viewing import View
 from fairlead.registry.deploying.words import Status
 from fairlead.registry.listing import parse
 from fairlead.registry.values import Kind, Label
-from support.deployments import Scene, new_v1, new_v2, scene, v1_body, v2_body
+from support.deployments import (
+    NEW_MANIFEST,
+    Scene,
+    add_bento,
+    add_cluster,
+    new_v1,
+    new_v2,
+    scene,
+    v1_body,
+    v2_body,
+)
+from support.registries import add_caller
 
 pytestmark = pytest.mark.anyio
 
@@ -397,3 +409,33 @@ def _request(name: str, tag: str) -> dict[str, Any]:
         "metadata": meta,
         "spec": {"bentoTag": tag},
     }
+
+
+async def test_another_organization_reaches_nothing_that_runs_here(at: Scene) -> None:
+    at.registry.clusters.places.organization = at.caller.organization.uid
+    other = await add_caller(at.registry, "eve")
+    await add_cluster(at.registry, other, "default")
+    await add_bento(at.registry, other, "iris:v1", NEW_MANIFEST)
+    deployments, listening = at.registry.deployments, Listening(at.registry)
+    with pytest.raises(Conflict, match="what runs is one organization's"):
+        await deployments.create(other, "", new_v2())
+    await deployments.create(other, "", replace(new_v2(), is_noted=True))
+    await _create(at)
+    await at.run("iris-dep")
+
+    view = await deployments.get(other, "", None, "iris-dep")
+    assert (view.object, view.urls, view.standing.status) == (None, (), Status.UNKNOWN)
+    assert await listening.pods_now(view) == []
+    for asked in (
+        listening.place(other, "default", "default"),
+        deployments.update(other, "", None, "iris-dep", _same()),
+    ):
+        with pytest.raises(Conflict, match="what runs is one organization's"):
+            await asked
+    await deployments.terminate(other, "", None, "iris-dep")
+
+    assert (await _get(at)).standing.status is Status.RUNNING
+
+
+def _same() -> Change:
+    return Change(asked=asked_v2(v2_body()))

@@ -1,7 +1,8 @@
 """What a caller may do with objects: their role and token of the registry, in Kubernetes' words.
 
 Guests look, developers create and change, admins do everything else too: delete, read Secrets, touch what belongs to
-no namespace. A token that names namespaces reaches nothing outside of them, lists and watches over all included.
+no namespace. A token that names namespaces reaches nothing outside of them, lists and watches over all included. What
+runs is the first organization's: people of others reach nothing of it.
 No caller at all is the owner, who came with the installation's own token or sits at the machine.
 """
 
@@ -11,6 +12,7 @@ from typing import Any
 
 from fairlead.control.api.paths import Address
 from fairlead.errors import Forbidden, Subject
+from fairlead.registry.accounts.people import DEFAULT
 from fairlead.registry.callers import Caller, Verb
 
 READING = ("get", "list", "watch")
@@ -54,6 +56,8 @@ def refusal(caller: Caller | None, action: Action) -> str:
     """Why a caller may not do it; empty if they may."""
     if caller is None:
         return ""
+    if caller.organization.name != DEFAULT and not caller.is_superuser:
+        return f"what runs here is of the organization {DEFAULT}, not of {caller.organization.name}"
     if not caller.may(_verb_for(action), "deployment"):
         return f"{_who(caller)} may not"
     if caller.namespaces and not _is_inside(caller, action):

@@ -51,7 +51,7 @@ class Listening:
 
     async def pods_now(self, view: View) -> list[Any]:
         """The same, once; nothing where nobody serves its cluster."""
-        place, where = self._registry.clusters.places.by_name.get(view.cluster.name), view.row.namespace
+        place, where = self._registry.clusters.places.find(view.cluster), view.row.namespace
         if place is None:
             return []
         found = [

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from fairlead.registry.db.tables import login_codes, members, tokens, users
+from fairlead.registry.db.tables import login_codes, members, organizations, tokens, users
 
 
 class Purpose(StrEnum):
@@ -103,15 +103,20 @@ class InForce:
     expires_at: float | None
 
 
-async def in_force(connection: AsyncConnection, now: float, scopes: Collection[str]) -> list[InForce]:
-    """The API tokens with one of these scopes that have not ended, of users who are let in and have a role."""
+async def in_force(
+    connection: AsyncConnection, organization: str, now: float, scopes: Collection[str]
+) -> list[InForce]:
+    """The API tokens of an organization (by name) with one of these scopes that have not ended, of users who are let in
+    and have a role; those of admins of everything whatever their organization."""
     has_role = sa.exists().where(
         members.c.user == tokens.c.user, members.c.organization == tokens.c.organization, members.c.cluster == ""
     )
     query = (
         sa.select(tokens.c.secret_hash, tokens.c.scopes, tokens.c.namespaces, tokens.c.expires_at)
         .join(users, users.c.uid == tokens.c.user)
+        .join(organizations, organizations.c.uid == tokens.c.organization)
         .where(tokens.c.purpose == Purpose.API.value, users.c.disabled_at.is_(None), sa.or_(users.c.is_admin, has_role))
+        .where(sa.or_(users.c.is_admin, organizations.c.name == organization))
         .where(sa.or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > now))
         .order_by(tokens.c.uid)
     )

@@ -26,13 +26,26 @@ _NAMESPACE_KEY = "default_deployment_kube_namespace"
 
 @dataclass(slots=True)
 class Places:
-    """The places of one installation by the names of their clusters, the same for all organizations."""
+    """The places of one installation by the names of their clusters. They are one organization's (its uid, or whoever
+    has such a cluster): what runs there fetches in its name, and one organization sees nothing of another's."""
 
     by_name: dict[str, Place] = field(default_factory=dict)
+    organization: str = ""
+
+    def find(self, cluster: Cluster) -> Place | None:
+        """The place of a cluster, if it is one of ours that something serves."""
+        return self.by_name.get(cluster.name) if self._has(cluster) else None
+
+    def _has(self, cluster: Cluster) -> bool:
+        return self.organization in ("", cluster.organization)
 
     def of(self, cluster: Cluster) -> Place:
         """Raises Conflict for a cluster that nothing serves."""
-        place = self.by_name.get(cluster.name)
+        place = self.find(cluster)
+        if place is None and cluster.name in self.by_name:
+            raise Conflict(
+                f"nothing runs in cluster {cluster.name} here: what runs is one organization's, not this one's"
+            )
         if place is None:
             known = ", ".join(sorted(self.by_name)) or "none"
             raise Conflict(

@@ -80,7 +80,7 @@ class OrgSecrets:
         """All that are asked for, by cluster and name."""
         found = []
         for cluster in await self._clusters.all(caller):
-            place = self._clusters.places.by_name.get(cluster.name)
+            place = self._clusters.places.find(cluster)
             for document in await _stored(place, caller, namespace_of(cluster)) if place is not None else ():
                 found.append(_shown(cluster, document))
         return [each for each in found if all(word.lower() in each.name for word in query.keywords)]

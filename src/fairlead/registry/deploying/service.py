@@ -235,13 +235,13 @@ class Deployments:
             organization = await people.find_organization(connection, uid=uid)
             clusters = await people.list_clusters(connection, uid)
         for cluster in clusters:
-            place = self._clusters.places.by_name.get(cluster.name)
+            place = self._clusters.places.find(cluster)
             if organization is not None and place is not None:
                 await self._viewer.look_if_others(organization, cluster, place)
 
     async def _look(self, caller: Caller, cluster: Cluster) -> Found:
         """A cluster as it is now, for rows that are still to be put in."""
-        place = self._clusters.places.by_name.get(cluster.name)
+        place = self._clusters.places.find(cluster)
         seen = await self._viewer.look(caller.organization, cluster, place) if place is not None else None
         return Found(cluster=cluster, row=_NO_ROW, place=place, seen=seen)
 
@@ -257,7 +257,7 @@ class Deployments:
         return await self._look_at(caller, cluster, row)
 
     async def _look_at(self, caller: Caller, cluster: Cluster, row: Deployment) -> Found:
-        place = self._clusters.places.by_name.get(cluster.name)
+        place = self._clusters.places.find(cluster)
         if place is None:
             return Found(cluster=cluster, row=row)
         seen = await self._viewer.look_at(caller.organization, cluster, place, row)

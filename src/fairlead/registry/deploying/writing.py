@@ -88,7 +88,7 @@ class Writer:
 
     async def remove(self, cluster: Cluster, row: Deployment) -> None:
         """Take a deployment's object away, and the requests that nobody else has."""
-        place = self._clusters.places.by_name.get(cluster.name)
+        place = self._clusters.places.find(cluster)
         if place is not None:
             await place.delete(DEPLOYMENT, row.namespace, row.name)
             await _sweep(place, row.namespace)
