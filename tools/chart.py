@@ -107,6 +107,9 @@ def templates() -> dict[str, str]:
         "budget.yaml": _only(".Values.operator.podDisruptionBudget.enabled", _text(operator_objects.budget(marked))),
         "gateway.yaml": _only(".Values.ownGateway.enabled", _gateway(marked)),
         "registry.yaml": _only(".Values.registry.enabled", _registry(marked)),
+        "registry-rights.yaml": _only(
+            "and .Values.registry.enabled .Values.registry.deploys", _registry_rights(marked)
+        ),
         "webhooks.yaml": _only(".Values.webhook.enabled", _webhooks(managed)),
         "NOTES.txt": _NOTES,
     }
@@ -160,9 +163,36 @@ def _registry(marked: Installation) -> str:
     """Two shapes of it: what it keeps is elsewhere, by a Secret, or on a claim."""
     values = {**marked.values, "registry": {**marked.values["registry"], "existingSecret": ""}}
     claimed = _Marked(namespace=marked.namespace, values=values)
-    shapes = [_with_pull_secrets(_text(registry_objects.objects(each))) for each in (marked, claimed)]
+    shapes = [_registry_shape(each) for each in (marked, claimed)]
     on_claim = _when("if .Values.registry.storage.className", r" +storageClassName:", shapes[1])
     return f"{{{{- if .Values.registry.existingSecret }}}}\n{shapes[0]}{{{{- else }}}}\n{on_claim}{{{{- end }}}}\n"
+
+
+def _registry_shape(marked: Installation) -> str:
+    belongings = [*registry_objects.claim(marked), registry_objects.service(marked)]
+    text = _with_pull_secrets(_text([*belongings, registry_objects.deployment(marked)]))
+    text = _when("if .Values.registry.deploys", r" *- --deploys", text)
+    text = _when("if and .Values.registry.deploys .Values.singleNamespace", r" *- --namespace=", text)
+    identity = (
+        "{{- if .Values.registry.deploys }}\n{indent}serviceAccountName: {of}\n"
+        "{{- else }}\n{indent}automountServiceAccountToken: false\n{{- end }}"
+    )
+    return _replaced(text, r"( +)serviceAccountName: (\S+)", identity)
+
+
+def _registry_rights(marked: Installation) -> str:
+    """Of the whole cluster, or of one namespace."""
+    single, whole = (
+        _Marked(namespace=marked.namespace, values={**marked.values, "singleNamespace": is_single})
+        for is_single in (True, False)
+    )
+    secrets = _text([[registry_objects.secret_rule()]])
+    roles = [
+        _text(registry_objects.rights(each)).replace(secrets, _rule(secrets, ".Values.registry.deploySecrets"))
+        for each in (single, whole)
+    ]
+    either = f"{{{{- if .Values.singleNamespace }}}}\n{roles[0]}{{{{- else }}}}\n{roles[1]}{{{{- end }}}}\n"
+    return _text(registry_objects.account(marked)) + _only(".Values.rbac.create", either)
 
 
 def _with_pull_secrets(text: str) -> str:

@@ -52,6 +52,13 @@ VALUES: dict[str, dict[str, Any]] = {
         "image": {"pullSecrets": ["one"]},
     },
     "registry-elsewhere": {"registry": {"enabled": True, "existingSecret": "registry", "replicas": 2}},
+    "registry-of-one-namespace": {
+        "registry": {"enabled": True, "deploySecrets": True},
+        "singleNamespace": True,
+    },
+    "registry-with-secrets": {"registry": {"enabled": True, "deploySecrets": True}},
+    "registry-that-does-not-deploy": {"registry": {"enabled": True, "deploys": False}},
+    "registry-without-rights": {"registry": {"enabled": True}, "rbac": {"create": False}},
     "people's": {
         "istio": {"enabled": True, "gateway": "istio-system/gw"},
         "kserve": {"controller": {"gateway": {"domainTemplate": "{{ .Name }}<&>.{{ .IngressDomain }}"}}},

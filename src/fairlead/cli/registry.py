@@ -2,8 +2,10 @@
 
 import os
 import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -11,7 +13,13 @@ from fairlead.backends.local.home import Home
 from fairlead.cli import output
 from fairlead.cli.configuration import read_settings
 from fairlead.cli.connection import home_at
+from fairlead.cli.exits import UsageError
+from fairlead.cli.operator import need_libraries
 from fairlead.control.settings import Settings, is_loopback
+
+if TYPE_CHECKING:
+    from fairlead.control.cluster_deploying import Target
+    from fairlead.registry.service import Registry
 
 _DATABASE = "FAIRLEAD_REGISTRY_DATABASE"
 
@@ -26,6 +34,10 @@ def serve(
     public_url: str | None = None,
     tls_cert: Path | None = None,
     tls_key: Path | None = None,
+    deploys: Annotated[bool, Parameter(negative="")] = False,
+    kubeconfig: Path | None = None,
+    context: str = "",
+    namespace: Annotated[list[str], Parameter(name=["--namespace", "-n"], negative="")] = [],  # noqa: B006
     home: Annotated[Path | None, Parameter(env_var="FAIRLEAD_HOME")] = None,
     config: Path | None = None,
     output_: Annotated[Literal["text", "json"], Parameter(name=["--output", "-o"])] = "text",
@@ -53,6 +65,15 @@ def serve(
         PEM certificate chain: the port then speaks TLS.
     tls_key
         PEM key of the certificate, when it is not in the same file.
+    deploys
+        Let clients deploy to a Kubernetes cluster that Fairlead is installed in: the one whose pod this runs in, or
+        that of --kubeconfig.
+    kubeconfig
+        How to reach that cluster; with it --deploys need not be said.
+    context
+        A context of the kubeconfig other than its current one.
+    namespace
+        Deploy to this namespace of the cluster alone; may be given several times (default: all).
     home
         Where the registry keeps its things (default: ~/.fairlead).
     config
@@ -71,12 +92,25 @@ def serve(
         "tls_key": tls_key and tls_key.expanduser().absolute(),
     }
     settings = read_settings(place, config, flags)
+    target = _target(deploys, kubeconfig, context, namespace)
     import uvloop
 
-    return uvloop.run(_serve(place, settings, host or "127.0.0.1", output_))
+    return uvloop.run(_serve(place, settings, host or "127.0.0.1", output_, target))
 
 
-async def _serve(place: Home, settings: Settings, host: str, form: str) -> int:
+def _target(deploys: bool, kubeconfig: Path | None, context: str, namespace: list[str]) -> "Target | None":
+    """The cluster that is deployed to, if any."""
+    if not deploys and kubeconfig is None:
+        if context or namespace:
+            raise UsageError("--context and --namespace are about a cluster: say --deploys or --kubeconfig too")
+        return None
+    need_libraries()
+    from fairlead.control.cluster_deploying import Target
+
+    return Target(kubeconfig=kubeconfig, context=context, namespaces=tuple(dict.fromkeys(namespace)))
+
+
+async def _serve(place: Home, settings: Settings, host: str, form: str, target: "Target | None") -> int:
     # Everything that serves, and SQL: only for who serves.
     import logging
 
@@ -86,16 +120,29 @@ async def _serve(place: Home, settings: Settings, host: str, form: str) -> int:
     from fairlead.dataplane.net.tls import server_context
 
     logging.basicConfig(stream=sys.stderr, level="INFO", format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    for name in ("alembic", "httpx2"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     place.root.mkdir(mode=0o700, parents=True, exist_ok=True)
     tls = server_context(settings.tls_cert, settings.tls_key, alpn=("http/1.1",))
-    async with open_registry(place, settings) as registry:
+    async with open_registry(place, settings) as registry, _deploying(registry.registry, target) as end_waiting:
         app = Alone(registry, is_local=is_loopback(host))
-        listener = Listener(app, host, settings.control_port, what="the registry", tls=tls)
+        listener = Listener(app, host, settings.control_port, what="the registry", tls=tls, before_stop=end_waiting)
         scheme = "https" if tls else "http"
         announce(f"{scheme}://{_reachable(host)}:{listener.port}", place, settings, form)
         await listener.serve_until_stopped()
     return os.EX_OK
+
+
+@asynccontextmanager
+async def _deploying(registry: "Registry", target: "Target | None") -> AsyncIterator[Callable[[], None]]:
+    """Gives what ends the waiting of clients for changes in the cluster."""
+    if target is None:
+        yield lambda: None
+        return
+    from fairlead.control.cluster_deploying import deploying
+
+    async with deploying(registry, target) as place:
+        yield place.stop
 
 
 def _reachable(host: str) -> str:

@@ -1,7 +1,7 @@
 """Which versions of the registry the resources of this machine run, whatever their dialect: what their plans fetch by
 `fairlead://`. A name that may be moved counts as what it points at now."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from fairlead.control.world import StoredWorld
@@ -29,31 +29,43 @@ class Lineage:
 
     async def deployed(self, organization: str) -> Mapping[Tag, Sequence[str]]:
         """The resources (`namespace/name`) by what they use."""
-        found: dict[Tag, list[str]] = {}
-        used = {key: sorted(set(_registered(plan)), key=str) for key, plan in self._world.plans.items()}
-        own = await self._own() if any(used.values()) else None
-        if own is None or own.uid != organization:
-            return found
-        for (_, namespace, name), uris in sorted(used.items()):
-            for uri in uris:
-                if tag := await self._tag(own, uri):
-                    found.setdefault(tag, []).append(f"{namespace}/{name}")
+        plans = self._world.plans
+        used = [(f"{key[1]}/{key[2]}", registered(_uris(plans[key]))) for key in sorted(plans)]
+        return await tagged(self._registry, organization, used)
+
+
+async def tagged(
+    registry: Registry, organization: str, used: Iterable[tuple[str, Iterable[RegistryUri]]]
+) -> Mapping[Tag, Sequence[str]]:
+    """Resources (`namespace/name`) by the versions that they mean by these addresses."""
+    found: dict[Tag, list[str]] = {}
+    uris = [(name, sorted(set(written), key=str)) for name, written in used]
+    own = await _own(registry) if any(written for _, written in uris) else None
+    if own is None or own.uid != organization:
         return found
-
-    async def _own(self) -> Organization | None:
-        async with self._registry.database.read() as connection:
-            return await people.find_organization(connection, name=DEFAULT)
-
-    async def _tag(self, organization: Organization, uri: RegistryUri) -> Tag | None:
-        kind = Kind.BENTO if uri.is_bento else Kind.MODEL
-        with suppress(NotFound):
-            version = await self._registry.versions.get(organization, kind, uri.name, uri.tag or LATEST)
-            return kind, uri.name, version.version
-        return None
+    for name, written in uris:
+        for uri in written:
+            if tag := await _tag(registry, own, uri):
+                found.setdefault(tag, []).append(name)
+    return found
 
 
-def _registered(plan: Plan) -> Iterator[RegistryUri]:
-    for written in _uris(plan):
+async def _own(registry: Registry) -> Organization | None:
+    async with registry.database.read() as connection:
+        return await people.find_organization(connection, name=DEFAULT)
+
+
+async def _tag(registry: Registry, organization: Organization, uri: RegistryUri) -> Tag | None:
+    kind = Kind.BENTO if uri.is_bento else Kind.MODEL
+    with suppress(NotFound):
+        version = await registry.versions.get(organization, kind, uri.name, uri.tag or LATEST)
+        return kind, uri.name, version.version
+    return None
+
+
+def registered(addresses: Iterable[str]) -> Iterator[RegistryUri]:
+    """Those that are of the registry."""
+    for written in addresses:
         if written.startswith(_SCHEME):
             with suppress(StorageError):
                 parsed = parse(written)

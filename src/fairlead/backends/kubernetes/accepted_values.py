@@ -36,7 +36,9 @@ _OURS = {
     Sort.TEXT: """
         image.repository image.tag gateway.name gateway.namespace ingress.className clusterDomain
         registry.url registry.tokenSecret registry.existingSecret registry.storage.size registry.storage.className""",
-    Sort.FLAG: "image.rollout networkPolicy.enabled knative.enabled ownGateway.enabled registry.enabled",
+    Sort.FLAG: """
+        image.rollout networkPolicy.enabled knative.enabled ownGateway.enabled
+        registry.enabled registry.deploys registry.deploySecrets""",
     Sort.LIST: "image.pullSecrets networkPolicy.from",
     Sort.MAPPING: "runtimeImages",
 }

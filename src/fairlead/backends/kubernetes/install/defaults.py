@@ -41,6 +41,8 @@ DEFAULTS: Mapping[str, Any] = {
     },
     "registry": {
         "enabled": False,
+        "deploys": True,
+        "deploySecrets": False,
         "url": "",
         "tokenSecret": TOKEN_SECRET,
         "existingSecret": "",

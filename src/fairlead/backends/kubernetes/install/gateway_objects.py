@@ -7,7 +7,7 @@ lets it change what runs.
 from typing import Any
 
 from fairlead.backends.kubernetes.install.installation import Installation
-from fairlead.backends.kubernetes.install.rbac import READ, rule
+from fairlead.backends.kubernetes.install.rbac import READ, granted, rule
 from fairlead.backends.kubernetes.render.own_gateway import GATEWAY, PORT
 
 Json = dict[str, Any]
@@ -15,7 +15,6 @@ LEASE = "gateway.fairlead.dev"
 _PORT, _HEALTH_PORT, _DEMAND_PORT = 8080, 8081, 8082
 _IMAGE_USER = 8888
 _LINGER_S, _GRACE_S = 5, 30
-_API = "rbac.authorization.k8s.io"
 _COMPONENT = {"app.kubernetes.io/component": "gateway"}
 
 
@@ -62,25 +61,11 @@ def rights(installation: Installation) -> list[Json]:
     is_single = installation.value("singleNamespace")
     of_cluster = [*([] if is_single else work_rules()), *cluster_rules()]
     own = [*(work_rules() if is_single else []), *own_rules()]
-    name = f"{installation.cluster_name}.gateway"
+    metadata = {"name": f"{installation.cluster_name}.gateway", "labels": _labels(installation)}
+    namespace = installation.namespace
     return [
-        *_granted("ClusterRole", installation, {"name": name, "labels": _labels(installation)}, of_cluster),
-        *_granted("Role", installation, _metadata(installation), own),
-    ]
-
-
-def _granted(kind: str, installation: Installation, metadata: Json, rules: list[Json]) -> list[Json]:
-    subject = {"kind": "ServiceAccount", "name": GATEWAY, "namespace": installation.namespace}
-    reference = {"apiGroup": _API, "kind": kind, "name": metadata["name"]}
-    return [
-        {"apiVersion": f"{_API}/v1", "kind": kind, "metadata": metadata, "rules": rules},
-        {
-            "apiVersion": f"{_API}/v1",
-            "kind": f"{kind}Binding",
-            "metadata": metadata,
-            "roleRef": reference,
-            "subjects": [subject],
-        },
+        *granted("ClusterRole", metadata, of_cluster, account=GATEWAY, namespace=namespace),
+        *granted("Role", _metadata(installation), own, account=GATEWAY, namespace=namespace),
     ]
 
 

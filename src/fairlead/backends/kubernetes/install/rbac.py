@@ -109,24 +109,24 @@ def objects(installation: Installation, kinds: Sequence[Kind], seeds: Sequence[D
         own = [*of_work, *own]
     else:
         of_cluster = [*of_work, *of_cluster]
+    account, namespace = installation.account, installation.namespace
+    own_metadata = installation.metadata("fairlead-operator")
     return [
-        _role("ClusterRole", installation.cluster_metadata(), of_cluster),
-        _binding("ClusterRole", installation, installation.cluster_metadata()),
-        _role("Role", installation.metadata("fairlead-operator"), own),
-        _binding("Role", installation, installation.metadata("fairlead-operator")),
+        *granted("ClusterRole", installation.cluster_metadata(), of_cluster, account=account, namespace=namespace),
+        *granted("Role", own_metadata, own, account=account, namespace=namespace),
     ]
 
 
-def _role(kind: str, metadata: Json, rules: list[Json]) -> Json:
-    return {"apiVersion": f"{_API}/v1", "kind": kind, "metadata": metadata, "rules": rules}
-
-
-def _binding(kind: str, installation: Installation, metadata: Json) -> Json:
-    subject = {"kind": "ServiceAccount", "name": installation.account, "namespace": installation.namespace}
-    return {
-        "apiVersion": f"{_API}/v1",
-        "kind": f"{kind}Binding",
-        "metadata": metadata,
-        "roleRef": {"apiGroup": _API, "kind": kind, "name": metadata["name"]},
-        "subjects": [subject],
-    }
+def granted(kind: str, metadata: Json, rules: Sequence[Json], *, account: str, namespace: str) -> list[Json]:
+    """A role, and its binding to an account."""
+    subject = {"kind": "ServiceAccount", "name": account, "namespace": namespace}
+    return [
+        {"apiVersion": f"{_API}/v1", "kind": kind, "metadata": metadata, "rules": list(rules)},
+        {
+            "apiVersion": f"{_API}/v1",
+            "kind": f"{kind}Binding",
+            "metadata": metadata,
+            "roleRef": {"apiGroup": _API, "kind": kind, "name": metadata["name"]},
+            "subjects": [subject],
+        },
+    ]

@@ -2,12 +2,14 @@
 
 With `registry.existingSecret` its database and store are elsewhere: the Secret's keys are its settings and credentials
 as environment variables, and `secret_key` is a file, so that several of it sign alike. Without one it is a single
-process on a claim. It asks the cluster for nothing, so it has no rights there.
+process on a claim. With `registry.deploys` its clients deploy to the cluster, and it has an account with the rights
+that this takes and no others; without, it asks the cluster for nothing and has none.
 """
 
 from typing import Any
 
 from fairlead.backends.kubernetes.install.installation import Installation
+from fairlead.backends.kubernetes.install.rbac import READ, granted, rule
 from fairlead.dialects.registered import SERVICE
 
 Json = dict[str, Any]
@@ -16,13 +18,55 @@ _IMAGE_USER = 8888
 _FOLDER = "/data"
 _KEY = "secret_key"
 _COMPONENT = {"app.kubernetes.io/component": "registry"}
+_KEPT = (*READ, "create", "update", "delete")
 
 
 def objects(installation: Installation) -> list[Json]:
     """All of it, where it is asked for."""
     if not installation.value("registry.enabled"):
         return []
-    return [*claim(installation), service(installation), deployment(installation)]
+    made = [*claim(installation), service(installation), deployment(installation)]
+    return [*account(installation), *rights(installation), *made]
+
+
+def account(installation: Installation) -> list[Json]:
+    """The identity that it deploys with."""
+    if not installation.value("registry.deploys"):
+        return []
+    return [{"apiVersion": "v1", "kind": "ServiceAccount", "metadata": _metadata(installation)}]
+
+
+def work_rules() -> list[Json]:
+    """What deployments take: their objects, and a look at what becomes of them."""
+    return [
+        rule(["serving.yatai.ai"], ["bentodeployments"], _KEPT),
+        rule(["resources.yatai.ai"], ["bentorequests"], _KEPT),
+        rule(["resources.yatai.ai"], ["bentoes"], ("get",)),
+        rule([""], ["pods", "events"], READ),
+        rule([""], ["pods/log"], ("get",)),
+        # Models that they fetch from the registry are not removed from it.
+        rule(["machinelearning.seldon.io"], ["seldondeployments"], ("list",)),
+        rule(["serving.kserve.io"], ["inferenceservices", "trainedmodels"], ("list",)),
+    ]
+
+
+def secret_rule() -> Json:
+    """Secrets of its clients. Rights cannot tell these from others, so they are asked for on their own."""
+    return rule([""], ["secrets"], ("get", "list", "create", "update", "delete"))
+
+
+def rights(installation: Installation) -> list[Json]:
+    """Its role and binding: of the cluster, where it also makes the namespaces that are deployed to, or of its own
+    namespace."""
+    if not (installation.value("registry.deploys") and installation.value("rbac.create")):
+        return []
+    rules = [*work_rules(), *([secret_rule()] if installation.value("registry.deploySecrets") else [])]
+    namespace = installation.namespace
+    if installation.value("singleNamespace"):
+        return granted("Role", _metadata(installation), rules, account=SERVICE, namespace=namespace)
+    metadata = {"name": f"{installation.cluster_name}.registry", "labels": _labels(installation)}
+    rules.append(rule([""], ["namespaces"], ("create",)))
+    return granted("ClusterRole", metadata, rules, account=SERVICE, namespace=namespace)
 
 
 def claim(installation: Installation) -> list[Json]:
@@ -65,8 +109,11 @@ def deployment(installation: Installation) -> Json:
 
 def pod(installation: Installation) -> Json:
     """Its pods."""
+    identity: Json = {"automountServiceAccountToken": False}
+    if installation.value("registry.deploys"):
+        identity = {"serviceAccountName": SERVICE}
     spec: Json = {
-        "automountServiceAccountToken": False,
+        **identity,
         "containers": [_container(installation)],
         "volumes": [{"name": "data", **_data(installation)}, {"name": "tmp", "emptyDir": {}}],
         "securityContext": {
@@ -90,12 +137,20 @@ def _data(installation: Installation) -> Json:
     return {"persistentVolumeClaim": {"claimName": SERVICE}}
 
 
+def _arguments(installation: Installation) -> list[str]:
+    arguments = ["registry", "serve", "--host=0.0.0.0", f"--port={_PORT}", f"--home={_FOLDER}"]
+    if not installation.value("registry.deploys"):
+        return arguments
+    is_single = installation.value("singleNamespace")
+    return [*arguments, "--deploys", *([f"--namespace={installation.namespace}"] if is_single else [])]
+
+
 def _container(installation: Installation) -> Json:
     container: Json = {
         "name": "registry",
         "image": installation.settings.image,
         "imagePullPolicy": installation.value("image.pullPolicy"),
-        "args": ["registry", "serve", "--host=0.0.0.0", f"--port={_PORT}", f"--home={_FOLDER}"],
+        "args": _arguments(installation),
         "ports": [{"name": "http", "containerPort": _PORT, "protocol": "TCP"}],
         "livenessProbe": _probe(failures=6),
         "readinessProbe": _probe(failures=1),
