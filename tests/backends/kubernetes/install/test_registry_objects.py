@@ -71,3 +71,54 @@ async def test_its_claim_stays_when_the_installation_goes() -> None:
 
         assert [one["metadata"]["name"] for one in cluster.objects("persistentvolumeclaims")] == ["fairlead-registry"]
         assert cluster.objects("deployments") == []
+
+
+def rights(**values: Any) -> dict[str, set[tuple[str, str]]]:
+    """(verb, resource) by kind of role."""
+    return {
+        kind: {(verb, each) for rule in one["rules"] for verb in rule["verbs"] for each in rule["resources"]}
+        for kind, one in made({"registry": {"enabled": True, **values.pop("registry", {})}, **values}).items()
+        if "rules" in one
+    }
+
+
+def test_it_may_deploy_and_look_and_change_nothing_else() -> None:
+    found = rights()
+
+    writes = {right for right in found["ClusterRole"] if right[0] not in ("get", "list", "watch")}
+    verbs = ("create", "update", "delete")
+    own = {(verb, resource) for verb in verbs for resource in ("bentodeployments", "bentorequests")}
+    assert writes == {*own, ("create", "namespaces")}
+    assert found.keys() == {"ClusterRole"}
+
+
+def test_it_reads_no_secrets_unless_it_is_asked_to_keep_some() -> None:
+    assert not any("secrets" in resource for _, resource in rights()["ClusterRole"])
+    assert ("get", "secrets") in rights(registry={"deploySecrets": True})["ClusterRole"]
+
+
+def test_it_may_write_no_rights_and_no_workloads_and_get_into_no_pod() -> None:
+    found = rights(registry={"deploySecrets": True})["ClusterRole"]
+
+    kinds = {resource for _, resource in found}
+    assert not kinds & {"*", "roles", "clusterroles", "rolebindings", "deployments", "jobs", "pods/exec", "nodes"}
+    assert {verb for verb, resource in found if resource.startswith("pods")} == {"get", "list", "watch"}
+
+
+def test_in_one_namespace_it_has_no_rights_elsewhere_and_makes_no_namespaces() -> None:
+    found = rights(singleNamespace=True)
+
+    assert found.keys() == {"Role"}
+    assert ("create", "bentodeployments") in found["Role"]
+    assert "namespaces" not in {resource for _, resource in found["Role"]}
+    container = made({**ON, "singleNamespace": True})["Deployment"]["spec"]["template"]["spec"]["containers"][0]
+    assert container["args"][-2:] == ["--deploys", "--namespace=fairlead-system"]
+
+
+def test_one_that_does_not_deploy_is_nobody_in_the_cluster() -> None:
+    objects = made({"registry": {"enabled": True, "deploys": False}})
+    pod = objects["Deployment"]["spec"]["template"]["spec"]
+
+    assert objects.keys() == {"PersistentVolumeClaim", "Service", "Deployment"}
+    assert pod["automountServiceAccountToken"] is False
+    assert "--deploys" not in pod["containers"][0]["args"]
