@@ -11,6 +11,7 @@ from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
@@ -407,3 +408,37 @@ async def test_a_guest_pulls_and_does_not_push(registry: Registry, caller: Calle
     assert await _read(registry, guest, found) == CONTENT
     with pytest.raises(Forbidden, match="cannot update this model: iris:v1"):
         await registry.uploads.receive(guest, found, _of(OTHER))
+
+
+@pytest.mark.parametrize("mode", ["presigned", "multipart"])
+async def test_what_is_put_twice_at_one_address_at_once_is_not_mixed(
+    mode: str, sqlite_url: str, tmp_path: Path, clock: Clock
+) -> None:
+    async with Registry.open(config(tmp_path, database=sqlite_url), clock=clock) as registry:
+        caller = await add_caller(registry)
+        version = await _announced(registry, caller)
+        if mode == "presigned":
+            uid = urlsplit(await registry.uploads.presign(caller, version)).path.rpartition("/")[2]
+            put = partial(registry.uploads.put_signed, uid)
+        else:
+            uid = await registry.uploads.start_multipart(caller, version)
+            put = partial(registry.uploads.put_part, uid, 1)
+        began, go_on = asyncio.Event(), asyncio.Event()
+
+        async def slowly() -> AsyncIterator[bytes]:
+            yield CONTENT
+            began.set()
+            await go_on.wait()
+            yield CONTENT
+
+        first = asyncio.create_task(put(slowly(), None))
+        await began.wait()
+        with pytest.raises(Conflict, match="is being received"):
+            await put(_of(OTHER), len(OTHER))
+        go_on.set()
+        tag = await first
+        if mode == "multipart":
+            await registry.uploads.complete(caller, version, uid, [Part(1, tag)])
+
+        now = await registry.versions.get(caller, Kind.MODEL, "iris", "v1")
+        assert await _read(registry, caller, now) == CONTENT * 2

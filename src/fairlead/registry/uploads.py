@@ -6,10 +6,10 @@ digest is known. A kill at any moment leaves a version as it was, and an upload 
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from functools import partial
 
-from fairlead.errors import BadRequest, FairleadError, NotFound, Retryable
+from fairlead.errors import BadRequest, Conflict, FairleadError, NotFound, Retryable
 from fairlead.registry.addresses import Addresses
 from fairlead.registry.asking import require
 from fairlead.registry.callers import Caller, Verb
@@ -40,6 +40,7 @@ class Uploads:
         self._clock = clock
         self._verifying: dict[str, asyncio.Task[Version]] = {}
         self._failing: set[asyncio.Task[None]] = set()
+        self._receiving: set[tuple[str, int]] = set()
 
     async def start(self, caller: Caller, version: Version) -> Version:
         """The client has its archive and begins. Raises Conflict for what is immutable."""
@@ -116,16 +117,18 @@ class Uploads:
         upload, _ = await self._settler.find(uid)
         if upload.mode is not Mode.PRESIGNED:
             raise BadRequest(f"upload {uid} is {upload.mode}")
-        return f'"{(await self._take_in(upload, chunks, length, None)).digest}"'
+        with self._only_here(uid):
+            return f'"{(await self._take_in(upload, chunks, length, None)).digest}"'
 
     async def put_part(self, uid: str, number: int, chunks: AsyncIterator[bytes], length: int | None) -> str:
         """One part at an address of ours; the ETag."""
         upload, _ = await self._settler.find(uid)
         if upload.mode is not Mode.MULTIPART:
             raise BadRequest(f"upload {uid} is {upload.mode}")
-        await self._settler.prolong(upload, _SIGNED_S)
-        async with ahead(gathered(_exactly(chunks, length))) as pieces:
-            return await self._store.parts.receive(upload.store_key, upload.store_upload_id, number, pieces)
+        with self._only_here(uid, number):
+            await self._settler.prolong(upload, _SIGNED_S)
+            async with ahead(gathered(_exactly(chunks, length))) as pieces:
+                return await self._store.parts.receive(upload.store_key, upload.store_upload_id, number, pieces)
 
     async def resume(self, upload: Upload) -> None:
         """Verify what a server that is gone had received whole."""
@@ -229,6 +232,19 @@ class Uploads:
         finally:
             holding.cancel()
             await asyncio.gather(holding, return_exceptions=True)
+
+    @contextlib.contextmanager
+    def _only_here(self, uid: str, number: int = 0) -> Iterator[None]:
+        """One request at a time for one address: bytes of two would gather in the same file, and those of the slower
+        one come after what the other's digest was made of."""
+        key = uid, number
+        if key in self._receiving:
+            raise Conflict(f"upload {uid} is being received already")
+        self._receiving.add(key)
+        try:
+            yield
+        finally:
+            self._receiving.discard(key)
 
     async def _of(self, version: Version, upload_id: str) -> Upload:
         upload, of = await self._settler.find(upload_id)
