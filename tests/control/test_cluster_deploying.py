@@ -17,7 +17,7 @@ from fairlead.registry.callers import Caller
 from fairlead.registry.db import people
 from fairlead.registry.deploying.place import LogPart
 from fairlead.registry.deploying.secrets import NewSecret, SecretItem, SecretType
-from fairlead.registry.deploying.statuses import Status
+from fairlead.registry.deploying.words import Status
 from fairlead.registry.service import Registry
 from fairlead.registry.values import Kind, NewVersion
 from support.cluster import Cluster, running_cluster

@@ -83,7 +83,7 @@ class Watches:
     api: Api
     streams: Streams
     pause_s: float = _PAUSE_S
-    """Before a watch that failed is tried again, the first time."""
+    """Between a watch that ended and the next; more when it failed."""
     _open: dict[Where, _Watch] = field(default_factory=dict)
 
     @contextmanager
@@ -119,9 +119,9 @@ class Watches:
                 await self._watch(where)
                 pause_s = self.pause_s
             except FairleadError as error:
-                _log.warning("%s cannot be followed, tried again in %g s: %s", where[0].plural, pause_s, error)
-                await asyncio.sleep(pause_s)
                 pause_s = min(_LONGEST_PAUSE_S, pause_s * 2)
+                _log.warning("%s cannot be followed, tried again in %g s: %s", where[0].plural, pause_s, error)
+            await asyncio.sleep(pause_s)
 
     async def _watch(self, where: Where) -> None:
         kind, namespace = where
