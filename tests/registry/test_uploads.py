@@ -19,6 +19,7 @@ import anyio
 import pytest
 
 from fairlead.errors import BadRequest, Conflict, Forbidden, NotFound, StorageError
+from fairlead.registry import uploads
 from fairlead.registry.addresses import ROOT
 from fairlead.registry.callers import Caller, Organization, Role
 from fairlead.registry.db import people
@@ -412,8 +413,9 @@ async def test_a_guest_pulls_and_does_not_push(registry: Registry, caller: Calle
 
 @pytest.mark.parametrize("mode", ["presigned", "multipart"])
 async def test_what_is_put_twice_at_one_address_at_once_is_not_mixed(
-    mode: str, sqlite_url: str, tmp_path: Path, clock: Clock
+    mode: str, sqlite_url: str, tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(uploads, "_TURN_S", 0.01)
     async with Registry.open(config(tmp_path, database=sqlite_url), clock=clock) as registry:
         caller = await add_caller(registry)
         version = await _announced(registry, caller)
@@ -442,3 +444,23 @@ async def test_what_is_put_twice_at_one_address_at_once_is_not_mixed(
 
         now = await registry.versions.get(caller, Kind.MODEL, "iris", "v1")
         assert await _read(registry, caller, now) == CONTENT * 2
+
+
+async def test_a_part_that_broke_off_can_be_sent_again_at_once(sqlite_url: str, tmp_path: Path, clock: Clock) -> None:
+    async with Registry.open(config(tmp_path, database=sqlite_url), clock=clock) as registry:
+        caller = await add_caller(registry)
+        uid = await registry.uploads.start_multipart(caller, await _announced(registry, caller))
+        began = asyncio.Event()
+
+        async def breaking_off() -> AsyncIterator[bytes]:
+            yield CONTENT
+            began.set()
+            await asyncio.Event().wait()
+
+        first = asyncio.create_task(registry.uploads.put_part(uid, 1, breaking_off(), None))
+        await began.wait()
+        again = asyncio.create_task(registry.uploads.put_part(uid, 1, _of(OTHER), len(OTHER)))
+        await asyncio.sleep(0)
+        first.cancel()
+
+        assert await again

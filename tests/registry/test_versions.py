@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from fairlead.errors import AlreadyExists, BadRequest, Conflict, Forbidden, NotFound
+from fairlead.registry import versions
 from fairlead.registry.callers import Caller, Role
 from fairlead.registry.db import events
 from fairlead.registry.listing import parse
@@ -298,3 +299,20 @@ async def test_changes_are_in_the_audit_log(registry: Registry, caller: Caller, 
         ("created", "model", "iris:v1"),
         ("deleted", "model", "iris:v1"),
     ]
+
+
+async def test_bentos_without_an_image_come_a_few_at_a_time(
+    registry: Registry, caller: Caller, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(versions, "_MOST_UNSEEN", 2)
+    await registry.repositories.create(caller, Kind.BENTO, "iris")
+    for number in range(3):
+        new = NewVersion(version=f"v{number}", build_at=float(number), manifest="{}")
+        await registry.versions.create(caller, Kind.BENTO, "iris", new)
+
+    first = await registry.versions.with_unknown_images(caller)
+    for each in first:
+        await registry.versions.set_image_build_status(each, None, is_syncing=True)
+    then = await registry.versions.with_unknown_images(caller)
+
+    assert [[each.version for each in some] for some in (first, then)] == [["v2", "v1"], ["v0"]]

@@ -6,7 +6,7 @@ digest is known. A kill at any moment leaves a version as it was, and an upload 
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 
 from fairlead.errors import BadRequest, Conflict, FairleadError, NotFound, Retryable
@@ -25,6 +25,7 @@ ADDRESS_S = 3600.0
 _LEASE_S = 300.0
 """An upload through us expires when its server has said nothing for so long."""
 _ANNOUNCED_S = 900.0
+_TURN_S = 5.0
 _SIGNED_S = ADDRESS_S + 600.0
 # Clients wait 60 s for an answer, and 10 GiB take longer to read than that from many stores.
 _ANSWER_WITHIN_S = 40.0
@@ -40,7 +41,7 @@ class Uploads:
         self._clock = clock
         self._verifying: dict[str, asyncio.Task[Version]] = {}
         self._failing: set[asyncio.Task[None]] = set()
-        self._receiving: set[tuple[str, int]] = set()
+        self._receiving: dict[tuple[str, int], asyncio.Event] = {}
 
     async def start(self, caller: Caller, version: Version) -> Version:
         """The client has its archive and begins. Raises Conflict for what is immutable."""
@@ -114,18 +115,18 @@ class Uploads:
 
     async def put_signed(self, uid: str, chunks: AsyncIterator[bytes], length: int | None) -> str:
         """All bytes at an address of ours; the ETag. The version is complete when this returns."""
-        upload, _ = await self._settler.find(uid)
-        if upload.mode is not Mode.PRESIGNED:
-            raise BadRequest(f"upload {uid} is {upload.mode}")
-        with self._only_here(uid):
+        async with self._turn(uid):
+            upload, _ = await self._settler.find(uid)
+            if upload.mode is not Mode.PRESIGNED:
+                raise BadRequest(f"upload {uid} is {upload.mode}")
             return f'"{(await self._take_in(upload, chunks, length, None)).digest}"'
 
     async def put_part(self, uid: str, number: int, chunks: AsyncIterator[bytes], length: int | None) -> str:
         """One part at an address of ours; the ETag."""
-        upload, _ = await self._settler.find(uid)
-        if upload.mode is not Mode.MULTIPART:
-            raise BadRequest(f"upload {uid} is {upload.mode}")
-        with self._only_here(uid, number):
+        async with self._turn(uid, number):
+            upload, _ = await self._settler.find(uid)
+            if upload.mode is not Mode.MULTIPART:
+                raise BadRequest(f"upload {uid} is {upload.mode}")
             await self._settler.prolong(upload, _SIGNED_S)
             async with ahead(gathered(_exactly(chunks, length))) as pieces:
                 return await self._store.parts.receive(upload.store_key, upload.store_upload_id, number, pieces)
@@ -233,18 +234,22 @@ class Uploads:
             holding.cancel()
             await asyncio.gather(holding, return_exceptions=True)
 
-    @contextlib.contextmanager
-    def _only_here(self, uid: str, number: int = 0) -> Iterator[None]:
+    @contextlib.asynccontextmanager
+    async def _turn(self, uid: str, number: int = 0) -> AsyncIterator[None]:
         """One request at a time for one address: bytes of two would gather in the same file, and those of the slower
-        one come after what the other's digest was made of."""
+        one come after what the other's digest was made of. Who sends again what broke off waits for its end."""
         key = uid, number
+        if (other := self._receiving.get(key)) is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(other.wait(), _TURN_S)
         if key in self._receiving:
             raise Conflict(f"upload {uid} is being received already")
-        self._receiving.add(key)
+        done = self._receiving[key] = asyncio.Event()
         try:
             yield
         finally:
-            self._receiving.discard(key)
+            del self._receiving[key]
+            done.set()
 
     async def _of(self, version: Version, upload_id: str) -> Upload:
         upload, of = await self._settler.find(upload_id)

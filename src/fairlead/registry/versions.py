@@ -31,6 +31,8 @@ from fairlead.registry.values import (
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+_MOST_UNSEEN = 200
+
 
 class Versions:
     """Every method asks whether its caller may."""
@@ -168,10 +170,12 @@ class Versions:
             )
 
     async def with_unknown_images(self, asker: Asker, *, unseen_s: float = 60.0) -> Sequence[Version]:
-        """Bentos whose image is not done and that nobody has looked after for so long."""
+        """The newest bentos whose image is not done and that nobody has looked after for so long. Where no images are
+        made they are all, so not more come at once than a builder looks at; those come later whose turn it was."""
         organization = require(asker, Verb.VIEW, "organization")
         async with self._database.read() as connection:
-            return await versions.with_unknown_images(connection, organization, self._clock() - unseen_s)
+            before = self._clock() - unseen_s
+            return await versions.with_unknown_images(connection, organization, before, count=_MOST_UNSEEN)
 
     async def _refuse_new(self, connection: "AsyncConnection", holder: Repository, version: str) -> None:
         if await aliases.target(connection, holder.uid, version):

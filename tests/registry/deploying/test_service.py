@@ -439,3 +439,13 @@ async def test_another_organization_reaches_nothing_that_runs_here(at: Scene) ->
 
 def _same() -> Change:
     return Change(asked=asked_v2(v2_body()))
+
+
+async def test_who_may_not_see_clusters_hears_nothing_of_deployments(at: Scene) -> None:
+    view = await _create(at)
+    narrow = replace(at.caller, scopes=("read_organization",))
+    subscription = Listening(at.registry).subscription(narrow)
+    subscription.take({"resource_type": "deployment", "resource_uids": [view.row.uid]})
+
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(anext(subscription.changes()), 0.05)

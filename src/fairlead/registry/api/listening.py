@@ -185,6 +185,8 @@ class Subscription:
             raise NotFound("record not found")
         clusters = {each.uid: each for each in await self._registry.clusters.all(self._caller)}
         row = rows[0]
+        if row.cluster not in clusters:
+            raise NotFound("record not found")
         view = await self._registry.deployments.get(self._caller, clusters[row.cluster].name, row.namespace, row.name)
         reader = shapes.Reader(self._caller, Dialect.V1, {})
         first = next(iter(clusters)) == row.cluster

@@ -97,8 +97,10 @@ async def set_image_build_status(
     await connection.execute(versions.update().where(_C.uid == uid).values(values))
 
 
-async def with_unknown_images(connection: AsyncConnection, organization: str, before: float) -> list[Version]:
-    """Bentos whose image is not done and at which nobody has looked since."""
+async def with_unknown_images(
+    connection: AsyncConnection, organization: str, before: float, *, count: int
+) -> list[Version]:
+    """The newest few bentos whose image is not done and at which nobody has looked since."""
     looked = sa.func.coalesce(_C.image_build_status_syncing_at, 0.0)
     query = _WITH_NAME.where(
         _C.organization == organization,
@@ -106,7 +108,8 @@ async def with_unknown_images(connection: AsyncConnection, organization: str, be
         _C.image_build_status.in_(("pending", "building")),
         looked < before,
     )
-    return await _whole(connection, list(await connection.execute(query.order_by(_C.build_at.desc(), _C.uid.desc()))))
+    newest = query.order_by(_C.build_at.desc(), _C.uid.desc()).limit(count)
+    return await _whole(connection, list(await connection.execute(newest)))
 
 
 async def lock_organization(connection: AsyncConnection, organization: str) -> str:
