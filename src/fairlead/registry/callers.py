@@ -14,6 +14,8 @@ from fairlead.errors import Forbidden
 ALL_SCOPES = "api"
 _CLUSTER_TYPES = frozenset({"cluster", "deployment", "deployment_revision", "terminal_record", "yatai_component"})
 
+_PEOPLE = frozenset({"user", "organization"})
+
 
 class Verb(StrEnum):
     """Looking, changing, and what only those in charge do: terminate, delete, manage people."""
@@ -102,11 +104,18 @@ class Caller:
             raise Forbidden(f"the api_token need the scopes: {ALL_SCOPES} or {missing}")
         if not self._has_role(verb, resource_type, cluster):
             raise Forbidden(f"user {self.user.name} cannot {verb} this {resource_type}: {name}")
+        if verb is Verb.OPERATE and resource_type in _PEOPLE:
+            self.require_everywhere()
 
     def require_namespace(self, namespace: str) -> None:
         """Raise Forbidden for a namespace that the token does not reach."""
         if self.namespaces and namespace not in self.namespaces:
             raise Forbidden(f"the api_token does not reach the namespace {namespace}")
+
+    def require_everywhere(self) -> None:
+        """Raise Forbidden for a token with namespaces: who may make people could make one who reaches all of them."""
+        if self.namespaces:
+            raise Forbidden("the api_token reaches only the namespaces " + ", ".join(self.namespaces))
 
     def _has_role(self, verb: Verb, resource_type: str, cluster: str) -> bool:
         role = self.role_in(cluster) if resource_type in _CLUSTER_TYPES else self.role

@@ -3,6 +3,7 @@
 import pytest
 
 from fairlead.errors import AlreadyExists, BadRequest, Forbidden, NotFound, Unauthorized
+from fairlead.registry.accounts.people import NewUser
 from fairlead.registry.accounts.tokens import NewToken
 from fairlead.registry.callers import Role
 from fairlead.registry.db import events, people
@@ -138,6 +139,21 @@ async def test_a_narrow_token_makes_none_that_is_wider(scene: Scene) -> None:
         with pytest.raises(Forbidden):
             await make(caller, **values)
     await make(bounded, namespaces=("one",), expires_at=ends)
+
+
+async def test_a_token_with_namespaces_makes_nobody_who_reaches_more(scene: Scene) -> None:
+    await scene.person("ada", Role.ADMIN, is_admin=True)
+    bounded, everybody = await scene.caller(await scene.token("ada", namespaces=("one",))), scene.accounts.people
+    new = NewUser(name="eve", email="eve@example.com", password=PASSWORD, role=Role.ADMIN)
+
+    for asked in (
+        everybody.create(bounded, new),
+        everybody.set_password(bounded, "ada", PASSWORD),
+        everybody.set_roles(bounded, ["ada"], Role.GUEST),
+        everybody.create_organization(bounded, "mine", ""),
+    ):
+        with pytest.raises(Forbidden, match="reaches only the namespaces one"):
+            await asked
 
 
 async def test_nobody_sees_or_makes_tokens_of_others_but_who_may_do_everything(scene: Scene) -> None:
