@@ -16,7 +16,7 @@ _GRACE_S = 5
 _BACKLOG = 2048
 # uvicorn stops reading at 64 KiB, which is less than one read: a large body then costs a turn of the loop for each, and
 # on a busy machine a wait for each turn.
-_BODY_AHEAD_BYTES = 2 * 1024 * 1024
+_BODY_AHEAD_BYTES = 1024 * 1024
 
 
 class Listener:

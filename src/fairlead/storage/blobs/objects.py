@@ -29,13 +29,15 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 _TIMEOUTS = Timeouts(connect_s=10.0, read_s=60.0)
-# S3 takes 10 000 parts of at least 5 MiB; this many at once keep a fast network busy in 40 MiB of memory.
-_PART_BYTES = 8 * 1024 * 1024
-_PARTS_AT_ONCE = 4
+# S3 takes 10 000 parts of at least 5 MiB; this many at once keep a fast network busy in 30 MiB of memory. Where nobody
+# knows how much will come, parts are larger than they need be for most.
+_PART_BYTES = 5 * 1024 * 1024
+_PART_OF_UNKNOWN_BYTES = 8 * 1024 * 1024
+_PARTS_AT_ONCE = 3
 _MOST_PARTS = 9_000
 # One connection is seldom as fast as the network is; ranges of an object come over several.
 _RANGE_BYTES = 4 * 1024 * 1024
-_RANGES_AT_ONCE = 4
+_RANGES_AT_ONCE = 3
 _ATTEMPTS = 4
 _FIRST_PAUSE_S = 0.25
 
@@ -61,7 +63,7 @@ class ObjectStoreBlobs:
         counted = _Counted(chunks)
         # What is small goes in one request instead of three.
         is_large = size is None or size > _PART_BYTES
-        part = max(_PART_BYTES, (size or 0) // _MOST_PARTS + 1)
+        part = _PART_OF_UNKNOWN_BYTES if size is None else max(_PART_BYTES, size // _MOST_PARTS + 1)
         try:
             await obstore.put_async(
                 self._store,

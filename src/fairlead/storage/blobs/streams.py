@@ -11,7 +11,7 @@ _T = TypeVar("_T")
 
 PIECE_BYTES = 2 * 1024 * 1024
 # Enough for the network to go on while a disk is slow for a moment.
-_AHEAD = 4
+_AHEAD = 3
 
 
 async def in_thread(work: Callable[..., _T], *arguments: Any) -> _T:
