@@ -2,7 +2,9 @@
 containers: one network, shared volumes, and a root that nobody can write to."""
 
 import contextlib
+import hashlib
 import json
+import os
 import shutil
 import subprocess
 import tempfile
@@ -17,10 +19,13 @@ from support.docker_engine import missing as no_docker
 ROOT = Path(__file__).parents[2]
 BASE, IMAGE = "fairlead-test/base:1", "fairlead-test/fairlead:1"
 EXTRAS = "sklearn,kubernetes"
-_ARCHIVE = ROOT / "build" / "image-base.tar"
+_RELEASE = "bookworm"
 _MIRROR = "http://deb.debian.org/debian"
 _PACKAGES = "python3,python3-venv,ca-certificates,libgomp1"
 _CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
+_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fairlead-tests"
+"""The base is the same in every checkout, and takes a minute to make."""
+
 _ASK = """
 import sys, urllib.error, urllib.request
 url, body, headers = sys.argv[1], sys.argv[2].encode() or None, dict(one.split("=", 1) for one in sys.argv[3:])
@@ -37,33 +42,41 @@ print(answer.status, answer.read().decode())
 
 def missing() -> str:
     """Why no image can be built here; empty when one can."""
-    if shutil.which("debootstrap") is None and not _ARCHIVE.exists():
+    if shutil.which("debootstrap") is None and not _base().exists():
         return "debootstrap is not installed (apt install debootstrap)"
     return no_docker()
 
 
 def build_image(address: str) -> None:
     """Make the base, if nobody has, and the image."""
-    if not _ARCHIVE.exists():
-        _make_base()
-    docker(address, "import", str(_ARCHIVE), BASE)
+    base = _base()
+    if not base.exists():
+        _make_base(base)
+    docker(address, "import", str(base), BASE)
     given = {"BASE": BASE, "PACKAGES": "", "EXTRAS": EXTRAS, "REVISION": "tested"}
     flags = [word for name, value in given.items() for word in ("--build-arg", f"{name}={value}")]
     docker(address, "build", "--network=host", "--quiet", *flags, "--tag", IMAGE, str(ROOT))
 
 
-def _make_base() -> None:
+def _base() -> Path:
+    """Where the base is, by what goes into it."""
+    trusted = _CERTIFICATES.read_bytes() if _CERTIFICATES.exists() else b""
+    digest = hashlib.sha256(f"{_RELEASE} {_PACKAGES} ".encode() + trusted).hexdigest()
+    return _CACHE / f"image-base-{digest[:16]}.tar"
+
+
+def _make_base(base: Path) -> None:
     with tempfile.TemporaryDirectory(prefix="fl-base-", dir="/var/tmp") as folder:
         root = Path(folder, "root")
-        made = ("debootstrap", "--variant=minbase", f"--include={_PACKAGES}", "bookworm", str(root), _MIRROR)
+        made = ("debootstrap", "--variant=minbase", f"--include={_PACKAGES}", _RELEASE, str(root), _MIRROR)
         subprocess.run(made, check=True, capture_output=True)
         if _CERTIFICATES.exists():  # where this machine trusts more than Debian does, so do builds on it
             shutil.copy(_CERTIFICATES, root / _CERTIFICATES.relative_to("/"))
-        _ARCHIVE.parent.mkdir(exist_ok=True)
-        unfinished = _ARCHIVE.with_suffix(".part")
+        base.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = base.with_suffix(f".{uuid.uuid4().hex[:8]}")
         left_out = ("--exclude=./dev", "--exclude=./var/cache/apt/*", "--exclude=./var/lib/apt/lists/*")
         subprocess.run(("tar", "-C", str(root), *left_out, "-cf", str(unfinished), "."), check=True)
-        unfinished.rename(_ARCHIVE)
+        unfinished.rename(base)
 
 
 class Pod:
