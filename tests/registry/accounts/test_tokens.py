@@ -150,6 +150,8 @@ async def test_a_token_with_namespaces_makes_nobody_who_reaches_more(scene: Scen
         everybody.create(bounded, new),
         everybody.set_password(bounded, "ada", PASSWORD),
         everybody.set_roles(bounded, ["ada"], Role.GUEST),
+        everybody.set_roles(bounded, ["ada"], Role.ADMIN, "default"),
+        everybody.remove_member(bounded, "ada", "default"),
         everybody.create_organization(bounded, "mine", ""),
     ):
         with pytest.raises(Forbidden, match="reaches only the namespaces one"):

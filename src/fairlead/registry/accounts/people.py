@@ -165,6 +165,7 @@ class People:
         """Give users a role, instead of any that they have there."""
         what, which = ("cluster", cluster) if cluster else ("organization", caller.organization.name)
         caller.require(Verb.OPERATE, what, which, cluster=cluster or DEFAULT)
+        caller.require_everywhere()
         async with self._database.begin() as connection:
             place = (await self.cluster_in(connection, caller, cluster)).uid if cluster else ""
             for name in names:
@@ -180,6 +181,7 @@ class People:
         """Take a user's role away. Out of the organization, their tokens for it end too."""
         what, which = ("cluster", cluster) if cluster else ("organization", caller.organization.name)
         caller.require(Verb.OPERATE, what, which, cluster=cluster or DEFAULT)
+        caller.require_everywhere()
         async with self._database.begin() as connection:
             place = (await self.cluster_in(connection, caller, cluster)).uid if cluster else ""
             user = await self._named(connection, name)
