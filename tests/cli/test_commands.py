@@ -107,12 +107,12 @@ def test_a_field_that_means_nothing_is_warned_of(running: Installation, iris: Pa
 
 
 def test_a_kind_that_nobody_knows_lists_those_that_are_known(running: Installation, tmp_path: Path) -> None:
-    file = write(tmp_path, {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "x"}})
+    file = write(tmp_path, {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": "x"}})
 
     done = running.run("apply", "-f", file, check=False)
 
     assert done.returncode == 1
-    assert f"{file}:1: Deployment/x: the server does not know Deployment of apps/v1" in done.stderr
+    assert f"{file}:1: CronJob/x: the server does not know CronJob of batch/v1" in done.stderr
     assert "SeldonDeployment (machinelearning.seldon.io/v1)" in done.stderr
 
 

@@ -78,8 +78,10 @@ class Installer:
         self.say(f"{label_of(doc)} {await self.cluster.apply(doc)}")
 
     async def _define(self, definition: Json) -> None:
-        """A definition that upstream left may name a conversion webhook, which `strategy: None` does not allow."""
-        live = await self.cluster.get(path_of(definition))
+        """A definition that upstream left may name a conversion webhook, which `strategy: None` does not allow. One that
+        has a webhook of ours keeps it, with the authorities that the operator has written there."""
+        is_plain = definition["spec"]["conversion"]["strategy"] == "None"
+        live = await self.cluster.get(path_of(definition)) if is_plain else None
         if live is not None and "webhook" in (live["spec"].get("conversion") or {}):
             none = {"op": "replace", "path": "/spec/conversion", "value": {"strategy": "None"}}
             await self.cluster.patch(path_of(definition), [none])
