@@ -78,8 +78,8 @@ class Installer:
         self.say(f"{label_of(doc)} {await self.cluster.apply(doc)}")
 
     async def _define(self, definition: Json) -> None:
-        """A definition that upstream left may name a conversion webhook, which `strategy: None` does not allow. One that
-        has a webhook of ours keeps it, with the authorities that the operator has written there."""
+        """A definition that upstream left may name a conversion webhook, which `strategy: None` does not allow. Where
+        ours names one it is kept, with the authorities that the operator has written there."""
         is_plain = definition["spec"]["conversion"]["strategy"] == "None"
         live = await self.cluster.get(path_of(definition)) if is_plain else None
         if live is not None and "webhook" in (live["spec"].get("conversion") or {}):
