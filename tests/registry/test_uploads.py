@@ -243,8 +243,13 @@ async def test_several_servers_take_pushes_of_the_same_tag_at_once(
         others = [await stack.enter_async_context(Registry.open(given, clock=clock)) for _ in range(2)]
         servers = zip([registry, *others], contents, MODES, strict=True)
 
-        await asyncio.gather(*(_push(server, caller, made, mode, content) for server, content, mode in servers))
+        pushes = (_push(server, caller, made, mode, content) for server, content, mode in servers)
+        ended = await asyncio.gather(*pushes, return_exceptions=True)
 
+        # Whoever finishes one settles what is under way: who was about to send other bytes then is told so.
+        late = [one for one in ended if isinstance(one, BaseException)]
+        assert len(late) < len(ended)
+        assert all(isinstance(one, NotFound) and "no longer under way" in str(one) for one in late)
         found = await _now(registry, caller)
         assert {await _read(server, caller, found) for server in (registry, *others)} <= {CONTENT, OTHER}
     assert found.upload_status is UploadStatus.SUCCESS

@@ -152,6 +152,10 @@ class Uploads:
             return await self._settler.stored(upload, str(digest), size, caller)
         except BaseException as error:
             await self._fail(upload, _why(error), caller)
+            now = await self._settler.version(upload.version) if isinstance(error, NotFound) else None
+            if now is not None and now.digest == str(digest):
+                # Somebody who pushed the same at the same time was quicker.
+                return now
             raise
 
     async def _fail(self, upload: Upload, reason: str, caller: Caller | None) -> None:
