@@ -23,7 +23,7 @@ def program(part: BentoPart, bento: str | Description = "1.4.39", **env: str) ->
         python=Path("/envs/one/bin/python"),
         env=env,
         real=UnitPorts(http=4711),
-        workdir=Path("/work/one"),
+        workdir=Path("/srv/one"),
         inside=Path("/run/inside.sock"),
     )
 
@@ -73,7 +73,7 @@ def test_its_surroundings_are_yatais_and_private_and_the_manifest_has_the_last_w
 
     assert env["YATAI_BENTO_DEPLOYMENT_NAME"] == "iris"
     assert env["YATAI_BENTO_DEPLOYMENT_NAMESPACE"] == "ns"
-    assert env["BENTOML_HOME"].startswith("/work/one/")
+    assert env["BENTOML_HOME"].startswith("/srv/one/")
     assert env["BENTOML_DO_NOT_TRACK"] == "True"
     assert env["GREETING"] == "mine"
     assert env["PORT"] == "4711"
