@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -135,13 +135,19 @@ async def _ended(stop: asyncio.Event, task: asyncio.Task[int]) -> None:
     await task
 
 
+async def _cancelled(work: asyncio.Task[None]) -> None:
+    """One that ended by itself says why."""
+    work.cancel()
+    with suppress(asyncio.CancelledError):
+        await work
+
+
 @asynccontextmanager
 async def scene(folder: Path) -> AsyncIterator[tuple[Scene, AsyncExitStack]]:
     async with running_cluster() as cluster, AsyncExitStack() as stack:
         kubelet = Kubelet(cluster)
         stack.push_async_callback(kubelet.close)
-        work = asyncio.create_task(kubelet.run())
-        stack.callback(work.cancel)
+        stack.push_async_callback(_cancelled, asyncio.create_task(kubelet.run()))
         made = Scene(cluster, kubelet, folder)
         await made.configure()
         yield made, stack

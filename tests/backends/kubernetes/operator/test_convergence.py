@@ -75,12 +75,15 @@ async def _wanted(manifests: dict[tuple[str, str], Document]) -> dict[str, Docum
 
 
 async def _until_settled(cluster: Cluster, operator: Operator, manifests: dict[tuple[str, str], Document]) -> None:
-    """Until everything is up and nothing is written any more."""
+    """Until everything has been looked at and is up, and nothing is written any more. What an earlier operator wrote
+    may be up before this one has begun."""
     calm, revision = 0, -1
     async with asyncio.timeout(60):
         while calm < 5:
             is_calm = _is_settled(cluster, manifests) and cluster.state.storage.revision == revision
-            calm = calm + 1 if is_calm and not len(operator.queue) else 0
+            has_looked = reconciles(operator) >= len(manifests) and all(is_so() for is_so in operator.is_ready)
+            is_idle = has_looked and not len(operator.queue) and not operator.queue.working
+            calm = calm + 1 if is_calm and is_idle else 0
             revision = cluster.state.storage.revision
             await asyncio.sleep(0.02)
 
