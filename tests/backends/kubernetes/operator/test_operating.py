@@ -6,6 +6,7 @@ import pytest
 
 from fairlead.backends.kubernetes.operator.comparing import APPLIED
 from support.cluster import Cluster, Fault, Refusal
+from support.cluster_definitions import ROUTES
 from support.operators import (
     DEPLOYMENT,
     FOLLOWED,
@@ -127,6 +128,20 @@ async def test_a_deletion_leaves_everything_to_the_garbage_collector(cluster: Cl
         await until(lambda: cluster.find("SeldonDeployment", "iris") is None)
     assert cluster.names("Deployment") == []
     assert not {"apply", "create", "delete", "update"} & set(cluster.journal.by_verb())
+
+
+async def test_what_is_ready_with_the_last_write_needs_no_more_news(cluster: Cluster) -> None:
+    await cluster.install([ROUTES])
+    await cluster.create(sdep())
+    async with running_operator(cluster):
+        await available(cluster)
+        await until(lambda: cluster.find("HTTPRoute", "iris"))
+    await cluster.merge(cluster.get("Deployment", DEPLOYMENT), {"metadata": {"annotations": {APPLIED: "other"}}})
+    await cluster.delete(cluster.get("HTTPRoute", "iris"))
+    cluster.faults.add(Fault.SLOW, kinds="Deployment", where=lambda call: call.user_agent.startswith("kopf"))
+
+    async with running_operator(cluster):
+        await until(lambda: cluster.find("HTTPRoute", "iris"))
 
 
 async def test_a_conflict_loses_no_change_of_the_users(cluster: Cluster) -> None:

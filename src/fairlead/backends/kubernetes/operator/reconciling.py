@@ -127,6 +127,8 @@ class Reconciler:
             return 0.0
         if has_moved and self._means_another(followed, {**doc, "status": status}, world, layout):
             return 0.0
+        if not todo.is_ready and self._todo(layout, kept)[0].is_ready:
+            return 0.0  # the answer to what we wrote last told so, and the watch brings no news of that
         if todo.is_ready or not followed.reads_pods:
             self.looks.forget(key)
             return None
@@ -167,14 +169,18 @@ class Reconciler:
             return tuple(with_images_kept(written.objects, live, image))
         return tuple(with_images_kept(written.objects, live, image, under=under))
 
-    async def _make(self, followed: Followed, doc: Json, layout: Layout, written: Written) -> Changes:
+    def _todo(self, layout: Layout, written: Written) -> tuple[Changes, list[Mapping[str, Any]]]:
+        """What there is to do by what is known now, and the objects that are wanted."""
         live = self.cache.owned(layout.owner.uid)
         objects, kept = numbered(written.objects, layout, live)
         live = {key: one for key, one in live.items() if key not in kept}
         wanted = [_fitting(one, live.get(key_of(one))) for one in objects if self._has(one)]
         late = [one for one in written.late if self._has(one)]
         frozen = _workloads_of(live) if layout.is_frozen else ()
-        todo = changes(wanted, late, live, sent=self.writer.sent.get, frozen=frozen)
+        return changes(wanted, late, live, sent=self.writer.sent.get, frozen=frozen), wanted
+
+    async def _make(self, followed: Followed, doc: Json, layout: Layout, written: Written) -> Changes:
+        todo, wanted = self._todo(layout, written)
 
         async def tell(verb: str, key: ObjectKey) -> None:
             if followed.tells_objects:
