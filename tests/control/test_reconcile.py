@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -359,6 +360,39 @@ async def test_a_refused_change_keeps_its_failure_while_the_old_revision_reports
 
         await until(is_noted)
         assert (await state(store, "a"))["state"] == "Failed"
+
+
+async def test_a_status_is_never_that_of_another_version_of_the_manifest(tmp_path: Path) -> None:
+    """Else the step back that a manifest asks for would be taken from where the version before had got."""
+
+    class Witness(OneLineDialect):
+        seen: list[tuple[int, int]] = []  # noqa: RUF012
+
+        def status(
+            self, doc: Document, plan: Plan, observed: PlanStatus, *, now: str, world: World = ALONE
+        ) -> dict[str, Any]:
+            self.seen.append((doc["metadata"]["generation"], plan.owner.generation))
+            return {"generation": plan.owner.generation}
+
+    witness = Witness()
+    async with open_store(tmp_path) as store, running(store, witness) as backend:
+        await store.create(THING, thing("a"))
+
+        async def is_applied(generation: int) -> bool:
+            return bool(backend.applied) and backend.applied[-1].owner.generation == generation
+
+        await until(partial(is_applied, 1))
+        for number in range(2, 22):
+            await store.update(THING, thing("a", number=number))
+            await backend.news.put(PlanStatus(owner=backend.applied[-1].owner, components=(), routed=True))
+            await until(partial(is_applied, number))
+        await backend.news.put(PlanStatus(owner=backend.applied[-1].owner, components=(), routed=True))
+
+        async def is_told() -> bool:
+            return await state(store, "a") == {"generation": 21}
+
+        await until(is_told)
+        assert [pair for pair in witness.seen if pair[0] > pair[1]] == []
 
 
 async def test_a_secret_that_appears_is_tried_at_once(tmp_path: Path) -> None:

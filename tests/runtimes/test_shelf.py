@@ -13,7 +13,8 @@ from fairlead.protocols.tensors import tensor
 from fairlead.runtimes import registry
 from fairlead.runtimes.base import LoadContext, ModelState
 from fairlead.runtimes.repository import RepositoryUnit
-from fairlead.runtimes.shelf import EVICT, Shelf, Shelved, write_list
+from fairlead.runtimes.shelf import EVICT, Shelf
+from fairlead.runtimes.shelf_list import Shelved, write_list
 from support.models import iris, train_iris_sklearn, train_iris_xgboost
 
 KIB = 1024

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from fairlead.dataplane.net.server import HttpServer
 from fairlead.dataplane.spec import TcpSocket
 from fairlead.pods.gateway.addresses import PodAddress
 from fairlead.protocols.exchange import Request, Response, ServerReply
-from support.cluster import Cluster
+from support.cluster import Cluster, Refusal
 
 Handler = Callable[[Request, ServerReply], None]
 
@@ -101,7 +101,9 @@ class Kubelet:
         while True:
             for deployment in self._cluster.objects("Deployment", self._namespace):
                 if "fairlead.dev/revision" in deployment["metadata"].get("labels", {}):
-                    await self._look(deployment)
+                    # One that went since it was listed, or has changed, is looked at in the next turn.
+                    with suppress(Refusal):
+                        await self._look(deployment)
             there = {one["metadata"]["name"] for one in self._cluster.objects("Deployment", self._namespace)}
             for gone in self.pods.keys() - there:
                 await self._scale(gone, "", 0)

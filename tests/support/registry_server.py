@@ -23,6 +23,7 @@ import requests
 import uvicorn
 
 from fairlead.control.alone import Alone
+from fairlead.control.direct import DirectProtocol
 from fairlead.registry.accounts.config import AccountsConfig
 from fairlead.registry.accounts.people import NewUser
 from fairlead.registry.accounts.service import Accounts
@@ -181,7 +182,11 @@ async def _serve(
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         options = uvicorn.Config(
-            Alone(app, is_local=True), log_config=None, lifespan="off", timeout_graceful_shutdown=2
+            Alone(app, is_local=True),
+            http=DirectProtocol,
+            log_config=None,
+            lifespan="off",
+            timeout_graceful_shutdown=2,
         )
         server = uvicorn.Server(options)
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"

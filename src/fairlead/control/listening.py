@@ -8,15 +8,12 @@ from collections.abc import Callable
 
 import uvicorn
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from fairlead.control.direct import DirectProtocol
 from fairlead.errors import ConfigError
 
 _GRACE_S = 5
 _BACKLOG = 2048
-# uvicorn stops reading at 64 KiB, which is less than one read: a large body then costs a turn of the loop for each, and
-# on a busy machine a wait for each turn.
-_BODY_AHEAD_BYTES = 1024 * 1024
 
 
 class Listener:
@@ -36,7 +33,7 @@ class Listener:
         self._socket = _bind(host, port, what)
         options = uvicorn.Config(
             app,
-            http=_LargeBodies,
+            http=DirectProtocol,
             log_level="warning",
             access_log=False,
             lifespan="off",
@@ -65,16 +62,6 @@ class Listener:
         self._before_stop()
         self._server.should_exit = True
         await serving
-
-
-class _LargeBodies(HttpToolsProtocol):
-    """uvicorn's protocol, reading further ahead of whoever takes the body."""
-
-    def on_body(self, body: bytes) -> None:
-        """As inherited, but for the limit."""
-        super().on_body(body)
-        if self.flow.read_paused and len(self.cycle.body) <= _BODY_AHEAD_BYTES:
-            self.flow.resume_reading()
 
 
 def _bind(host: str, port: int, what: str) -> socket.socket:

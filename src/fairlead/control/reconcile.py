@@ -292,7 +292,8 @@ class Reconciler:
         pods = pods_of(plan, observed, node=self.node)
         await self.store.mirror(self.pod_kind, pods, owner_uid=owner.uid)
         doc = await self.store.get(followed.kind, owner.namespace, owner.name)
-        if doc["metadata"].get("generation", 0) > plan.owner.generation and self._is_refused(followed, doc):
+        if doc["metadata"].get("generation", 0) > plan.owner.generation:
+            # The manifest's newest version is about to become a plan, or was refused and its failure is told.
             return
         status = followed.dialect.status(doc, plan, observed, now=self.clock(), world=self.world)
         happened = followed.dialect.events(doc, status)
@@ -326,15 +327,6 @@ class Reconciler:
             return
         except Exception:
             _log.exception("the status of %s %s/%s", *_key(doc))
-
-    def _is_refused(self, followed: Followed, doc: Mapping[str, Any]) -> bool:
-        """Whether the newest manifest cannot be lowered; then its failure is what the status tells."""
-        try:
-            followed.dialect.lower(doc, catalog=self.catalog, world=self.world)
-            access_of(doc)
-        except FairleadError:
-            return True
-        return False
 
     async def _document(self, owner: Owner) -> dict[str, Any] | None:
         followed = self._followed(owner)

@@ -1,7 +1,9 @@
 """Downloads: the bytes of a version, checked against their digest on the way."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
+from io import FileIO
 
 from fairlead.errors import NotFound, StorageError
 from fairlead.registry.addresses import Addresses
@@ -12,23 +14,28 @@ from fairlead.registry.db.blobs import Blob
 from fairlead.registry.db.engine import Database
 from fairlead.registry.uploads import ADDRESS_S
 from fairlead.registry.values import Version
+from fairlead.registry.verified import Verified
 from fairlead.storage.blobs.store import BlobStore
 from fairlead.storage.blobs.streams import Digest, ahead
 
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """Bytes on their way: how many there are in all, their digest, and those that were asked for."""
+    """Bytes on their way: how many there are in all, their digest, and those that were asked for. `open` gives the file
+    that they all are, if they are one; `verified` are the files that need not be hashed again."""
 
     size: int
     digest: str
     chunks: AsyncIterator[bytes]
+    open: Callable[[], Awaitable[FileIO | None]]
+    verified: Verified
 
 
 class Downloads:
     """Every method asks whether its caller may."""
 
-    def __init__(self, database: Database, store: BlobStore, addresses: Addresses) -> None:
+    def __init__(self, database: Database, store: BlobStore, addresses: Addresses, clock: Callable[[], float]) -> None:
+        self._verified = Verified(clock)
         self._database = database
         self._store = store
         self._addresses = addresses
@@ -62,9 +69,10 @@ class Downloads:
         return blob
 
     def _download(self, blob: Blob, start: int, end: int | None) -> Download:
-        if start or end is not None:
-            return Download(blob.size_bytes, blob.digest, self._store.read(blob.store_key, start=start, end=end))
-        return Download(blob.size_bytes, blob.digest, self._whole(blob))
+        is_whole = not start and end is None
+        chunks = self._whole(blob) if is_whole else self._store.read(blob.store_key, start=start, end=end)
+        opened = partial(self._store.open, blob.store_key)
+        return Download(blob.size_bytes, blob.digest, chunks, opened, self._verified)
 
     async def _whole(self, blob: Blob) -> AsyncIterator[bytes]:
         digest, kept = Digest(), b""
@@ -73,7 +81,12 @@ class Downloads:
                 if kept:
                     yield kept
                 kept = piece
-        if str(digest) != blob.digest:
-            raise StorageError(f"{blob.digest}: the store has other bytes than were pushed ({digest})")
+        refuse_other(blob.digest, str(digest))
         if kept:
             yield kept
+
+
+def refuse_other(digest: str, found: str) -> None:
+    """Raise StorageError unless a blob's bytes are those that were pushed."""
+    if found != digest:
+        raise StorageError(f"{digest}: the store has other bytes than were pushed ({found})")

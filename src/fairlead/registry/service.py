@@ -92,7 +92,7 @@ class Registry:
         self.settler = Settler(database, clock, grace_s=GRACE_S)
         addresses = Addresses(secret, clock)
         self.uploads = Uploads(store, self.settler, addresses, clock)
-        self.downloads = Downloads(database, store, addresses)
+        self.downloads = Downloads(database, store, addresses, clock)
         self.objects = Objects(addresses, self.uploads, self.downloads)
         self.collector = Collector(database, store, self.settler, self.uploads, self.remover, clock)
         self.checker = Checker(database, store, clock)

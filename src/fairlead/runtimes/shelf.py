@@ -7,12 +7,10 @@ Where the models need more memory together than the unit may use, by what their 
 evict, those that nobody has asked for the longest make room, and come back when they are asked for.
 """
 
-import json
-import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,64 +29,12 @@ from fairlead.runtimes.base import (
     TensorSpec,
 )
 from fairlead.runtimes.repository import RepositoryUnit
+from fairlead.runtimes.shelf_list import Shelved, models_in, read_list
 
 EVICT = "evict_models"
 """The parameter of units that make room."""
-_LIST = "models.json"
-_COMPLETE = "SUCCESS.*"
 
 Load = Callable[[LoadContext], Servable]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shelved:
-    """One model of the list: what runs it, where it is, what its owner says that it needs. A model whose `folder` or
-    `runtime` changes is another model."""
-
-    name: str
-    runtime: str
-    folder: str
-    memory_bytes: int = 0
-
-
-def list_of(kept: Path) -> Path:
-    """The list of a unit, by the folder it keeps things in."""
-    return kept / _LIST
-
-
-def write_list(kept: Path, models: Iterable[Shelved]) -> bool:
-    """Put a list in place at once; whether it is another than before."""
-    lines = [
-        {"name": one.name, "runtime": one.runtime, "folder": one.folder, "memoryBytes": one.memory_bytes}
-        for one in sorted(models, key=lambda one: one.name)
-    ]
-    text = json.dumps(lines, indent=1)
-    path = list_of(kept)
-    if path.is_file() and path.read_text() == text:
-        return False
-    kept.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(f".{os.getpid()}")
-    fresh.write_text(text)
-    fresh.replace(path)
-    return True
-
-
-def read_list(kept: Path) -> list[Shelved]:
-    """The list of a unit; empty when nobody wrote one."""
-    path = list_of(kept)
-    if not path.is_file():
-        return []
-    return [
-        Shelved(name=one["name"], runtime=one["runtime"], folder=one["folder"], memory_bytes=one["memoryBytes"])
-        for one in json.loads(path.read_text())
-    ]
-
-
-def models_in(folder: Path, runtime: str) -> list[Shelved]:
-    """The models that somebody else puts into a folder, each in one of its name. KServe's puller marks what is complete
-    with a file `SUCCESS.<hash>`, whose name is another one for another version."""
-    complete = [path for path in sorted(folder.iterdir()) if any(path.glob(_COMPLETE))] if folder.is_dir() else []
-    return [Shelved(name=path.name, runtime=runtime, folder=str(path)) for path in complete]
 
 
 def load(context: LoadContext, make: Load) -> RepositoryUnit:

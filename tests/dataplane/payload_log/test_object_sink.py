@@ -25,8 +25,8 @@ FOLDER = "logs/kserve/ns/dep/main/audit"
 @pytest.fixture
 def s3(tmp_path: Path) -> Iterator[S3Server]:
     """One for each test: under load this server does not always take a name again whose file was deleted beneath it."""
-    with s3_server(tmp_path / "s3") as server:
-        (server.root / "logs").mkdir()
+    (tmp_path / "s3" / "logs").mkdir(parents=True)
+    with s3_server(tmp_path / "s3", is_alone=True) as server:
         yield server
 
 

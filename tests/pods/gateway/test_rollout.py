@@ -42,10 +42,16 @@ def traffic(cluster: Cluster) -> dict[str, int]:
     return {one["revisionName"].removeprefix("iris-predictor-"): one["percent"] for one in told}
 
 
-async def until(is_so: Callable[[], object]) -> None:
-    async with asyncio.timeout(40):
-        while not is_so():
-            await asyncio.sleep(0.01)
+async def until(is_so: Callable[[], object], cluster: Cluster) -> None:
+    try:
+        async with asyncio.timeout(40):
+            while not is_so():
+                await asyncio.sleep(0.01)
+    except TimeoutError:
+        deployments = {one["metadata"]["name"]: one.get("status") for one in cluster.objects("Deployment")}
+        pods = {one["metadata"]["name"]: one.get("status") for one in cluster.objects("Pod")}
+        events = [(one["reason"], one["message"]) for one in cluster.objects("events")]
+        raise AssertionError(f"{status(cluster)}\n{deployments}\n{pods}\n{events}") from None
 
 
 async def shares(made: Scene) -> dict[str, int]:
@@ -66,25 +72,25 @@ async def test_a_canary_is_promoted_and_taken_back(tmp_path: Path) -> None:
         await made.gateway(stack)
 
         await cluster.create(iris("gs://models/1"))
-        await until(lambda: traffic(cluster) == {"00001": 100})
+        await until(lambda: traffic(cluster) == {"00001": 100}, cluster)
         assert await shares(made) == {"00001": 50}
 
         await change(cluster, iris("gs://models/2", canaryTrafficPercent=20))
-        await until(lambda: traffic(cluster) == {"00002": 20, "00001": 80})
-        await until(lambda: "00002" in str(made.gateways[0].gateway.switchboard.table.services))
+        await until(lambda: traffic(cluster) == {"00002": 20, "00001": 80}, cluster)
+        await until(lambda: "00002" in str(made.gateways[0].gateway.switchboard.table.services), cluster)
         assert await shares(made) == {"00002": 10, "00001": 40}
 
         await change(cluster, iris("gs://models/2"))
-        await until(lambda: traffic(cluster) == {"00002": 100})
-        await until(lambda: made.replicas(1) == 0)
+        await until(lambda: traffic(cluster) == {"00002": 100}, cluster)
+        await until(lambda: made.replicas(1) == 0, cluster)
         assert await shares(made) == {"00002": 50}
 
         await change(cluster, iris("gs://models/2", canaryTrafficPercent=0))
-        await until(lambda: traffic(cluster) == {"00002": 0, "00001": 100})
+        await until(lambda: traffic(cluster) == {"00002": 0, "00001": 100}, cluster)
         assert await shares(made) == {"00001": 50}
 
         await change(cluster, iris("gs://models/3"))
-        await until(lambda: traffic(cluster) == {"00003": 100})
+        await until(lambda: traffic(cluster) == {"00003": 100}, cluster)
         assert await shares(made) == {"00003": 50}
 
 

@@ -281,3 +281,29 @@ def test_a_quota_is_kept(server: RegistryServer, name: str) -> None:
     server.http.ok("PATCH", "/api/v1/current_org", {"config": {}})
 
     assert (refused.status_code, "quota" in refused.json()["error"]) == (403, True)
+
+
+def stored_file(server: RegistryServer, version: Any) -> Path:
+    """Where the bytes of a version are."""
+    (found,) = [
+        path
+        for path in (server.folder / "registry" / "blobs").rglob("*")
+        if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == version["digest"].partition(":")[2]
+    ]
+    return found
+
+
+@pytest.mark.parametrize("pulled_before", [False, True])
+def test_bytes_that_rotted_never_come_whole(server: RegistryServer, name: str, *, pulled_before: bool) -> None:
+    path = announce(server.http, name)
+    content = CONTENT + name.encode()
+    file = stored_file(server, push(server.http, path, content))
+    if pulled_before:
+        assert [pull(server.http, path).content for _ in range(2)] == [content, content]
+
+    with file.open("r+b") as opened:
+        opened.seek(1_000_000)
+        opened.write(b"rot")
+
+    with pytest.raises(requests.exceptions.RequestException):
+        pull(server.http, path)

@@ -1,13 +1,17 @@
 """Streams of bytes: what is read ahead is given in order, and whoever leaves early is not held."""
 
 import asyncio
+import hashlib
+import threading
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from functools import partial
+from io import FileIO
+from pathlib import Path
 
 import pytest
 
-from fairlead.storage.blobs.streams import abreast, ahead
+from fairlead.storage.blobs.streams import InOrder, abreast, ahead, hashed
 
 pytestmark = pytest.mark.anyio
 
@@ -76,3 +80,63 @@ async def test_who_leaves_ends_what_is_done_at_once() -> None:
     async with aclosing(abreast([partial(work, number) for number in range(9)], 3)) as results:
         assert await anext(results) == 0
     assert sorted(ended) == [0, 1, 2]
+
+
+async def test_work_is_done_in_its_order_and_some_behind() -> None:
+    done: list[int] = []
+    held = threading.Event()
+
+    def work(number: int) -> None:
+        held.wait(20)
+        done.append(number)
+
+    async with InOrder() as lane:
+        for number in range(2):
+            await lane.do(work, number)
+        assert done == []
+        held.set()
+        for number in range(2, 50):
+            await lane.do(work, number)
+        await lane.done()
+
+    assert done == list(range(50))
+
+
+async def test_work_that_fails_says_so_and_what_is_behind_it_is_forgotten() -> None:
+    def fail() -> None:
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        async with InOrder() as lane:
+            for _ in range(10):
+                await lane.do(fail)
+            await lane.done()
+
+
+async def test_leaving_waits_for_what_is_being_done() -> None:
+    begun, leaving = threading.Event(), threading.Event()
+    done: list[int] = []
+
+    def work() -> None:
+        begun.set()
+        leaving.wait(20)
+        done.append(1)
+
+    with pytest.raises(ValueError, match="enough"):
+        async with InOrder() as lane:
+            await lane.do(work)
+            await lane.do(work)
+            await asyncio.to_thread(begun.wait, 20)
+            asyncio.get_running_loop().call_later(0.05, leaving.set)
+            raise ValueError("enough")
+
+    assert done == [1]
+
+
+async def test_a_file_is_hashed_from_where_it_stands(tmp_path: Path) -> None:
+    content = bytes(range(256)) * 5_000
+    (tmp_path / "file").write_bytes(content)
+    with FileIO(tmp_path / "file") as file:
+        file.seek(7)
+        async with hashed(file) as digest:
+            assert await digest == f"sha256:{hashlib.sha256(content[7:]).hexdigest()}"

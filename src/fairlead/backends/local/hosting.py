@@ -19,7 +19,7 @@ from fairlead.backends.local.rpc import ReplicaInfo
 from fairlead.dataplane.spec import HeldModel
 from fairlead.plan.model import Component, HostedModel, Owner, Unit, UnitName
 from fairlead.plan.status import Cause, ModelState, ModelStatus, Progress, ReplicaState
-from fairlead.runtimes.shelf import Shelved, write_list
+from fairlead.runtimes.shelf_list import Shelved, write_list
 
 _log = logging.getLogger(__name__)
 

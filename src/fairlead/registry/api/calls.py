@@ -10,10 +10,12 @@ from starlette.responses import Response
 
 from fairlead.errors import BadRequest, ClientGone, DeadlineExceeded, TooLarge, Unauthorized
 from fairlead.registry import listing
+from fairlead.registry.api import direct
 from fairlead.registry.api.errors import unreadable
 from fairlead.registry.callers import Caller
 from fairlead.registry.service import Registry
 from fairlead.registry.values import ListQuery
+from fairlead.storage.blobs.streams import PIECE_BYTES
 
 MAX_BODY_BYTES = 16 << 20
 BODY_TIMEOUT_S = 60.0
@@ -104,12 +106,13 @@ class Call:
 
     async def stream(self) -> AsyncIterator[bytes]:
         """The body in pieces as they come. Raises ClientGone when it ends early, and for a client that has stopped."""
-        pieces = self.request.stream()
+        offered = direct.find(self.request.scope)
+        pieces = aiter(offered.pieces(PIECE_BYTES) if offered else self.request.stream())
         while True:
             try:
                 async with asyncio.timeout(STREAM_TIMEOUT_S):
                     piece = await anext(pieces, None)
-            except (ClientDisconnect, TimeoutError) as error:
+            except (ClientDisconnect, ConnectionError, TimeoutError) as error:
                 raise ClientGone from error
             if piece is None:
                 return

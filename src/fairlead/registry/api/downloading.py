@@ -3,18 +3,22 @@
 import base64
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from functools import partial
+from io import FileIO
 
-from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from fairlead.registry.api import ranges, showing
+from fairlead.registry.api import direct, ranges, showing
 from fairlead.registry.api.calls import Call, answer
+from fairlead.registry.api.direct import Direct
 from fairlead.registry.api.ranges import Range
 from fairlead.registry.api.routing import Operation
 from fairlead.registry.api.versions import SHAPES, named, place
-from fairlead.registry.downloads import Download
+from fairlead.registry.downloads import Download, refuse_other
 from fairlead.registry.values import Kind, Version
+from fairlead.registry.verified import identity_of
+from fairlead.storage.blobs.streams import PIECE_BYTES, hashed
 
 MEDIA = "application/octet-stream"
 Opened = Callable[[int, int | None], Awaitable[Download]]
@@ -57,7 +61,7 @@ async def _presign(kind: Kind, call: Call) -> Response:
 
 async def _download(kind: Kind, call: Call) -> Response:
     version = await named(call, kind)
-    return await respond(call.request.headers, partial(_opened, call, version))
+    return await respond(call.request, partial(_opened, call, version))
 
 
 async def _opened(call: Call, version: Version, start: int, end: int | None) -> Download:
@@ -79,18 +83,49 @@ class Poured(StreamingResponse):
                 await self._chunks.aclose()
 
 
-async def respond(headers: Headers, opened: Opened) -> Response:
+class Sent(Response):
+    """A whole file, sent by the connection itself while it is read a second time for its digest, unless that was seen
+    lately. Its last bytes wait until it is known."""
+
+    def __init__(self, file: FileIO, download: Download, through: Direct, headers: dict[str, str]) -> None:
+        super().__init__(headers=headers, media_type=MEDIA)
+        self._file = file
+        self._download = download
+        self._through = through
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - ASGI's signature
+        with self._file as file:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            if await self._pour(file):
+                await send({"type": "http.response.body"})
+
+    async def _pour(self, file: FileIO) -> bool:
+        number, download, identity = file.fileno(), self._download, identity_of(file)
+        if download.verified.knows(download.digest, identity):
+            return await self._through.pour(number, 0, download.size)
+        kept = min(download.size, PIECE_BYTES)
+        async with hashed(file) as digest:
+            if not await self._through.pour(number, 0, download.size - kept):
+                return False
+            refuse_other(download.digest, await digest)
+        download.verified.note(download.digest, identity)
+        return await self._through.pour(number, download.size - kept, kept)
+
+
+async def respond(request: Request, opened: Opened) -> Response:
     """The bytes that are asked for, opened by where they begin and end."""
     whole = await opened(0, None)
     tag = f'"{whole.digest}"'
     told = {"accept-ranges": "bytes", "etag": tag, "digest": f"sha-256={_base64(whole.digest)}"}
     try:
-        part = ranges.asked(headers, whole.size, tag)
+        part = ranges.asked(request.headers, whole.size, tag)
     except ranges.Unsatisfiable:
         return Response(status_code=416, headers={**told, "content-range": f"bytes */{whole.size}"})
     if part is None:
         told["content-length"] = str(whole.size)
-        return Poured(whole, 200, told)
+        through = direct.find(request.scope)
+        file = await whole.open() if through else None
+        return Sent(file, whole, through, told) if through and file else Poured(whole, 200, told)
     return await _partial(part, whole.size, opened, told)
 
 

@@ -35,7 +35,7 @@ def routes(registry: Registry) -> Sequence[Route]:
             return await registry.objects.get(what, request.query_params, start=start, end=end)
 
         try:
-            return await respond(request.headers, opened)
+            return await respond(request, opened)
         except Exception as error:
             return errors.refusal(error)
 

@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 from collections.abc import AsyncIterator, Sequence
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,7 +14,7 @@ from fairlead.errors import StorageError
 from fairlead.storage.blobs.flushing import Flushing
 from fairlead.storage.blobs.joining import JoinedParts
 from fairlead.storage.blobs.store import Found, checked, missing
-from fairlead.storage.blobs.streams import PIECE_BYTES, in_thread
+from fairlead.storage.blobs.streams import PIECE_BYTES, InOrder, in_thread
 
 _DRAFT = ".part"
 _ATTEMPTS = 5
@@ -70,6 +71,15 @@ class FolderStore:
         except OSError as error:
             raise _translated(path, error) from error
 
+    async def open(self, key: str) -> FileIO | None:
+        path = self._path(key)
+        try:
+            return await asyncio.to_thread(FileIO, path)
+        except FileNotFoundError as error:
+            raise missing(key, self.name) from error
+        except OSError as error:
+            raise _translated(path, error) from error
+
     async def delete(self, key: str) -> None:
         path = self._path(key)
         await asyncio.to_thread(_remove, path)
@@ -93,10 +103,12 @@ class FolderStore:
         self._refuse_larger(size or 0)
         with os.fdopen(_opened(draft), "wb", buffering=0) as file:
             flushing = Flushing(file)
-            async for chunk in chunks:
-                written += len(chunk)
-                await in_thread(_write_all, file, chunk, flushing, written)
-            await in_thread(os.fsync, file.fileno())
+            async with InOrder() as writing:
+                async for chunk in chunks:
+                    written += len(chunk)
+                    await writing.do(_write_all, file, chunk, flushing, written)
+                await writing.do(os.fsync, file.fileno())
+                await writing.done()
         return written
 
     def _refuse_larger(self, size: int) -> None:

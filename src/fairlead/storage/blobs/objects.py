@@ -129,6 +129,9 @@ class ObjectStoreBlobs:
                 await self._again(key, error, attempt)
                 attempt += 1
 
+    async def open(self, key: str) -> None:  # noqa: ARG002 - the protocol's signature
+        return None
+
     async def delete(self, key: str) -> None:
         import obstore
 

@@ -7,6 +7,7 @@ under a new key. Bytes move in streams, so that a blob's size is nobody's memory
 import re
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from io import FileIO
 from typing import NamedTuple, Protocol
 
 from fairlead.errors import StorageError
@@ -77,6 +78,10 @@ class BlobStore(Protocol):
 
     def read(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """A blob's bytes, from `start` and before `end`."""
+        ...
+
+    async def open(self, key: str) -> FileIO | None:
+        """A blob as an open file, where blobs are files of this machine; `None` elsewhere."""
         ...
 
     async def delete(self, key: str) -> None:

@@ -2,16 +2,23 @@
 
 import asyncio
 import hashlib
+import threading
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from functools import partial
+from io import FileIO
+from typing import Any, Self, TypeVar
 
 _T = TypeVar("_T")
 
 PIECE_BYTES = 2 * 1024 * 1024
+# Small enough to stay in a processor's cache between the reading and the hashing.
+_HASHED_BYTES = 256 * 1024
 # Enough for the network to go on while a disk is slow for a moment.
 _AHEAD = 3
+_BEHIND = 2
 
 
 async def in_thread(work: Callable[..., _T], *arguments: Any) -> _T:
@@ -31,8 +38,38 @@ async def in_thread(work: Callable[..., _T], *arguments: Any) -> _T:
     return working.result()
 
 
+class InOrder:
+    """A thread that does one piece of blocking work after the other, some behind whoever gives it more. Leaving the
+    block waits for what it is doing and forgets the rest."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(max_workers=1)
+        self._waiting: deque[asyncio.Future[Any]] = deque()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for one in self._waiting:
+            if not one.cancel() and not one.cancelled():
+                # What went wrong after what is being raised is nobody's news.
+                one.exception()
+        await in_thread(partial(self._thread.shutdown, cancel_futures=True))
+
+    async def do(self, work: Callable[..., object], *arguments: Any) -> None:
+        """Have it done, now or soon. Raises what earlier work raised."""
+        self._waiting.append(asyncio.wrap_future(self._thread.submit(work, *arguments)))
+        while len(self._waiting) > _BEHIND:
+            await self._waiting.popleft()
+
+    async def done(self) -> None:
+        """Return when all is done. Raises what any of it raised."""
+        while self._waiting:
+            await self._waiting.popleft()
+
+
 class Digest:
-    """A sha256 that is computed in threads, beside whatever is done with the bytes."""
+    """A sha256 that is computed in a thread, beside whatever is done with the bytes."""
 
     def __init__(self) -> None:
         self._hash = hashlib.sha256()
@@ -43,13 +80,31 @@ class Digest:
 
     async def over(self, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """The same bytes; when they end, the digest is that of all of them."""
-        async for chunk in chunks:
-            hashing = asyncio.ensure_future(asyncio.to_thread(self._hash.update, chunk))
-            try:
+        async with InOrder() as hashing:
+            async for chunk in chunks:
+                await hashing.do(self._hash.update, chunk)
+                self.size += len(chunk)
                 yield chunk
-            finally:
-                await hashing
-            self.size += len(chunk)
+            await hashing.done()
+
+
+@asynccontextmanager
+async def hashed(file: FileIO) -> AsyncIterator[asyncio.Future[str]]:
+    """The sha256 of a file from where it stands, read by a thread while the block does something else with it."""
+    stopped = threading.Event()
+
+    def read() -> str:
+        found, buffer = hashlib.sha256(), memoryview(bytearray(_HASHED_BYTES))
+        while not stopped.is_set() and (count := file.readinto(buffer)):
+            found.update(buffer[:count])
+        return f"sha256:{found.hexdigest()}"
+
+    hashing = asyncio.ensure_future(in_thread(read))
+    try:
+        yield hashing
+    finally:
+        stopped.set()
+        await asyncio.gather(hashing, return_exceptions=True)
 
 
 async def gathered(chunks: AsyncIterator[bytes], size: int = PIECE_BYTES) -> AsyncIterator[bytes]:
@@ -58,6 +113,9 @@ async def gathered(chunks: AsyncIterator[bytes], size: int = PIECE_BYTES) -> Asy
     waiting: list[bytes] = []
     length = 0
     async for chunk in chunks:
+        if not waiting and len(chunk) >= size:
+            yield chunk
+            continue
         waiting.append(chunk)
         length += len(chunk)
         if length >= size:
