@@ -106,11 +106,14 @@ async def test_work_that_fails_says_so_and_what_is_behind_it_is_forgotten() -> N
     def fail() -> None:
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(OSError, match="No space"):
+    async def ten() -> None:
         async with InOrder() as lane:
             for _ in range(10):
                 await lane.do(fail)
             await lane.done()
+
+    with pytest.raises(OSError, match="No space"):
+        await ten()
 
 
 async def test_leaving_waits_for_what_is_being_done() -> None:
@@ -122,7 +125,7 @@ async def test_leaving_waits_for_what_is_being_done() -> None:
         leaving.wait(20)
         done.append(1)
 
-    with pytest.raises(ValueError, match="enough"):
+    async def two() -> None:
         async with InOrder() as lane:
             await lane.do(work)
             await lane.do(work)
@@ -130,6 +133,8 @@ async def test_leaving_waits_for_what_is_being_done() -> None:
             asyncio.get_running_loop().call_later(0.05, leaving.set)
             raise ValueError("enough")
 
+    with pytest.raises(ValueError, match="enough"):
+        await two()
     assert done == [1]
 
 
