@@ -10,6 +10,7 @@ from fairlead.registry.callers import Caller
 from fairlead.registry.db.tables import blobs
 from fairlead.registry.listing import parse
 from fairlead.registry.service import GRACE_S, Registry
+from fairlead.registry.settling import incoming_key
 from fairlead.registry.usage import Tag
 from fairlead.registry.values import Kind, Label, NewVersion, Rules, UploadStatus, Version
 from support.registries import Clock
@@ -90,7 +91,7 @@ async def test_what_a_killed_server_had_received_whole_is_verified_by_the_next(
     made = await registry.versions.create(caller, Kind.MODEL, "iris", new)
     await registry.uploads.presign(caller, made)
     (upload,) = await registry.settler.under_way(made)
-    await registry.store.put(upload.store_key, _of(b"content"))
+    await registry.store.put(incoming_key(upload.uid), _of(b"content"))
     await registry.settler.take_received(upload, 300.0)
 
     await registry.collector.sweep()

@@ -1,6 +1,7 @@
 """Uploads and downloads in all three ways, over a folder and a bucket, and what interrupts them."""
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import os
@@ -18,7 +19,7 @@ from urllib.parse import parse_qsl, urlsplit
 import anyio
 import pytest
 
-from fairlead.errors import BadRequest, Conflict, Forbidden, NotFound, StorageError
+from fairlead.errors import BadRequest, Conflict, FairleadError, Forbidden, NotFound, StorageError
 from fairlead.registry import uploads
 from fairlead.registry.addresses import ROOT
 from fairlead.registry.callers import Caller, Organization, Role
@@ -383,6 +384,27 @@ async def test_bytes_that_rot_are_not_handed_out_whole(registry: Registry, calle
 
     with pytest.raises(StorageError, match="other bytes than were pushed"):
         await _read(registry, caller, found)
+
+
+async def test_who_still_has_an_address_cannot_change_what_was_verified(
+    registry: Registry, caller: Caller, clock: Clock
+) -> None:
+    version = await _announced(registry, caller)
+    address = await registry.uploads.presign(caller, version)
+    await _put(registry, address, CONTENT)
+    done = await registry.uploads.finish(caller, version, UploadStatus.SUCCESS)
+
+    # Addresses of ours end with the upload, those that a store signed only with their hour.
+    with contextlib.suppress(FairleadError):
+        await _put(registry, address, OTHER)
+
+    assert await _read(registry, caller, done) == CONTENT
+    assert [finding async for finding in registry.checker.run()] == []
+    assert await registry.collector.clear_incoming() == 0
+    clock.now = time.time() + 3 * 3600
+    assert await registry.collector.clear_incoming() == (0 if address.startswith("/") else 1)
+    assert [found.key async for found in registry.store.list("incoming")] == []
+    assert await _read(registry, caller, done) == CONTENT
 
 
 async def test_addresses_of_ours_are_for_one_thing_and_an_hour(sqlite_url: str, tmp_path: Path, clock: Clock) -> None:

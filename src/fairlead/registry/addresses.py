@@ -8,6 +8,8 @@ from fairlead.errors import Forbidden
 
 ROOT = "/api/v1/objects/"
 """Where they are, in the registry's API."""
+ADDRESS_S = 3600.0
+"""How long an address works, ours or one that a store signed."""
 _PURPOSE = b"signed addresses"
 
 

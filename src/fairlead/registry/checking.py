@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fairlead.errors import FairleadError
 from fairlead.registry.db import blobs
 from fairlead.registry.db.engine import Database
+from fairlead.registry.settling import INCOMING
 from fairlead.storage.blobs.store import BlobStore
 from fairlead.storage.blobs.streams import Digest
 
@@ -41,7 +42,9 @@ class Checker:
                 yield Finding(what=blob.digest, message=message, tags=await self._tags(blob.digest))
         async for found in self._store.list():
             settled = found.modified_at < self._clock() - _SETTLES_IN_S
-            if settled and found.key.partition(".parts-")[0] not in known:
+            # What clients wrote where they may write is the collector's.
+            is_incoming = found.key.startswith(f"{INCOMING}/")
+            if settled and not is_incoming and found.key.partition(".parts-")[0] not in known:
                 yield Finding(what=found.key, message=f"{found.size} bytes that no version has", is_harmless=True)
 
     async def _wrong(self, blob: blobs.Blob, *, reads_all: bool) -> str:

@@ -11,11 +11,12 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from fairlead.errors import FairleadError
+from fairlead.registry.addresses import ADDRESS_S
 from fairlead.registry.db import aliases, blobs, repositories, uploads, versions
 from fairlead.registry.db.engine import Database
 from fairlead.registry.removals import Remover, needed
 from fairlead.registry.retention import outlived
-from fairlead.registry.settling import Settler
+from fairlead.registry.settling import INCOMING, Settler
 from fairlead.registry.uploads import Uploads
 from fairlead.registry.usage import tag_of
 from fairlead.registry.values import Repository, Rules
@@ -72,6 +73,7 @@ class Collector:
             try:
                 if turn % _RETAIN_EVERY == 0:
                     await self.retain()
+                    await self.clear_incoming()
                 await self.sweep()
             except FairleadError as error:
                 _log.warning("nothing was collected: %s", error)
@@ -94,6 +96,20 @@ class Collector:
         async with self._database.read() as connection:
             ruled = [found for found in await repositories.all_of(connection) if _has_limits(found.rules)]
         return sum([await self._retain(repository) for repository in ruled])
+
+    async def clear_incoming(self) -> int:
+        """Remove what came to signed addresses and belongs to no upload; how much that was. Nobody can write to those
+        any more, and what is being verified was copied."""
+        removed = 0
+        async for found in self._store.list(INCOMING):
+            if found.modified_at + 2 * ADDRESS_S < self._clock() and not await self._is_under_way(found.key):
+                await self._store.delete(found.key)
+                removed += 1
+        return removed
+
+    async def _is_under_way(self, key: str) -> bool:
+        async with self._database.read() as connection:
+            return await uploads.find(connection, key.removeprefix(f"{INCOMING}/")) is not None
 
     async def _retain(self, repository: Repository) -> int:
         runs = await self._remover.deployed(repository.organization)

@@ -6,13 +6,12 @@ from functools import partial
 from io import FileIO
 
 from fairlead.errors import NotFound, StorageError
-from fairlead.registry.addresses import Addresses
+from fairlead.registry.addresses import ADDRESS_S, Addresses
 from fairlead.registry.asking import Asker, require
 from fairlead.registry.callers import Verb
 from fairlead.registry.db import blobs
 from fairlead.registry.db.blobs import Blob
 from fairlead.registry.db.engine import Database
-from fairlead.registry.uploads import ADDRESS_S
 from fairlead.registry.values import Version
 from fairlead.registry.verified import Verified
 from fairlead.storage.blobs.store import BlobStore

@@ -19,6 +19,8 @@ from fairlead.registry.values import Mode, Version
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
+INCOMING = "incoming"
+"""The store's folder of objects that clients may still write."""
 _LONGEST_REASON = 2000
 
 
@@ -210,3 +212,8 @@ class Settler:
 def key_of(uid: str) -> str:
     """Where an upload's bytes gather, and stay once they are a version's: uids are never given twice."""
     return f"blobs/{uid[-2:]}/{uid}"
+
+
+def incoming_key(uid: str) -> str:
+    """Where a client puts all of an upload's bytes that has an address which the store signed."""
+    return f"{INCOMING}/{uid}"

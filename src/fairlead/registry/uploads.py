@@ -9,19 +9,17 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 
-from fairlead.errors import BadRequest, Conflict, FairleadError, NotFound, Retryable
-from fairlead.registry.addresses import Addresses
+from fairlead.errors import BadRequest, Conflict, FairleadError, NotFound, Retryable, StorageError
+from fairlead.registry.addresses import ADDRESS_S, Addresses
 from fairlead.registry.asking import require
 from fairlead.registry.callers import Caller, Verb
 from fairlead.registry.db.uploads import Upload
-from fairlead.registry.settling import Settler, key_of
+from fairlead.registry.settling import Settler, incoming_key, key_of
 from fairlead.registry.uids import new_uid
 from fairlead.registry.values import Mode, UploadStatus, Version
 from fairlead.storage.blobs.store import BlobStore, Part
 from fairlead.storage.blobs.streams import Digest, ahead, gathered
 
-ADDRESS_S = 3600.0
-"""How long a signed address works."""
 _LEASE_S = 300.0
 """An upload through us expires when its server has said nothing for so long."""
 _ANNOUNCED_S = 900.0
@@ -62,7 +60,7 @@ class Uploads:
         """An address to which all bytes may be PUT at once; `finish` follows. One of ours is only a path."""
         _may_push(caller, version)
         upload = await self._settler.begin(caller, version, Mode.PRESIGNED, lease_s=_SIGNED_S, size=None)
-        signed = await self._store.sign_put(upload.store_key, expires_s=ADDRESS_S)
+        signed = await self._store.sign_put(incoming_key(upload.uid), expires_s=ADDRESS_S)
         return signed or self._addresses.sign("PUT", f"uploads/{upload.uid}", expires_s=ADDRESS_S)
 
     async def start_multipart(self, caller: Caller, version: Version) -> str:
@@ -180,7 +178,7 @@ class Uploads:
 
     async def _is_there(self, upload: Upload) -> bool:
         is_open = upload.mode is Mode.PRESIGNED and upload.received_at is None
-        return is_open and await self._store.size(upload.store_key) is not None
+        return is_open and await self._store.size(incoming_key(upload.uid)) is not None
 
     async def _verified(self, upload: Upload, caller: Caller) -> Version:
         """The version, complete if that took no longer than a client waits."""
@@ -205,10 +203,14 @@ class Uploads:
     async def _verify(self, upload: Upload, caller: Caller | None) -> Version:
         digest = Digest()
         try:
-            async with self._held(upload), ahead(self._store.read(upload.store_key)) as pieces:
-                async for _ in digest.over(pieces):
-                    pass
-            return await self._settler.stored(upload, str(digest), digest.size, caller)
+            async with self._held(upload):
+                await self._seal(upload)
+                async with ahead(self._store.read(upload.store_key)) as pieces:
+                    async for _ in digest.over(pieces):
+                        pass
+            done = await self._settler.stored(upload, str(digest), digest.size, caller)
+            await self._clear(upload)
+            return done
         except NotFound:
             # Another server that verifies the same was quicker.
             if (now := await self._settler.version(upload.version)).is_complete:
@@ -220,6 +222,24 @@ class Uploads:
         except FairleadError as error:
             await self._settler.failed(upload, str(error), caller)
             raise
+
+    async def _seal(self, upload: Upload) -> None:
+        """Who has a signed address could put other bytes there after these were verified. So they are copied to where
+        nobody else writes, and verified there."""
+        if upload.mode is not Mode.PRESIGNED:
+            return
+        try:
+            await self._store.copy(incoming_key(upload.uid), upload.store_key)
+        except StorageError:
+            # It is gone when another server has verified it; then so is the upload, which raises NotFound.
+            await self._settler.find(upload.uid)
+            raise
+
+    async def _clear(self, upload: Upload) -> None:
+        """What is left of it, or comes later, the collector finds."""
+        if upload.mode is Mode.PRESIGNED:
+            with contextlib.suppress(FairleadError):
+                await self._store.delete(incoming_key(upload.uid))
 
     @contextlib.asynccontextmanager
     async def _held(self, upload: Upload) -> AsyncIterator[None]:

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fairlead.plan.model import Parameter, Unit
-from fairlead.runtimes.base import LoadContext
 from fairlead.runtimes.failures import BadParameter
+
+if TYPE_CHECKING:
+    from fairlead.runtimes.base import LoadContext
 
 Scalar = str | int | float | bool
 
@@ -68,7 +70,7 @@ def flag(unit: Unit, name: str, *, default: bool) -> bool:
         raise BadParameter(f"unit {unit.name}: parameter {name} is {given!r}; expected true or false") from error
 
 
-def threads_of(context: LoadContext) -> int:
+def threads_of(context: "LoadContext") -> int:
     """How many threads a library may use for one call: the parameter `nthread` or `threads`, else as many as calls may
     run at once, so that replicas share a machine as their manifests say."""
     arguments = as_arguments(context.unit)

@@ -8,11 +8,13 @@ import importlib
 import os
 from dataclasses import dataclass
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from fairlead.errors import UnknownRuntime
-from fairlead.runtimes import shelf, subfolders
-from fairlead.runtimes.base import LoadContext, Servable
 from fairlead.runtimes.libraries import need
+
+if TYPE_CHECKING:
+    from fairlead.runtimes.base import LoadContext, Servable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +83,10 @@ _ABSENT = {
 """Formats that other platforms have and this one does not, each with what to do."""
 
 
-def load(context: LoadContext) -> Servable:
+def load(context: "LoadContext") -> "Servable":
     """Load a unit by its runtime. Raises `LoadError`, `MissingExtra` or `UnknownRuntime`."""
+    from fairlead.runtimes import shelf, subfolders
+
     if context.unit.holds_models:
         return shelf.load(context, load)
     module = _module(_entry(context.unit.runtime))

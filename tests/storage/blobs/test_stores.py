@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from fairlead.errors import BadRequest, ConfigError, StorageError
+from fairlead.storage.blobs.folder import FolderStore
 from fairlead.storage.blobs.opening import open_store
 from fairlead.storage.blobs.store import BlobStore, Part
 from fairlead.storage.blobs.streams import Digest, ahead, gathered
@@ -114,6 +115,34 @@ async def test_what_is_deleted_is_gone_and_may_be_deleted_again(store: BlobStore
     assert await _keys(store) == []
     with pytest.raises(StorageError, match=KEY):
         await _read(store)
+
+
+async def test_a_copy_stays_when_what_it_was_made_of_goes(store: BlobStore) -> None:
+    await store.put("incoming/one", _of(b"first"))
+    await store.copy("incoming/one", "blobs/one")
+    await store.put("incoming/one", _of(b"second"))
+    assert await _read(store, "blobs/one") == b"first"
+
+    await store.copy("incoming/one", "blobs/one")
+    await store.delete("incoming/one")
+    assert await _read(store, "blobs/one") == b"second"
+    with pytest.raises(StorageError, match="there is no blob incoming/one"):
+        await store.copy("incoming/one", "blobs/two")
+    assert await store.size("blobs/two") is None
+
+
+async def test_a_file_is_given_where_blobs_are_files(store: BlobStore) -> None:
+    await store.put("a/b", _of(b"content"))
+
+    file = await store.open("a/b")
+    if isinstance(store, FolderStore):
+        assert file is not None
+        with file:
+            assert file.read() == b"content"
+        with pytest.raises(StorageError, match="there is no blob a/c"):
+            await store.open("a/c")
+    else:
+        assert file is None
 
 
 async def test_keys_lead_nowhere_else(store: BlobStore) -> None:

@@ -16,7 +16,6 @@ from typing import Any
 from urllib.parse import quote_plus, urlencode
 
 import aiohttp
-import jwt
 
 from fairlead.errors import NotFound, Unauthorized
 from fairlead.registry.accounts.config import AccountsConfig, Provider
@@ -76,6 +75,8 @@ class OpenId:
             "name": name, "state": state, "nonce": nonce, "verifier": verifier, "redirect_uri": redirect_uri,
             "then": then, "until": self._clock() + STATE_S,
         }  # fmt: skip
+        import jwt
+
         endpoint = str(metadata["authorization_endpoint"])
         url = f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(asked)}"
         return Begun(url=url, cookie=jwt.encode(kept, self._key, algorithm=_ALGORITHM))
@@ -96,6 +97,8 @@ class OpenId:
         return await self._joining.enter(provider, Claims(claims), address), str(kept["then"])
 
     def _kept(self, cookie: str, query: Mapping[str, str]) -> Mapping[str, Any]:
+        import jwt
+
         try:
             kept: Mapping[str, Any] = jwt.decode(cookie, self._key, algorithms=[_ALGORITHM])
         except (jwt.InvalidTokenError, RecursionError) as error:

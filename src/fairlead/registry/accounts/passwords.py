@@ -1,11 +1,13 @@
 """Passwords: argon2id, in a thread, and as long to refuse an unknown name as a wrong password."""
 
 import asyncio
-
-from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from fairlead.errors import BadRequest
+
+if TYPE_CHECKING:
+    from argon2 import PasswordHasher
 
 SHORTEST, LONGEST = 8, 1024
 # A hash takes 64 MiB for 50 ms: without a bound, guessers could fill the memory.
@@ -15,8 +17,8 @@ _AT_ONCE = 2
 class Passwords:
     """Makes and checks hashes. Tests hand in a cheaper hasher."""
 
-    def __init__(self, hasher: PasswordHasher | None = None) -> None:
-        self._hasher = hasher or PasswordHasher()
+    def __init__(self, hasher: "PasswordHasher | None" = None) -> None:
+        self._given = hasher
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._nobodys = ""
 
@@ -34,11 +36,20 @@ class Passwords:
             is_right = await asyncio.to_thread(self._matches, known or self._nobodys, password[:LONGEST])
         return is_right and bool(known)
 
+    @cached_property
+    def _hasher(self) -> "PasswordHasher":
+        # With the first password: nobody who runs on one machine has any.
+        from argon2 import PasswordHasher
+
+        return self._given or PasswordHasher()
+
     async def _hashed(self, password: str) -> str:
         async with self._slots:
             return await asyncio.to_thread(self._hasher.hash, password)
 
     def _matches(self, known: str, password: str) -> bool:
+        from argon2.exceptions import InvalidHashError, VerificationError
+
         try:
             return self._hasher.verify(known, password)
         except (VerificationError, InvalidHashError):

@@ -7,8 +7,6 @@ from contextlib import asynccontextmanager
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Self
 
-from argon2 import PasswordHasher
-
 from fairlead.errors import AlreadyExists
 from fairlead.registry.accounts.activity import Activity
 from fairlead.registry.accounts.auditing import Auditor
@@ -25,6 +23,8 @@ from fairlead.registry.accounts.tokens import Tokens
 from fairlead.registry.db.engine import Database
 
 if TYPE_CHECKING:
+    from argon2 import PasswordHasher
+
     from fairlead.registry.accounts.oidc import OpenId
 
 
@@ -33,7 +33,7 @@ class Accounts:
 
     def __init__(
         self, database: Database, config: AccountsConfig, secret: bytes, *, clock: Callable[[], float] = time.time,
-        hasher: PasswordHasher | None = None,
+        hasher: "PasswordHasher | None" = None,
     ) -> None:  # fmt: skip
         passwords, guesses = Passwords(hasher), Guesses(clock)
         self.clock = clock
@@ -57,7 +57,7 @@ class Accounts:
     @asynccontextmanager
     async def open(
         cls, database: Database, config: AccountsConfig, secret: bytes, *, clock: Callable[[], float] = time.time,
-        hasher: PasswordHasher | None = None,
+        hasher: "PasswordHasher | None" = None,
     ) -> AsyncIterator[Self]:  # fmt: skip
         """Make what there always is (organization, cluster, first admin), unless it is there."""
         accounts = cls(database, config, secret, clock=clock, hasher=hasher)

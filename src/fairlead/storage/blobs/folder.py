@@ -80,6 +80,17 @@ class FolderStore:
         except OSError as error:
             raise _translated(path, error) from error
 
+    async def copy(self, key: str, to: str) -> None:
+        path, target = self._path(key), self._path(to)
+        draft = target.with_name(target.name + _DRAFT)
+        try:
+            await in_thread(_link, path, draft)
+            await in_thread(_publish, draft, target)
+        except FileNotFoundError as error:
+            raise missing(key, self.name) from error
+        except OSError as error:
+            raise _translated(path, error) from error
+
     async def delete(self, key: str) -> None:
         path = self._path(key)
         await asyncio.to_thread(_remove, path)
@@ -146,6 +157,13 @@ def _write_all(file: BinaryIO, chunk: bytes, flushing: Flushing, reached: int) -
     while left:
         left = left[file.write(left) :]
     flushing.reached(reached)
+
+
+def _link(path: Path, draft: Path) -> None:
+    """Files of blobs are replaced and never changed, so two names may have one."""
+    draft.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    draft.unlink(missing_ok=True)
+    draft.hardlink_to(path)
 
 
 def _publish(draft: Path, path: Path) -> None:

@@ -132,6 +132,19 @@ class ObjectStoreBlobs:
     async def open(self, key: str) -> None:  # noqa: ARG002 - the protocol's signature
         return None
 
+    async def copy(self, key: str, to: str) -> None:
+        import obstore
+
+        for attempt in range(_ATTEMPTS):
+            try:
+                await obstore.copy_async(self._store, self._path(key), self._path(to))
+            except FileNotFoundError as error:
+                raise missing(key, self.name) from error
+            except Exception as error:
+                await self._again(key, error, attempt)
+            else:
+                return
+
     async def delete(self, key: str) -> None:
         import obstore
 

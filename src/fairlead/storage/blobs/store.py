@@ -84,6 +84,10 @@ class BlobStore(Protocol):
         """A blob as an open file, where blobs are files of this machine; `None` elsewhere."""
         ...
 
+    async def copy(self, key: str, to: str) -> None:
+        """Store a blob's bytes under another key too, without fetching them."""
+        ...
+
     async def delete(self, key: str) -> None:
         """Delete a blob, and what an interrupted `put` left of it, if they are there."""
         ...

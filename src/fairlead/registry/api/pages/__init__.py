@@ -4,10 +4,10 @@ Plain forms, rendered here, that work without any script. They load nothing from
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
-from jinja2 import Environment, PackageLoader, select_autoescape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -21,6 +21,9 @@ from fairlead.registry.accounts.people import NewUser
 from fairlead.registry.accounts.service import Accounts
 from fairlead.registry.accounts.sessions import COOKIE
 from fairlead.registry.api.accounts import logged_in, own_path
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 _LONGEST_FORM = 64 * 1024
 _HEADERS = {
@@ -41,7 +44,12 @@ class Pages:
     def __init__(self, accounts: Accounts, *, base_url: str = "") -> None:
         self._accounts = accounts
         self._base_url = base_url.rstrip("/")
-        self._templates = Environment(
+
+    @cached_property
+    def _templates(self) -> "Environment":
+        from jinja2 import Environment, PackageLoader, select_autoescape
+
+        return Environment(
             loader=PackageLoader("fairlead.registry.api", "pages"), autoescape=select_autoescape(default=True)
         )
 
