@@ -56,7 +56,7 @@ def generated_name(prefix: str, random: Random) -> str:
 
 
 def new_uid(random: Random) -> str:
-    """A uid; seeded, so that a run can be repeated."""
+    """A uid. No two clusters have the same, as those who keep what they read of an object may rely on."""
     return str(uuid.UUID(int=random.getrandbits(128), version=4))
 
 

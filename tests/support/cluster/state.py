@@ -40,7 +40,7 @@ class State:
     kinds: Kinds
     storage: Storage = field(default_factory=Storage)
     allocator: Allocator = field(default_factory=Allocator)
-    random: Random = field(default_factory=lambda: Random(5))
+    random: Random = field(default_factory=Random)
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     admission: Admission = field(default_factory=AdmitAll)
 
