@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-LATER = ("argon2", "cryptography", "jinja2", "jwt", "numpy", "sklearn")
+LATER = ("aiohttp", "argon2", "cryptography", "jinja2", "jwt", "numpy", "sklearn")
 
 
 @pytest.mark.parametrize("module", ["fairlead.control.main", "fairlead.registry.accounts.service"])

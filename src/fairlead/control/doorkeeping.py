@@ -9,9 +9,9 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
-from typing import Protocol
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING, Protocol
 
-import aiohttp
 import orjson
 
 from fairlead.backends.local.gateway.messages import Admit, KnownIssuer, KnownToken
@@ -22,6 +22,9 @@ from fairlead.registry.accounts.people import DEFAULT
 from fairlead.registry.callers import ALL_SCOPES
 from fairlead.registry.db import tokens
 from fairlead.registry.db.engine import Database
+
+if TYPE_CHECKING:
+    import aiohttp
 
 _log = logging.getLogger("fairlead.control")
 _TOKENS_S, _KEYS_S, _AGAIN_S = 1.0, 60.0, 15.0
@@ -75,13 +78,14 @@ class Doorkeeper:
             self._last, self._last_at = admitted, self._clock()
 
     async def _follow_issuers(self) -> None:
-        async with aiohttp.ClientSession() as session:
+        async with AsyncExitStack() as stack:
             issuers: dict[str, Issuer] = {}
             while True:
                 urls = {access.issuer for access in self._wanted() if access.mode is AccessMode.JWT}
+                for url in sorted(urls - issuers.keys()):
+                    issuers[url] = Issuer(url, await stack.enter_async_context(_session()), self._clock)
                 for url in urls:
-                    issuer = issuers.setdefault(url, Issuer(url, session, self._clock))
-                    await self._fetch(issuer)
+                    await self._fetch(issuers[url])
                 self._keys = {url: keys for url, keys in self._keys.items() if url in urls}
                 await asyncio.sleep(_TOKENS_S)
 
@@ -95,6 +99,13 @@ class Doorkeeper:
         except Exception:
             # An issuer is somebody else's: whatever it answers must not keep the others waiting.
             _log.exception("the keys of %s cannot be fetched", issuer.url)
+
+
+def _session() -> "aiohttp.ClientSession":
+    # Here, since it is a tenth of control's start, and few have issuers.
+    import aiohttp
+
+    return aiohttp.ClientSession()
 
 
 def tokens_of(database: Database, owners: Collection[str], clock: Callable[[], float]) -> Known:

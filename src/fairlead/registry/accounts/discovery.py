@@ -8,13 +8,13 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import orjson
 
 from fairlead.errors import Unauthorized
 from fairlead.protocols import jwts
 
 if TYPE_CHECKING:
+    import aiohttp
     from jwt import PyJWK
 
 _METADATA_S, _KEYS_S, _ASK_AGAIN_S = 3600.0, 600.0, 60.0
@@ -28,8 +28,12 @@ class Unreachable(Unauthorized):
     http, reason = 502, "BadGateway"
 
 
-async def fetch(session: aiohttp.ClientSession, method: str, url: str, **options: Any) -> tuple[int, Mapping[str, Any]]:
+async def fetch(
+    session: "aiohttp.ClientSession", method: str, url: str, **options: Any
+) -> tuple[int, Mapping[str, Any]]:
     """One JSON object, bounded in size and time, following no redirects."""
+    import aiohttp
+
     timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
     try:
         async with session.request(method, url, timeout=timeout, allow_redirects=False, **options) as response:
@@ -46,7 +50,7 @@ async def fetch(session: aiohttp.ClientSession, method: str, url: str, **options
 class Issuer:
     """One issuer, asked when needed."""
 
-    def __init__(self, url: str, session: aiohttp.ClientSession, clock: Callable[[], float]) -> None:
+    def __init__(self, url: str, session: "aiohttp.ClientSession", clock: Callable[[], float]) -> None:
         self.url = url
         self._session = session
         self._clock = clock

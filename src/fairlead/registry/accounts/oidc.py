@@ -12,16 +12,17 @@ import hmac
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_plus, urlencode
-
-import aiohttp
 
 from fairlead.errors import NotFound, Unauthorized
 from fairlead.registry.accounts.config import AccountsConfig, Provider
 from fairlead.registry.accounts.discovery import Issuer, fetch
 from fairlead.registry.accounts.entering import Entered
 from fairlead.registry.accounts.joining import Claims, Joining
+
+if TYPE_CHECKING:
+    import aiohttp
 
 COOKIE = "fairlead-oidc"
 STATE_S = 600.0
@@ -167,7 +168,9 @@ class OpenId:
         return self._issuers[provider.issuer]
 
     @property
-    def _http(self) -> aiohttp.ClientSession:
+    def _http(self) -> "aiohttp.ClientSession":
+        import aiohttp
+
         if self._session is None:
             self._session = aiohttp.ClientSession()
         return self._session

@@ -8,8 +8,6 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Literal, cast
 
-import aiohttp
-
 from fairlead.errors import FairleadError, StorageUnavailable
 from fairlead.storage.asking import Trust
 from fairlead.storage.blobs.joining import JoinedParts
@@ -25,6 +23,7 @@ from fairlead.storage.source import Restart
 from fairlead.storage.stores import translated
 
 if TYPE_CHECKING:
+    import aiohttp
     import obstore
     from obstore.store import ObjectStore
 
@@ -229,8 +228,10 @@ class ObjectStoreBlobs:
         )
         return S3Parts(signer, prefix=self._prefix, session=self._session)
 
-    def _session(self) -> aiohttp.ClientSession:
+    def _session(self) -> "aiohttp.ClientSession":
         """Made when it is first needed, inside the loop that uses it."""
+        import aiohttp
+
         if self._http is None:
             timeout = aiohttp.ClientTimeout(total=None, connect=_TIMEOUTS.connect_s, sock_read=600.0)
             self._http = aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(ssl=self._trust()))

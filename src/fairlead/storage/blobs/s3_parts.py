@@ -4,14 +4,16 @@ are made here, at addresses that we sign."""
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
-
-import aiohttp
 
 from fairlead.errors import BadRequest, FairleadError, NotOffered, StorageError, StorageUnavailable
 from fairlead.storage import answers
 from fairlead.storage.blobs.s3_signing import Signer
 from fairlead.storage.blobs.store import Part, checked
+
+if TYPE_CHECKING:
+    import aiohttp
 
 _OWN_CALLS_S = 300.0
 _UPLOAD_ID = re.compile(r"<UploadId>(.*?)</UploadId>", re.DOTALL)
@@ -28,7 +30,7 @@ class S3Parts:
         signer: Signer,
         *,
         prefix: str,
-        session: Callable[[], aiohttp.ClientSession],
+        session: "Callable[[], aiohttp.ClientSession]",
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._signer = signer
@@ -77,6 +79,8 @@ class S3Parts:
         return (await self._ask("HEAD", key, {}))[0] == 200
 
     async def _ask(self, method: str, key: str, query: Mapping[str, str], body: bytes = b"") -> tuple[int, str]:
+        import aiohttp
+
         address = self._address(method, key, query, _OWN_CALLS_S)
         try:
             async with self._session().request(method, address, data=body) as answer:

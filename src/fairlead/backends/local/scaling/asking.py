@@ -1,13 +1,14 @@
 """Asks Prometheus and Graphite for the metrics that a manifest scales by. Answers are one number."""
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
-
-import aiohttp
 
 from fairlead.errors import FairleadError, NotReady
 from fairlead.plan.scaling import MetricTarget
+
+if TYPE_CHECKING:
+    import aiohttp
 
 _PATIENCE_S = 10.0
 _GRAPHITE_SINCE = "-5min"
@@ -39,6 +40,9 @@ class Questions:
             self._session = None
 
     async def _fetch(self, target: MetricTarget, path: str, parameters: dict[str, str]) -> Any:
+        # With the first question: few policies ask anything, and this import is a tenth of control's start.
+        import aiohttp
+
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_PATIENCE_S))
         url = target.address.rstrip("/") + path
